@@ -1,0 +1,61 @@
+# Rollcall: every target sets up what it needs. `make demo` and `make test` are all a newcomer has to know.
+.DEFAULT_GOAL := help
+.PHONY: help demo run test check format bench models lock clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+# The virtual environment: with what the server and the model build need, and with what tests need on top.
+.venv/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Rollcall needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.server: .venv/.python requirements/server.txt pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/server.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.dev: .venv/.server requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
+	@touch $@
+
+models: .venv/.server ## fetch, convert and verify the models (does nothing when they are there)
+	$(BIN)/rollcall models build
+
+demo: models ## enrol people, stream cameras, show and check the attendance list; ends by itself
+	$(BIN)/rollcall demo
+
+run: models ## start the server
+	$(BIN)/rollcall db upgrade
+	$(BIN)/rollcall serve
+
+test: .venv/.dev models ## install what the tests need and run all of them
+	$(BIN)/python tests/system_packages.py
+	$(BIN)/python -m pytest
+
+check: .venv/.dev ## lint, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/.dev ## rewrite the code in the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/.dev models ## measure, and write benchmarks/results.json and the tables made from it
+	$(BIN)/python -m benchmarks
+
+# Locked with hashes, for every platform, without any index address. runtime.txt is what an image holds.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+lock: .venv/.dev ## resolve the dependencies anew
+	$(LOCK) --upgrade --all-extras pyproject.toml -o requirements/dev.txt
+	$(LOCK) --constraint requirements/dev.txt --extra embedded --extra build pyproject.toml -o requirements/server.txt
+	$(LOCK) --constraint requirements/dev.txt pyproject.toml -o requirements/runtime.txt
+
+clean: ## remove everything that was made here, the data folder excepted
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache web_client/dist web_client/node_modules

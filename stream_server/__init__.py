@@ -1,0 +1,1 @@
+"""The server: transports, scheduling, HTTP, WebSockets, settings and the command line."""
