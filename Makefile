@@ -3,6 +3,8 @@
 .PHONY: help demo run test check format bench models lock clean
 
 PYTHON ?= python3
+# Without internet YuNet cannot be fetched; a folder beside the project may hold the same bytes.
+export ROLLCALL_MODELS__MIRROR ?= $(wildcard ../shared/models)
 BIN := .venv/bin
 
 help: ## list the targets

@@ -1,0 +1,169 @@
+"""Settings: the only reader of the environment.
+
+Every field is an environment variable: `ROLLCALL_` and the names of group and field joined by two underscores, such as
+`ROLLCALL_HTTP__PORT`. A file `.env` in the working directory is read too; the environment wins. `docs/reference/settings.md`
+lists all of them, and a test holds it to this module.
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from recognition.errors import RequestError
+
+
+class SettingsError(RequestError):
+    """A setting has a value that cannot be used."""
+
+    code = "bad_setting"
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SiteSettings(_Group):
+    """The place whose attendance is taken."""
+
+    name: str = Field("Rollcall", description="Name shown to people.")
+    time_zone: str = Field("UTC", description="IANA time zone that decides where a day begins, such as Europe/Berlin.")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_exists(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{name!r} is no IANA time zone; an example is Europe/Berlin") from error
+        return name
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The time zone itself."""
+        return ZoneInfo(self.time_zone)
+
+
+class HttpSettings(_Group):
+    """Where the server listens and how much it takes."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    allowed_origins: tuple[str, ...] = Field(
+        (),
+        description='Web origins, besides the server\'s own, that may call it from a browser, as JSON: ["https://example.org"].',
+    )
+    max_connections: int = Field(512, ge=1, description="Connections at one time; more are answered 503.")
+    max_photo_bytes: int = Field(8 * 2**20, ge=1024, description="Largest photograph taken over REST.")
+    max_subscribers: int = Field(64, ge=1, description="Readers of the event stream at one time.")
+
+
+class AuthSettings(_Group):
+    """Who may come in."""
+
+    token: SecretStr | None = Field(
+        None, description="Bearer token that guards everything but /healthz. Made and kept in the data folder when not set."
+    )
+
+
+class ModelsSettings(_Group):
+    """Where model files are kept and come from."""
+
+    dir: Path | None = Field(None, description="Folder of model files; default: models in the data folder.")
+    mirror: Path | None = Field(None, description="Folder looked into before YuNet is fetched from the internet.")
+
+    @field_validator("dir", "mirror", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+
+class RecognitionSettings(_Group):
+    """How faces are found and compared."""
+
+    detector: Literal["auto", "yunet", "blazeface"] = Field(
+        "auto", description="auto: YuNet where it is built, else BlazeFace."
+    )
+    engine: Literal["opencv", "onnxruntime"] = Field("opencv", description="What runs the detector.")
+    precision: Literal["int8", "fp32"] = Field(
+        "int8", description="Which face network; templates of one are not valid for the other."
+    )
+    threads: int = Field(2, ge=1, le=64, description="Recognition threads; the number of cores is a good value.")
+    detection_width_px: int = Field(640, ge=160, le=1920, description="Longer side of the picture that is searched for faces.")
+
+
+class CameraSettings(_Group):
+    """What a camera may send, and what is asked of it."""
+
+    max_cameras: int = Field(64, ge=1, description="Cameras streaming at one time; more are refused.")
+    max_fps: float = Field(5.0, gt=0, le=60, description="Frames a second asked of one camera when there is time for all.")
+    min_fps: float = Field(0.5, gt=0, description="Frames a second asked of a camera under the heaviest load.")
+    max_frame_bytes: int = Field(2**20, ge=4096, description="Largest message taken from a camera.")
+    max_frame_pixels: int = Field(12_000_000, ge=100_000, description="Largest picture taken from a camera.")
+    frame_deadline_s: float = Field(1.0, gt=0, description="A frame that has waited longer is dropped and counted.")
+    width_px: int = Field(640, ge=160, description="Picture width asked of a camera.")
+    height_px: int = Field(480, ge=120, description="Picture height asked of a camera.")
+    jpeg_quality: int = Field(80, ge=10, le=100, description="JPEG quality asked of a camera.")
+    auto_register: bool = Field(False, description="Take frames from cameras that nobody has added.")
+
+
+class StorageSettings(_Group):
+    """The database and what stands in while it is away."""
+
+    pool_max: int = Field(4, ge=2, le=64, description="Database connections at one time, besides the one that listens.")
+    spool_max_records: int = Field(100_000, ge=1, description="Decided sightings kept on disk while the database is away.")
+    spool_max_bytes: int = Field(64 * 2**20, ge=4096, description="Size of that spool.")
+    outbox_keep_days: int = Field(30, ge=1, description="How long events can be resumed from.")
+
+
+class Settings(BaseSettings):
+    """All settings, immutable."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ROLLCALL_", env_nested_delimiter="__", env_file=".env", frozen=True, extra="ignore"
+    )
+
+    data_dir: Path = Field(Path("data"), description="Folder for everything the server keeps on disk.")
+    database_url: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("DATABASE_URL", "ROLLCALL_DATABASE_URL"),
+        description="postgresql://… of a server of yours (variable DATABASE_URL); without it an embedded one is started.",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
+    site: SiteSettings = SiteSettings()
+    http: HttpSettings = HttpSettings()
+    auth: AuthSettings = AuthSettings()
+    models: ModelsSettings = ModelsSettings()
+    recognition: RecognitionSettings = RecognitionSettings()
+    cameras: CameraSettings = CameraSettings()
+    storage: StorageSettings = StorageSettings()
+
+    @field_validator("database_url", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @property
+    def models_dir(self) -> Path:
+        """The folder of model files."""
+        return self.models.dir or self.data_dir / "models"
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment; SettingsError names the variable that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{_variable(item['loc'])}: {item['msg'].removeprefix('Value error, ')}" for item in error.errors()
+        )
+        raise SettingsError(problems, hint="docs/reference/settings.md lists every variable") from None
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    if location and location[0] in ("database_url", "DATABASE_URL"):
+        return "DATABASE_URL"
+    return "ROLLCALL_" + "__".join(str(part).upper() for part in location)
