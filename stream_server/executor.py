@@ -1,0 +1,82 @@
+"""The bounded recognition executor: a fixed pool of long-lived threads, each with a recogniser of its own.
+
+Threads and not processes: OpenCV and ONNX Runtime release the interpreter lock, and one copy of the face network serves
+all threads. Fixed and long-lived: OpenCV leaves memory behind with every thread that ends.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from recognition.errors import UnavailableError
+from recognition.pipeline import Recogniser
+
+T = TypeVar("T")
+
+
+class ExecutorBusy(UnavailableError):
+    """More single requests are waiting for recognition than are allowed to."""
+
+    code = "recognition_busy"
+
+
+class RecognitionExecutor:
+    """Runs functions of a `Recogniser` on its threads.
+
+    Frames of cameras come through `run`, whose caller holds one of as many lanes as there are threads, so that they never
+    queue here. Single requests (enrolment, one-shot recognition) come through `run_single`, of which at most `max_waiting`
+    may wait or run; one more is an ExecutorBusy.
+    """
+
+    def __init__(self, make_recogniser: Callable[[], Recogniser], *, threads: int, max_waiting: int = 8) -> None:
+        self.threads = threads
+        self._make = make_recogniser
+        self._own = threading.local()
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="recognition")
+        self._max_single = max_waiting
+        self._single = 0
+        self.refused_single = 0
+
+    async def warm_up(self) -> None:
+        """Load the models on every thread; raises what loading them raised (ModelError)."""
+        everybody = threading.Barrier(self.threads)
+
+        def load() -> None:
+            try:
+                self._recogniser()
+            finally:
+                everybody.wait(timeout=60)  # holds this thread until the others have a task too
+
+        await asyncio.gather(*(self._submit(load) for _ in range(self.threads)))
+
+    async def run(self, function: Callable[[Recogniser], T]) -> T:
+        """Run a function with the recogniser of whichever thread is free."""
+        return await self._submit(lambda: function(self._recogniser()))
+
+    async def run_single(self, function: Callable[[Recogniser], T]) -> T:
+        """Like `run`, for requests that may come in any number; ExecutorBusy when too many wait."""
+        if self._single >= self._max_single:
+            self.refused_single += 1
+            raise ExecutorBusy(
+                f"{self._single} pictures are already waiting to be recognised", hint="try again in a second"
+            )
+        self._single += 1
+        try:
+            return await self.run(function)
+        finally:
+            self._single -= 1
+
+    def close(self) -> None:
+        """Let running functions end, and the threads with them."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _submit(self, function: Callable[[], T]) -> "asyncio.Future[T]":
+        return asyncio.get_running_loop().run_in_executor(self._pool, function)
+
+    def _recogniser(self) -> Recogniser:
+        mine: Recogniser | None = getattr(self._own, "recogniser", None)
+        if mine is None:
+            mine = self._own.recogniser = self._make()
+        return mine

@@ -1,0 +1,339 @@
+"""Every JSON shape that crosses the wire: WebSocket messages, events, and the bodies of the REST API.
+
+`docs/reference/websocket.md` describes the messages and `docs/openapi.json` the bodies; tests hold both to this module.
+Times are ISO 8601 in UTC. Boxes are pixels of the picture that was sent, as x1, y1, x2, y2.
+"""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PROTOCOL = 1
+
+State = Literal["pending", "known", "review", "unknown", "unusable"]
+Status = Literal["present", "late", "absent", "excused"]
+Method = Literal["face", "manual", "pin", "qr"]
+Consent = Literal["granted", "none", "revoked"]
+CAMERA_ID = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+
+
+class Shape(BaseModel):
+    """A JSON object; unknown members are refused when it is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PersonRef(Shape):
+    """Who."""
+
+    id: UUID
+    name: str
+
+
+# --- camera socket, from the camera ---------------------------------------------------------------------------------
+
+
+class Hello(BaseModel):
+    """What a camera may say of itself before its first frame. Members of later versions are ignored."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    type: Literal["hello"]
+    client: str = Field("", max_length=200, description="Name and version of the client, for the log.")
+    max_fps: float | None = Field(None, gt=0, le=240, description="The most frames a second it can send.")
+    faces: bool = Field(True, description="False: send no `faces` messages, the camera shows no boxes.")
+
+
+# --- camera socket, to the camera -----------------------------------------------------------------------------------
+
+
+class Welcome(Shape):
+    """First message of the server: what it would like to get."""
+
+    type: Literal["welcome"] = "welcome"
+    protocol: int = PROTOCOL
+    camera: str
+    pace_fps: float = Field(description="Frames a second to send; more are dropped.")
+    width_px: int
+    height_px: int
+    quality: int = Field(description="JPEG or WebP quality, 1 to 100.")
+    formats: tuple[str, ...] = ("image/jpeg", "image/webp", "image/png")
+    max_bytes: int = Field(description="Largest message; a larger one ends the connection with 1009.")
+    server_time: datetime
+
+
+class Pace(Shape):
+    """The pace has changed; sent when it moves by a tenth or more."""
+
+    type: Literal["pace"] = "pace"
+    pace_fps: float
+
+
+class Face(Shape):
+    """One face of a frame."""
+
+    box: tuple[float, float, float, float]
+    state: State
+    track: int | None = None
+    person: PersonRef | None = Field(None, description="Set when, and only when, the state is `known`.")
+    reason: str | None = Field(None, description="For `unusable`: too_small, blurred or turned.")
+
+
+class Faces(Shape):
+    """What was seen in one frame. Live only; never stored. Only the newest is kept for a slow reader."""
+
+    type: Literal["faces"] = "faces"
+    frame: int = Field(description="Number of the frame on this connection's camera, from 1.")
+    captured_at: datetime
+    width_px: int
+    height_px: int
+    faces: tuple[Face, ...]
+    received: int = Field(description="Frames received from this camera so far.")
+    dropped: int = Field(description="Frames of these that were never looked at.")
+
+
+class AttendanceMarked(Shape):
+    """Somebody was marked; sent after it is stored."""
+
+    attendance_id: UUID
+    session_id: UUID
+    person: PersonRef
+    status: Status
+    method: Method
+    first_seen: datetime
+    camera: str | None = None
+
+
+class AttendanceNotice(AttendanceMarked):
+    """The same on the socket of the camera that saw the person."""
+
+    type: Literal["attendance"] = "attendance"
+    event_id: int
+
+
+class ErrorNotice(Shape):
+    """Something that was sent could not be used. The connection goes on unless it is closed right after."""
+
+    type: Literal["error"] = "error"
+    code: str
+    detail: str
+    hint: str = ""
+    frame: int | None = None
+
+
+CameraServerMessage = Welcome | Pace | Faces | AttendanceNotice | ErrorNotice
+CameraClientMessage = Hello
+
+
+# --- events ---------------------------------------------------------------------------------------------------------
+
+
+class Event(Shape):
+    """A stored event. `id` rises; give the last one you have as `Last-Event-ID` (or `after`) to go on behind it."""
+
+    id: int
+    type: str
+    at: datetime
+    data: dict[str, Any]
+
+
+class StatusNotice(Shape):
+    """How the server is; sent to every subscriber when it changes. Not stored, has no id."""
+
+    type: Literal["status"] = "status"
+    state: Literal["starting", "ok", "degraded"]
+    reasons: tuple[str, ...] = ()
+
+
+# --- REST -----------------------------------------------------------------------------------------------------------
+
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S", examples=["Ada Lovelace"])]
+ExternalId = Annotated[str, Field(min_length=1, max_length=200, examples=["s-1815"])]
+
+
+class Problem(BaseModel):
+    """The one shape of an error, `application/problem+json` (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str = Field(description="For programs; see docs/reference/errors.md.")
+    detail: str
+    hint: str = ""
+
+
+class PersonCreate(Shape):
+    """A person to add. Without consent nobody is ever compared with this person's face."""
+
+    name: Name
+    external_id: ExternalId | None = None
+    consent: bool = Field(False, description="The person has agreed to be recognised by face.")
+
+
+class PersonUpdate(Shape):
+    """What to change; what is absent stays. Taking consent back deletes the templates at once."""
+
+    name: Name | None = None
+    external_id: ExternalId | None = None
+    consent: bool | None = None
+
+
+class Person(Shape):
+    """A person."""
+
+    id: UUID
+    name: str
+    external_id: str | None
+    consent: Consent
+    consent_at: datetime | None
+    templates: int
+    created_at: datetime
+
+
+class Page(Shape):
+    """Common to all lists: where the next page begins, if there is one."""
+
+    next_cursor: str | None = Field(None, description="Give as `cursor` to get the next page; null at the end.")
+
+
+class People(Page):
+    """A page of people, by name."""
+
+    people: tuple[Person, ...]
+
+
+class QualityBody(Shape):
+    """How good a face in a picture is."""
+
+    size_px: float = Field(description="Distance between the eyes.")
+    sharpness: float
+    yaw: float
+    pitch: float
+    score: float = Field(description="0 to 1.")
+
+
+class TemplateBody(Shape):
+    """An enrolled face, without the vector."""
+
+    id: UUID
+    person_id: UUID
+    model_id: str
+    quality: QualityBody | None = None
+    quality_score: float
+    source: str
+    created_at: datetime
+
+
+class Templates(Shape):
+    """The enrolled faces of a person."""
+
+    templates: tuple[TemplateBody, ...]
+
+
+class CameraBody(Shape):
+    """A camera, and how it does."""
+
+    id: str
+    name: str
+    connected: bool
+    created_at: datetime
+    frames: dict[str, int] | None = Field(None, description="Counts since it connected, by what became of them.")
+
+
+class CameraPut(Shape):
+    """A camera to add or rename."""
+
+    name: Annotated[str, Field(max_length=200)] = ""
+
+
+class Cameras(Shape):
+    """All cameras."""
+
+    cameras: tuple[CameraBody, ...]
+
+
+class ClassSession(Shape):
+    """A class session, or the open check-in of a day."""
+
+    id: UUID
+    kind: Literal["open", "scheduled"]
+    title: str
+    day: date | None
+    starts_at: datetime
+    ends_at: datetime
+
+
+class ClassSessions(Page):
+    """A page of sessions, latest first."""
+
+    sessions: tuple[ClassSession, ...]
+
+
+class Attendance(Shape):
+    """One person in one session."""
+
+    id: UUID
+    session_id: UUID
+    person: PersonRef
+    status: Status
+    method: Method
+    first_seen: datetime
+    last_seen: datetime
+    camera: str | None
+
+
+class AttendanceList(Page):
+    """A page of attendance records, earliest first."""
+
+    attendance: tuple[Attendance, ...]
+
+
+class AttendanceMark(Shape):
+    """The way without a face: somebody says that a person is here."""
+
+    person_id: UUID
+    session_id: UUID | None = Field(None, description="Default: the open session of today.")
+
+
+class RecognisedFace(Shape):
+    """One face of a single picture; the same shape as `rollcall recognise --json`."""
+
+    box_xyxy: tuple[float, float, float, float]
+    name: str | None
+    person_id: UUID | None
+    state: State
+    distance: float | None
+    runner_up: float | None
+    score: float
+
+
+class Recognised(Shape):
+    """What was seen in a single picture. Nothing of it is stored."""
+
+    width: int
+    height: int
+    faces: tuple[RecognisedFace, ...]
+
+
+class Health(Shape):
+    """The process is alive."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(Shape):
+    """Whether the server can do its work, and what is less than it should be."""
+
+    status: Literal["starting", "ok", "degraded"]
+    reasons: tuple[str, ...]
+    version: str
+    detector: dict[str, Any] | None
+    embedder: dict[str, Any] | None
+    gallery: dict[str, int]
+    storage: dict[str, Any]
+    frames: dict[str, int]
+    recognition: dict[str, Any]
+    sockets: dict[str, int]
+    memory: dict[str, float]
