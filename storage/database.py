@@ -1,0 +1,225 @@
+"""The pool of connections, and the one place where the driver's errors become ours."""
+
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Self, TypeAlias
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from storage.errors import SchemaOutdated, StorageUnavailable
+
+HEAD_REVISION = "0001_core"
+"""The migration that this code is written for. Kept here so that a running server never imports Alembic."""
+
+Record: TypeAlias = asyncpg.Record
+Connection: TypeAlias = "asyncpg.Connection[Record] | asyncpg.pool.PoolConnectionProxy[Record]"
+Pool: TypeAlias = "asyncpg.Pool[Record]"
+
+# Few distinct statements exist; the driver's default of 100 a connection would only hold memory.
+_STATEMENT_CACHE_SIZE = 48
+# A connection that nobody used for this long is closed, so that a quiet night holds one and not four.
+_IDLE_CONNECTION_S = 120.0
+
+_AWAY: tuple[type[BaseException], ...] = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # shutdown, starting up, dropped database, statement cancelled by timeout
+    asyncpg.InsufficientResourcesError,  # too many connections, disk full, out of memory
+    asyncpg.TransactionRollbackError,  # deadlock or serialisation: nothing was stored, the same call may be repeated
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby, or a managed database over its quota
+    asyncpg.ClientConfigurationError,
+    asyncpg.InternalClientError,  # the protocol state after a line that was cut in the middle
+    OSError,
+    TimeoutError,
+    ssl.SSLError,
+)
+
+
+def describe(dsn: str) -> str:
+    """Where a DSN points to, without user and password: `host:port/database`."""
+    try:
+        parts = urlsplit(dsn)
+        where = parts.hostname or "a local socket"
+        return f"{where}:{parts.port}{parts.path}" if parts.port else f"{where}{parts.path}"
+    except ValueError:
+        return "the configured address"
+
+
+def driver_dsn(dsn: str) -> str:
+    """The DSN as asyncpg wants it: `postgresql+asyncpg://` and the like lose their driver part."""
+    scheme, separator, rest = dsn.partition("://")
+    return f"{scheme.split('+')[0]}{separator}{rest}"
+
+
+@contextmanager
+def storage_errors(where: str = "the database") -> Iterator[None]:
+    """Turn every failure of connection, login or server inside the block into StorageUnavailable.
+
+    OSError and TimeoutError are among them: do nothing but database work inside the block.
+    """
+    try:
+        yield
+    except asyncpg.InterfaceError as error:
+        if isinstance(error, _AWAY) or "clos" in str(error):  # "connection is closed", "pool is closing", ...
+            raise _unavailable(error, where) from _without_secrets(error)
+        raise  # a misuse of the driver is our defect and must not look like an outage
+    except _AWAY as error:
+        raise _unavailable(error, where) from _without_secrets(error)
+
+
+def _without_secrets(error: BaseException) -> BaseException | None:
+    # The driver quotes the address it could not parse, password included.
+    return None if isinstance(error, asyncpg.ClientConfigurationError | ValueError) else error
+
+
+def _unavailable(error: BaseException, where: str) -> StorageUnavailable:
+    hint = "check that PostgreSQL runs and can be reached from here; it is tried again by itself"
+    match error:
+        case asyncpg.InvalidAuthorizationSpecificationError():
+            detail, hint = f"PostgreSQL at {where} refused the login", "check user and password in DATABASE_URL"
+        case asyncpg.InvalidCatalogNameError():
+            detail = f"the database at {where} does not exist"
+            hint = "create it (createdb), or correct the name in DATABASE_URL"
+        case asyncpg.ClientConfigurationError():
+            detail = "DATABASE_URL cannot be understood"
+            hint = "it looks like postgresql://user:password@host:5432/name; percent-encode special characters"
+        case asyncpg.TooManyConnectionsError():
+            detail = f"PostgreSQL at {where} has no connection left"
+            hint = "raise its max_connections, or lower the size of the pool"
+        case asyncpg.DiskFullError():
+            detail, hint = f"the disk of PostgreSQL at {where} is full", "free some space there"
+        case asyncpg.ReadOnlySQLTransactionError():
+            detail, hint = f"PostgreSQL at {where} is read-only", "point DATABASE_URL to the primary server"
+        case asyncpg.TransactionRollbackError():
+            detail, hint = "PostgreSQL rolled the transaction back", "the same call may be repeated"
+        case TimeoutError():
+            detail = f"PostgreSQL at {where} did not answer in time"
+        case OSError():
+            detail = f"PostgreSQL at {where} cannot be reached: {error.strerror or type(error).__name__}"
+        case _:
+            detail = f"PostgreSQL at {where} is not available: {type(error).__name__}"
+    return StorageUnavailable(detail, hint=hint)
+
+
+async def open_connection(
+    dsn: str, *, connect_timeout_s: float = 5.0, command_timeout_s: float | None = 10.0
+) -> "asyncpg.Connection[Record]":
+    """Open one connection outside the pool, for migrations and for listening. Raises StorageUnavailable."""
+    with storage_errors(describe(dsn)):
+        try:
+            return await asyncpg.connect(
+                driver_dsn(dsn),
+                timeout=connect_timeout_s,
+                command_timeout=command_timeout_s,
+                statement_cache_size=_STATEMENT_CACHE_SIZE,
+                server_settings={"application_name": "rollcall"},
+            )
+        except ValueError as error:  # from the parser of the address; it may quote the password
+            raise asyncpg.ClientConfigurationError("invalid address") from _without_secrets(error)
+
+
+async def read_revision(connection: Connection) -> str | None:
+    """The migration that the database is at, or None when it was never migrated."""
+    if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
+        return None
+    revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+    return revision
+
+
+class Database:
+    """A small pool. Make it with `connect`; every use goes through `acquire`."""
+
+    def __init__(self, pool: Pool, *, where: str, acquire_timeout_s: float) -> None:
+        self._pool = pool
+        self._where = where
+        self._acquire_timeout_s = acquire_timeout_s
+
+    @classmethod
+    async def connect(
+        cls,
+        dsn: str,
+        *,
+        pool_max: int = 4,
+        connect_timeout_s: float = 5.0,
+        command_timeout_s: float = 10.0,
+    ) -> Self:
+        """Open the pool and check the schema.
+
+        Raises StorageUnavailable when the server is away, refuses the login or has no such database, and
+        SchemaOutdated when `rollcall db upgrade` has to run first.
+        """
+        where = describe(dsn)
+        # One plain connection first: it fails quickly and plainly, a pool would wrap its error.
+        probe = await open_connection(dsn, connect_timeout_s=connect_timeout_s, command_timeout_s=command_timeout_s)
+        with storage_errors(where):
+            try:
+                revision = await read_revision(probe)
+            finally:
+                await probe.close(timeout=connect_timeout_s)
+            _check_revision(revision, where)
+            pool = await asyncpg.create_pool(
+                driver_dsn(dsn),
+                min_size=1,
+                max_size=pool_max,
+                max_inactive_connection_lifetime=_IDLE_CONNECTION_S,
+                timeout=connect_timeout_s,
+                command_timeout=command_timeout_s,
+                statement_cache_size=_STATEMENT_CACHE_SIZE,
+                server_settings={"application_name": "rollcall"},
+            )
+        return cls(pool, where=where, acquire_timeout_s=connect_timeout_s)
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Connection]:
+        """Lend a connection. Raises StorageUnavailable, also for what goes wrong inside the block.
+
+        Waits at most the connect timeout for a free one. Do nothing but database work inside the block.
+        """
+        with storage_errors(self._where):
+            async with self._pool.acquire(timeout=self._acquire_timeout_s) as connection:
+                yield connection
+
+    async def is_available(self) -> bool:
+        """Whether the database answers now. Never raises for an outage."""
+        try:
+            async with self.acquire() as connection:
+                await connection.fetchval("SELECT 1")
+        except StorageUnavailable:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Close the pool; connections that do not end within two seconds are cut."""
+        try:
+            with storage_errors(self._where):
+                await _closed_within(self._pool, 2.0)
+        except StorageUnavailable:
+            self._pool.terminate()
+
+
+async def _closed_within(pool: Pool, timeout_s: float) -> None:
+    import asyncio
+
+    async with asyncio.timeout(timeout_s):
+        await pool.close()
+
+
+def _check_revision(revision: str | None, where: str) -> None:
+    if revision == HEAD_REVISION:
+        return
+    if revision is None:
+        raise SchemaOutdated(f"the database at {where} has no tables yet", hint="run `rollcall db upgrade`")
+    # Revisions are numbered, so that their order can be told without reading the migrations.
+    if revision > HEAD_REVISION:
+        raise SchemaOutdated(
+            f"the database at {where} is at {revision}, newer than this Rollcall ({HEAD_REVISION})",
+            hint="update Rollcall to the version that migrated the database",
+        )
+    raise SchemaOutdated(
+        f"the database at {where} is at {revision}, this Rollcall needs {HEAD_REVISION}",
+        hint="run `rollcall db upgrade`",
+    )

@@ -1,0 +1,33 @@
+"""What storage says when it cannot do what it was asked; part of the tree in recognition.errors."""
+
+from recognition.errors import RequestError, UnavailableError
+
+
+class StorageUnavailable(UnavailableError):  # noqa: N818 - named for the state it reports, like its parent's code
+    """The database cannot be reached, or it ended the work; trying again later may help."""
+
+    code = "storage_unavailable"
+
+
+class SchemaOutdated(UnavailableError):  # noqa: N818
+    """The tables in the database are not the ones that this version of Rollcall works with."""
+
+    code = "schema_outdated"
+
+
+class SpoolInUse(UnavailableError):  # noqa: N818
+    """Another process holds the spool folder."""
+
+    code = "spool_in_use"
+
+
+class NotFound(RequestError):  # noqa: N818
+    """What was asked for does not exist."""
+
+    code = "not_found"
+
+
+class Conflict(RequestError):  # noqa: N818
+    """The change contradicts what is stored, for example an external id that somebody else has."""
+
+    code = "conflict"

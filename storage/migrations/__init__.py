@@ -1,0 +1,1 @@
+"""Alembic's migrations. Nothing but storage.migrate imports from here."""

@@ -1,0 +1,1 @@
+"""One module per migration, numbered so that their names sort in order."""
