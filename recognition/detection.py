@@ -1,0 +1,60 @@
+"""Finding faces: the interface, its settings, and the choice among detectors."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from recognition.engines import EngineKind, make_engine
+from recognition.types import Detection, ImageBgr
+
+
+class DetectorKind(StrEnum):
+    """The detectors to choose from."""
+
+    YUNET = "yunet"
+    BLAZEFACE = "blazeface"
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionSettings:
+    """How faces are looked for.
+
+    A picture is made smaller until its longer side is `width_px`; faces below about 10 px are lost by that.
+    `score_min` is the detector's own confidence, 0..1. Two boxes that overlap by more than `overlap_max`
+    (intersection over union) are one face. At most `faces_max` come back, the surest first.
+    """
+
+    width_px: int = 640
+    score_min: float = 0.6
+    overlap_max: float = 0.3
+    faces_max: int = 100
+
+
+class FaceDetector(Protocol):
+    """Finds faces in one picture. An object serves one thread at a time."""
+
+    def detect(self, image_bgr: ImageBgr) -> list[Detection]:
+        """The faces in uint8 (height, width, 3) BGR, surest first; empty when there are none."""
+        ...
+
+
+def make_detector(
+    path: Path,
+    *,
+    kind: DetectorKind = DetectorKind.YUNET,
+    engine: EngineKind = EngineKind.OPENCV,
+    settings: DetectionSettings | None = None,
+) -> FaceDetector:
+    """A detector from the network in `path`. Make one for each worker thread.
+
+    Raises ModelError if the file cannot be loaded.
+    """
+    settings = settings or DetectionSettings()
+    if kind is DetectorKind.YUNET:
+        from recognition.yunet import YuNetDetector
+
+        return YuNetDetector(make_engine(path, engine), settings)
+    from recognition.blazeface import BlazeFaceDetector
+
+    return BlazeFaceDetector(make_engine(path, engine), settings)

@@ -1,0 +1,65 @@
+"""The face network: aligned chips to embeddings."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recognition.alignment import CHIP_SIDE_PX
+from recognition.engines import OnnxRuntimeEngine
+from recognition.errors import ModelError
+from recognition.types import ImageBgr
+
+EMBEDDING_LENGTH = 128
+
+
+class FaceEmbedder(Protocol):
+    """Turns chips into embeddings. One object serves all threads."""
+
+    @property
+    def model_id(self) -> str:
+        """The digest of the network; embeddings of different networks are never compared."""
+        ...
+
+    def embed(self, chips_bgr: Sequence[ImageBgr]) -> NDArray[np.float32]:
+        """Embeddings float32 (n, 128) of n chips, each uint8 (150, 150, 3) BGR."""
+        ...
+
+
+class OnnxFaceEmbedder:
+    """The face network on ONNX Runtime. Thread-safe: the session is shared by all worker threads."""
+
+    def __init__(self, path: Path, *, model_id: str) -> None:
+        """Load the network. Raises ModelError if the file cannot be loaded or is another kind of network."""
+        self._engine = OnnxRuntimeEngine(path)
+        self._model_id = model_id
+        probe = self._run(np.zeros((1, CHIP_SIDE_PX, CHIP_SIDE_PX, 3), np.uint8), path.name)
+        if probe.shape != (1, EMBEDDING_LENGTH):
+            raise ModelError(
+                f"{path.name} gives {probe.shape} where (1, {EMBEDDING_LENGTH}) is expected",
+                hint="run `rollcall models build`",
+            )
+
+    @property
+    def model_id(self) -> str:
+        """The digest of the network."""
+        return self._model_id
+
+    def embed(self, chips_bgr: Sequence[ImageBgr]) -> NDArray[np.float32]:
+        """Embeddings float32 (n, 128) of n chips, each uint8 (150, 150, 3) BGR.
+
+        One chip a run: on one thread a batch is not faster, and its memory would grow with the crowd.
+        """
+        embeddings = np.empty((len(chips_bgr), EMBEDDING_LENGTH), np.float32)
+        for row, chip_bgr in enumerate(chips_bgr):
+            embeddings[row] = self._engine.run(chip_bgr[None])["embedding"][0]
+        return embeddings
+
+    def _run(self, chips: NDArray[np.uint8], name: str) -> NDArray[np.float32]:
+        try:
+            return self._engine.run(chips)["embedding"]
+        # ONNX Runtime has no common base class for a wrong input type, shape or output name.
+        except Exception as error:
+            raise ModelError(f"{name} is not the face network", hint="run `rollcall models build`") from error

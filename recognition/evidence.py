@@ -1,0 +1,142 @@
+"""Evidence about one track: several pictures of a face, weighed together. One frame never decides."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from recognition.decision import DecisionPolicy, classify
+from recognition.gallery import Gallery
+from recognition.types import Embedding, FaceState, Match, Quality
+
+
+@dataclass(slots=True, eq=False)
+class _Observation:
+    embedding: Embedding
+    weight: float
+    match: Match | None = None
+
+
+class TrackEvidence:
+    """What has been seen of one track. All times are monotonic seconds and passed in.
+
+    `match` is the gallery's answer for the quality-weighted mean of the pictures kept. It is only as fresh as the
+    gallery it was asked of: `rematch` must be called when the gallery's generation changes.
+    """
+
+    def __init__(self, policy: DecisionPolicy) -> None:
+        self._policy = policy
+        self._observations: deque[_Observation] = deque(maxlen=policy.evidence_max)
+        self._looked_mono = -np.inf
+        self._best_score = 0.0
+        self._best_size_px = 0.0
+        self.match: Match | None = None
+        self.quality: Quality | None = None
+        self.generation: str | None = None
+        self.state = FaceState.PENDING
+
+    @property
+    def frames(self) -> int:
+        """The number of pictures kept."""
+        return len(self._observations)
+
+    def wants_look(self, size_px: float, now_mono: float, *, disturbed: bool) -> bool:
+        """Whether the face should be aligned and judged on this frame; a settled face that stands still should not."""
+        return (
+            self.state is not FaceState.KNOWN
+            or disturbed
+            or self._is_stale(now_mono)
+            or size_px > self._best_size_px * self._policy.better_quality
+        )
+
+    def wants_embedding(self, quality: Quality, now_mono: float, *, disturbed: bool) -> bool:
+        """Whether a picture of this quality would add anything worth the time of embedding it."""
+        undecided = self.state is not FaceState.KNOWN and self.frames < self._policy.evidence_max
+        better = quality.score > self._best_score * self._policy.better_quality
+        return undecided or disturbed or better or self._is_stale(now_mono)
+
+    def add(self, embedding: Embedding, quality: Quality, gallery: Gallery, now_mono: float) -> None:
+        """Take in one more picture. If it plainly shows somebody else, all earlier evidence is forgotten."""
+        match = gallery.search(embedding)
+        if self._observations and self._is_break(embedding, match):
+            self.forget()
+        self._observations.append(_Observation(embedding, max(quality.score, 0.05), match))
+        self.quality = quality
+        self._looked_mono = now_mono
+        self._best_score = max(self._best_score, quality.score)
+        self._best_size_px = max(self._best_size_px, quality.size_px)
+        self.match = gallery.search(self._mean())
+        self.generation = gallery.generation
+
+    def rematch(self, gallery: Gallery) -> None:
+        """Ask a changed gallery again: somebody may have been enrolled, or have withdrawn consent."""
+        self.generation = gallery.generation
+        if not self._observations:
+            self.match = None
+            return
+        rows = np.stack([*(observation.embedding for observation in self._observations), self._mean()])
+        *singles, self.match = gallery.search_all(rows)
+        for observation, match in zip(self._observations, singles, strict=True):
+            observation.match = match
+
+    def decide(self, *, alone: bool) -> FaceState:
+        """The state after all evidence; `alone` says that no other face is in the picture. Kept in `state`."""
+        self.state = self._decide(self._policy.frames_needed(alone=alone))
+        return self.state
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._observations.clear()
+        self._best_score = self._best_size_px = 0.0
+        self.match = None
+        self.state = FaceState.PENDING
+
+    def agreeing(self) -> int:
+        """How many of the pictures, each taken alone, point at the person the mean points at."""
+        if self.match is None:
+            return 0
+        return sum(
+            observation.match is not None
+            and observation.match.person_id == self.match.person_id
+            and observation.match.distance <= self._policy.review_distance
+            for observation in self._observations
+        )
+
+    def _decide(self, needed: int) -> FaceState:
+        if self.state is FaceState.KNOWN:
+            # Somebody walking up to a lone, decided face does not make the decision undone.
+            needed = min(needed, self.frames) or needed
+        if self.frames < needed:
+            return FaceState.PENDING
+        state = classify(self.match, self._policy)
+        if state is not FaceState.KNOWN:
+            return state
+        agreeing = self.agreeing()
+        if agreeing >= needed and agreeing * 2 > self.frames:
+            return FaceState.KNOWN
+        return FaceState.PENDING if self.frames < self._policy.evidence_max else FaceState.REVIEW
+
+    def _is_stale(self, now_mono: float) -> bool:
+        return now_mono - self._looked_mono >= self._policy.refresh_s
+
+    def _is_break(self, embedding: Embedding, match: Match | None) -> bool:
+        far = float(np.linalg.norm(embedding - self._mean())) > self._policy.break_distance
+        agrees = (
+            self.match is not None
+            and match is not None
+            and match.person_id == self.match.person_id
+            and match.distance <= self._policy.review_distance
+        )
+        return far and not agrees
+
+    def _mean(self) -> Embedding:
+        weights = np.array([observation.weight for observation in self._observations], np.float32)
+        stacked = np.stack([observation.embedding for observation in self._observations])
+        return (weights @ stacked / weights.sum()).astype(np.float32)
+
+
+def most_wanting(evidence: Sequence[TrackEvidence], count_max: int) -> list[int]:
+    """Indices of those to embed when there is only time for `count_max`: the least known first."""
+    order = sorted(range(len(evidence)), key=lambda index: evidence[index].frames)
+    return sorted(order[:count_max])

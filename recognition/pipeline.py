@@ -1,0 +1,262 @@
+"""From a frame to what is said of the faces in it: decode, detect, track, align, embed, decide."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from recognition import quality as quality_module
+from recognition.alignment import aligned_chip
+from recognition.decision import DecisionPolicy, decide_single, one_face_per_identity
+from recognition.detection import FaceDetector
+from recognition.embedding import FaceEmbedder
+from recognition.enrolment import Enrolment, EnrolmentRefusal, face_meant
+from recognition.errors import InternalError
+from recognition.evidence import TrackEvidence, most_wanting
+from recognition.frames import DecodeLimits, decode
+from recognition.gallery import Gallery
+from recognition.quality import QualityLimits, assess
+from recognition.tracking import Track, Tracker, TrackingSettings
+from recognition.types import (
+    Detection,
+    FaceResult,
+    FaceState,
+    Frame,
+    FrameResult,
+    ImageBgr,
+    Match,
+    Quality,
+    QualityVerdict,
+)
+
+Stage = Literal["decode", "detect", "track", "align", "embed", "decide"]
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineSettings:
+    """How frames become decisions.
+
+    At most `embeddings_per_frame_max` faces are embedded on one frame; in a crowd the rest waits for the next one.
+    A person who stays in view is reported again every `sighting_interval_s`, so that "last seen" can advance.
+    """
+
+    decode: DecodeLimits = field(default_factory=DecodeLimits)
+    quality: QualityLimits = field(default_factory=QualityLimits)
+    enrolment_quality: QualityLimits = field(
+        default_factory=lambda: QualityLimits(size_min_px=20.0, yaw_max=0.6)
+    )
+    tracking: TrackingSettings = field(default_factory=TrackingSettings)
+    decision: DecisionPolicy = field(default_factory=DecisionPolicy)
+    embeddings_per_frame_max: int = 16
+    sighting_interval_s: float = 60.0
+
+
+class CameraState:
+    """What is remembered of one camera between its frames. Used by one thread at a time; owned by the caller."""
+
+    def __init__(self, settings: PipelineSettings | None = None) -> None:
+        settings = settings or PipelineSettings()
+        self.tracker = Tracker(settings.tracking)
+        self.evidence: dict[int, TrackEvidence] = {}
+        self.reported_mono: dict[str, float] = {}
+
+
+class _StageTimer:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._last = clock()
+        self.stage_ms: dict[Stage, float] = {}
+
+    def end(self, stage: Stage) -> None:
+        now = self._clock()
+        self.stage_ms[stage] = self.stage_ms.get(stage, 0.0) + (now - self._last) * 1e3
+        self._last = now
+
+
+class Recogniser:
+    """The stages put together. Holds no state of a camera; make one for each thread (detectors serve one each).
+
+    `clock` gives monotonic seconds; it is only used to tell how long the stages took.
+    """
+
+    def __init__(
+        self,
+        detector: FaceDetector,
+        embedder: FaceEmbedder,
+        *,
+        settings: PipelineSettings | None = None,
+        clock: Callable[[], float],
+    ) -> None:
+        self._detector = detector
+        self._embedder = embedder
+        self._settings = settings or PipelineSettings()
+        self._clock = clock
+
+    @property
+    def model_id(self) -> str:
+        """The digest of the face network; a gallery must be of the same."""
+        return self._embedder.model_id
+
+    def new_camera(self) -> CameraState:
+        """The state for a camera that has sent nothing yet."""
+        return CameraState(self._settings)
+
+    def process(self, frame: Frame, state: CameraState, gallery: Gallery) -> FrameResult:
+        """Take in the next frame of a camera.
+
+        Raises ImageError if the frame cannot be decoded; the camera's state is then as before. Raises InternalError if
+        the gallery belongs to another face network.
+        """
+        self._check(gallery)
+        timer = _StageTimer(self._clock)
+        payload = frame.payload
+        image_bgr = decode(payload, self._settings.decode) if isinstance(payload, bytes) else payload
+        timer.end("decode")
+        detections = self._detector.detect(image_bgr)
+        timer.end("detect")
+        now_mono = frame.received_mono
+        tracks = state.tracker.update(detections, now_mono)
+        alive = {track.track_id for track in state.tracker.tracks}
+        state.evidence = {track_id: kept for track_id, kept in state.evidence.items() if track_id in alive}
+        for track in tracks:
+            state.evidence.setdefault(track.track_id, TrackEvidence(self._settings.decision))
+        timer.end("track")
+        qualities = self._gather_evidence(image_bgr, tracks, state, gallery, now_mono, timer)
+        faces = self._decide_tracks(tracks, qualities, state, gallery)
+        newly_known = tuple(face for face in faces if self._is_to_report(face, state, now_mono))
+        timer.end("decide")
+        height, width = image_bgr.shape[:2]
+        return FrameResult(
+            frame.camera_id, frame.sequence, width, height, tuple(faces), newly_known, stage_ms=timer.stage_ms
+        )
+
+    def recognise_picture(self, image_bgr: ImageBgr, gallery: Gallery) -> list[FaceResult]:
+        """What is said of each face of a single picture, surest detection first; there is no PENDING here.
+
+        Raises InternalError if the gallery belongs to another face network.
+        """
+        self._check(gallery)
+        detections = self._detector.detect(image_bgr)
+        chips = [aligned_chip(image_bgr, detection) for detection in detections]
+        qualities = [
+            assess(detection, chip, self._settings.quality)
+            for detection, chip in zip(detections, chips, strict=True)
+        ]
+        usable = [i for i, quality in enumerate(qualities) if quality.verdict is QualityVerdict.OK]
+        found = gallery.search_all(self._embedder.embed([chips[i] for i in usable]))
+        matches: list[Match | None] = [None] * len(detections)
+        states = [FaceState.UNUSABLE] * len(detections)
+        for i, match, face_state in zip(
+            usable, found, decide_single(found, self._settings.decision), strict=True
+        ):
+            matches[i], states[i] = match, face_state
+        return [
+            _face_result(detection, face_state, quality, match)
+            for detection, face_state, quality, match in zip(
+                detections, states, qualities, matches, strict=True
+            )
+        ]
+
+    def enrol(self, image_bgr: ImageBgr) -> Enrolment:
+        """The embedding of the one face a photograph is of, or the reason why there is none."""
+        meant = face_meant(self._detector.detect(image_bgr))
+        if isinstance(meant, EnrolmentRefusal):
+            return Enrolment(refusal=meant)
+        chip_bgr = aligned_chip(image_bgr, meant)
+        quality = assess(meant, chip_bgr, self._settings.enrolment_quality)
+        if quality.verdict is not QualityVerdict.OK:
+            return Enrolment(EnrolmentRefusal(quality.verdict.value), None, quality, _box(meant), chip_bgr)
+        return Enrolment(None, self._embedder.embed([chip_bgr])[0], quality, _box(meant), chip_bgr)
+
+    def _check(self, gallery: Gallery) -> None:
+        if gallery.model_id != self._embedder.model_id:
+            raise InternalError(
+                f"the gallery is of model {gallery.model_id[:12]}, the face network is {self._embedder.model_id[:12]}",
+                hint="build the gallery from templates of the network in use",
+                code="model_mismatch",
+            )
+
+    def _gather_evidence(
+        self,
+        image_bgr: ImageBgr,
+        tracks: list[Track],
+        state: CameraState,
+        gallery: Gallery,
+        now_mono: float,
+        timer: _StageTimer,
+    ) -> dict[int, Quality]:
+        """Embed the faces worth it, and ask a changed gallery anew. Returns the quality of each face looked at."""
+        qualities: dict[int, Quality] = {}
+        wanting: list[tuple[Track, TrackEvidence, ImageBgr, Quality]] = []
+        for track in tracks:
+            evidence = state.evidence[track.track_id]
+            size_px, _, _ = quality_module.pose(track.detection)
+            if not evidence.wants_look(size_px, now_mono, disturbed=track.disturbed):
+                continue
+            chip_bgr = aligned_chip(image_bgr, track.detection)
+            quality = qualities[track.track_id] = assess(track.detection, chip_bgr, self._settings.quality)
+            if quality.verdict is QualityVerdict.OK and evidence.wants_embedding(
+                quality, now_mono, disturbed=track.disturbed
+            ):
+                wanting.append((track, evidence, chip_bgr, quality))
+        chosen = most_wanting(
+            [evidence for _, evidence, _, _ in wanting], self._settings.embeddings_per_frame_max
+        )
+        timer.end("align")
+        embeddings = self._embedder.embed([wanting[i][2] for i in chosen])
+        timer.end("embed")
+        for evidence in state.evidence.values():
+            if evidence.generation != gallery.generation:
+                evidence.rematch(gallery)
+        for i, embedding in zip(chosen, embeddings, strict=True):
+            _, evidence, _, quality = wanting[i]
+            evidence.add(embedding, quality, gallery, now_mono)
+        return qualities
+
+    def _decide_tracks(
+        self, tracks: list[Track], qualities: dict[int, Quality], state: CameraState, gallery: Gallery
+    ) -> list[FaceResult]:
+        kept = [state.evidence[track.track_id] for track in tracks]
+        states = [evidence.decide(alone=len(tracks) == 1) for evidence in kept]
+        states = one_face_per_identity(states, [evidence.match for evidence in kept])
+        faces = []
+        for track, evidence, face_state in zip(tracks, kept, states, strict=True):
+            quality = qualities.get(track.track_id, evidence.quality)
+            if evidence.frames == 0 and quality is not None and quality.verdict is not QualityVerdict.OK:
+                face_state = FaceState.UNUSABLE
+            faces.append(_face_result(track.detection, face_state, quality, evidence.match, track.track_id))
+        # Whoever has left the gallery may be reported at once when enrolled again.
+        for person_id in [person_id for person_id in state.reported_mono if person_id not in gallery]:
+            del state.reported_mono[person_id]
+        return faces
+
+    def _is_to_report(self, face: FaceResult, state: CameraState, now_mono: float) -> bool:
+        if face.person_id is None:
+            return False
+        last_mono = state.reported_mono.get(face.person_id)
+        if last_mono is not None and now_mono - last_mono < self._settings.sighting_interval_s:
+            return False
+        state.reported_mono[face.person_id] = now_mono
+        return True
+
+
+def _face_result(
+    detection: Detection,
+    state: FaceState,
+    quality: Quality | None,
+    match: Match | None,
+    track_id: int | None = None,
+) -> FaceResult:
+    return FaceResult(
+        box_xyxy=_box(detection),
+        state=state,
+        score=detection.score,
+        quality=quality,
+        person_id=match.person_id if match is not None and state is FaceState.KNOWN else None,
+        match=match,
+        track_id=track_id,
+    )
+
+
+def _box(detection: Detection) -> tuple[float, float, float, float]:
+    x0, y0, x1, y1 = (float(value) for value in detection.box_xyxy)
+    return x0, y0, x1, y1
