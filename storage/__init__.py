@@ -1,1 +1,1 @@
-"""All SQL of Rollcall, and only here: PostgreSQL through asyncpg, migrations by Alembic, an embedded server."""
+"""All SQL of Rollcall, and only here: PostgreSQL by asyncpg, migrations by Alembic, an embedded server."""

@@ -22,7 +22,8 @@ class Camera:
 async def ensure(connection: Connection, camera_id: str, name: str | None = None) -> None:
     """Make the camera known; a name that is given replaces the old one.
 
-    Raises RequestError `camera_id_invalid` unless the id is 1 to 64 of a-z, 0-9, `_` and `-`, a letter or digit first.
+    Raises RequestError `camera_id_invalid` unless the id is 1 to 64 of a-z, 0-9, `_` and `-`, a letter or
+    digit first.
     """
     if not CAMERA_ID.fullmatch(camera_id):
         raise RequestError(

@@ -1,5 +1,6 @@
 """The pool of connections, and the one place where the driver's errors become ours."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -24,9 +25,9 @@ _IDLE_CONNECTION_S = 120.0
 
 _AWAY: tuple[type[BaseException], ...] = (
     asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,  # shutdown, starting up, dropped database, statement cancelled by timeout
+    asyncpg.OperatorInterventionError,  # shutdown, starting up, dropped database, cancelled
     asyncpg.InsufficientResourcesError,  # too many connections, disk full, out of memory
-    asyncpg.TransactionRollbackError,  # deadlock or serialisation: nothing was stored, the same call may be repeated
+    asyncpg.TransactionRollbackError,  # deadlock or serialisation: nothing was stored
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
@@ -80,13 +81,14 @@ def _unavailable(error: BaseException, where: str) -> StorageUnavailable:
     hint = "check that PostgreSQL runs and can be reached from here; it is tried again by itself"
     match error:
         case asyncpg.InvalidAuthorizationSpecificationError():
-            detail, hint = f"PostgreSQL at {where} refused the login", "check user and password in DATABASE_URL"
+            detail = f"PostgreSQL at {where} refused the login"
+            hint = "check user and password in DATABASE_URL"
         case asyncpg.InvalidCatalogNameError():
             detail = f"the database at {where} does not exist"
             hint = "create it (createdb), or correct the name in DATABASE_URL"
         case asyncpg.ClientConfigurationError():
             detail = "DATABASE_URL cannot be understood"
-            hint = "it looks like postgresql://user:password@host:5432/name; percent-encode special characters"
+            hint = "write postgresql://user:password@host:5432/name; percent-encode special characters"
         case asyncpg.TooManyConnectionsError():
             detail = f"PostgreSQL at {where} has no connection left"
             hint = "raise its max_connections, or lower the size of the pool"
@@ -154,7 +156,9 @@ class Database:
         """
         where = describe(dsn)
         # One plain connection first: it fails quickly and plainly, a pool would wrap its error.
-        probe = await open_connection(dsn, connect_timeout_s=connect_timeout_s, command_timeout_s=command_timeout_s)
+        probe = await open_connection(
+            dsn, connect_timeout_s=connect_timeout_s, command_timeout_s=command_timeout_s
+        )
         with storage_errors(where):
             try:
                 revision = await read_revision(probe)
@@ -202,8 +206,6 @@ class Database:
 
 
 async def _closed_within(pool: Pool, timeout_s: float) -> None:
-    import asyncio
-
     async with asyncio.timeout(timeout_s):
         await pool.close()
 

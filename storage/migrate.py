@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from storage.database import open_connection, read_revision, storage_errors
 from storage.database import describe as describe_dsn
+from storage.database import open_connection, read_revision, storage_errors
 
 if TYPE_CHECKING:
     import asyncpg
@@ -44,7 +44,8 @@ async def current(dsn: str) -> str | None:
 async def upgrade(dsn: str, revision: str = "head") -> Migrated:
     """Apply the migrations that are missing, in one transaction. Safe to start from several places at once.
 
-    Raises StorageUnavailable. Doing nothing because all is applied is the normal case and costs one connection.
+    Raises StorageUnavailable. Doing nothing because all is applied is the normal case and costs one
+    connection.
     """
     return await _migrate(dsn, revision, down=False)
 

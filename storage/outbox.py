@@ -1,10 +1,11 @@
 """Events, written in the same transaction as what they tell of, and read in the order of their ids.
 
-A reader that remembers the last id it saw must never miss an event. Numbers are drawn before their transaction
-commits, so without care number 8 could become visible before number 7, and a reader that has moved on to 8 would
-never look back. Therefore `append` takes a lock before it draws a number and keeps it until the transaction has
-ended: numbers become visible in order. Transactions that make events wait for each other; those that make none
-(most sightings) do not. Call `append` late in a transaction, and let nothing slow follow it.
+A reader that remembers the last id it saw must never miss an event. Numbers are drawn before their
+transaction commits, so without care number 8 could become visible before number 7, and a reader that has
+moved on to 8 would never look back. Therefore `append` takes a lock before it draws a number and keeps it
+until the transaction has ended: numbers become visible in order. Transactions that make events wait for each
+other; those that make none (most sightings) do not. Call `append` late in a transaction, and let nothing
+slow follow it.
 
 Payloads never carry anything biometric: no embedding, no distance, no quality.
 """
@@ -51,7 +52,7 @@ async def append(connection: Connection, type_: str, payload: Mapping[str, Any])
     event_id: int = await connection.fetchval(
         """
         WITH event AS (INSERT INTO outbox (type, payload) VALUES ($1, $2::jsonb) RETURNING id)
-        SELECT id FROM event, LATERAL (SELECT pg_notify($3, id::text)) AS notified
+        SELECT id, pg_notify($3, id::text) FROM event
         """,
         type_,
         json.dumps(payload, ensure_ascii=False, allow_nan=False),
@@ -129,7 +130,9 @@ class Listener:
         self._where = where
 
     async def check(self) -> None:
-        """Ask the server something. Raises StorageUnavailable when the line is dead: a silent one looks quiet."""
+        """Ask the server something. Raises StorageUnavailable when the line is dead: a silent one looks
+        quiet.
+        """
         with storage_errors(self._where):
             await self._connection.fetchval("SELECT 1")
 

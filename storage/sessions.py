@@ -1,4 +1,4 @@
-"""Class sessions. Without a timetable there is one open check-in session per day of the site, made when needed."""
+"""Class sessions. Without a timetable there is one open check-in session per day of the site."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -24,7 +24,9 @@ class SessionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClassSession:
-    """A span of time that attendance is kept for: from `starts_at` up to, not including, `ends_at` (both UTC)."""
+    """A span of time that attendance is kept for: from `starts_at` up to, not including, `ends_at` (both
+    UTC).
+    """
 
     session_id: UUID
     kind: SessionKind
@@ -45,8 +47,8 @@ def day_of(at: datetime, zone: ZoneInfo) -> date:
 def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
     """First moment of a local day and of the next one, in UTC; 23 to 25 hours apart, or more.
 
-    A midnight that the clock skips (Cairo in spring) is the moment of the change, as PEP 495 has it for fold 0;
-    of one that comes twice (Havana in autumn) the first is meant.
+    A midnight that the clock skips (Cairo in spring) is the moment of the change, as PEP 495 has it for fold
+    0; of one that comes twice (Havana in autumn) the first is meant.
     """
     starts_at = datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)
     ends_at = datetime.combine(day + timedelta(days=1), time(), tzinfo=zone).astimezone(UTC)
@@ -54,7 +56,8 @@ def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
 
 
 async def ensure_open_session(connection: Connection, at: datetime, zone: ZoneInfo) -> ClassSession:
-    """The open session of the site's day at that moment, made when it is the first time, with `session.opened`.
+    """The open session of the site's day at that moment, made when it is the first time, with
+    `session.opened`.
 
     Runs in the caller's transaction, or in its own.
     """
@@ -116,7 +119,9 @@ async def list_sessions(
         limit + 1,
         *arguments,
     )
-    return page_of([_session(row) for row in rows], limit, lambda session: (session.starts_at, session.session_id))
+    return page_of(
+        [_session(row) for row in rows], limit, lambda session: (session.starts_at, session.session_id)
+    )
 
 
 async def _open_session_of(connection: Connection, day: date) -> ClassSession | None:

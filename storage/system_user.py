@@ -1,4 +1,6 @@
-"""PostgreSQL refuses to run as root; where Rollcall does (most containers), the server gets a user of its own."""
+"""PostgreSQL refuses to run as root; where Rollcall does (most containers), the server gets a user of its
+own.
+"""
 
 import os
 import pwd

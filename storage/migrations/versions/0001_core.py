@@ -15,7 +15,8 @@ TABLES = (
         created_at timestamptz NOT NULL DEFAULT now()
     )
     """,
-    # Who is erased keeps the row, so that the attendance fact has something to point to, but nothing that names them.
+    # Who is erased keeps the row, so that the attendance fact has something to point to, but nothing that
+    # names them.
     """
     CREATE TABLE people (
         id uuid PRIMARY KEY,

@@ -1,0 +1,104 @@
+"""Reading attendance: per session, person or day, in pieces."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from recognition.errors import InternalError
+from storage import sessions
+from storage.attendance import Method, Status
+from storage.database import Connection, Record
+from storage.errors import NotFound
+from storage.paging import LIMIT_DEFAULT, Page, checked_limit, page_of, time_cursor
+
+_SELECT = """
+    SELECT a.id, a.session_id, a.person_id, p.name AS person_name, p.external_id, a.status, a.method,
+           a.first_seen_at, a.last_seen_at, a.camera_id, a.score, a.note, a.created_at
+    FROM attendance a JOIN people p ON p.id = a.person_id JOIN class_sessions s ON s.id = a.session_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class AttendanceRecord:
+    """One record with the person's present name. Times are UTC, None for somebody who was not seen."""
+
+    attendance_id: UUID
+    session_id: UUID
+    person_id: UUID
+    person_name: str
+    external_id: str | None
+    status: Status
+    method: Method
+    first_seen_at: datetime | None
+    last_seen_at: datetime | None
+    camera_id: str | None
+    score: float | None
+    note: str | None
+    created_at: datetime
+
+
+async def get(connection: Connection, attendance_id: UUID) -> AttendanceRecord:
+    """One record. Raises NotFound."""
+    row = await connection.fetchrow(f"{_SELECT} WHERE a.id = $1", attendance_id)
+    if row is None:
+        raise NotFound(f"there is no attendance record {attendance_id}", code="attendance_not_found")
+    return _record(row)
+
+
+async def list_records(
+    connection: Connection,
+    *,
+    session_id: UUID | None = None,
+    person_id: UUID | None = None,
+    day: date | None = None,
+    zone: ZoneInfo | None = None,
+    limit: int = LIMIT_DEFAULT,
+    cursor: str | None = None,
+) -> Page[AttendanceRecord]:
+    """Records in the order they were made. Conditions that are given must all hold; `day` needs `zone`.
+
+    A session belongs to the day on which it starts. Raises RequestError for a bad limit or cursor.
+    """
+    conditions: list[str] = []
+    arguments: list[object] = [checked_limit(limit) + 1]
+
+    def condition(template: str, *values: object) -> None:
+        numbers = [f"${len(arguments) + offset + 1}" for offset in range(len(values))]
+        arguments.extend(values)
+        conditions.append(template.format(*numbers))
+
+    if session_id is not None:
+        condition("a.session_id = {}", session_id)
+    if person_id is not None:
+        condition("a.person_id = {}", person_id)
+    if day is not None:
+        if zone is None:
+            raise InternalError("a day has no bounds without a time zone")
+        condition("s.starts_at >= {} AND s.starts_at < {}", *sessions.day_bounds(day, zone))
+    after = time_cursor(cursor)
+    if after is not None:
+        condition("(a.created_at, a.id) > ({}, {})", *after)
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    rows = await connection.fetch(f"{_SELECT} {where} ORDER BY a.created_at, a.id LIMIT $1", *arguments)
+    return page_of(
+        [_record(row) for row in rows], limit, lambda record: (record.created_at, record.attendance_id)
+    )
+
+
+def _record(row: Record) -> AttendanceRecord:
+    return AttendanceRecord(
+        attendance_id=row["id"],
+        session_id=row["session_id"],
+        person_id=row["person_id"],
+        person_name=row["person_name"],
+        external_id=row["external_id"],
+        status=Status(row["status"]),
+        method=Method(row["method"]),
+        first_seen_at=row["first_seen_at"],
+        last_seen_at=row["last_seen_at"],
+        camera_id=row["camera_id"],
+        score=row["score"],
+        note=row["note"],
+        created_at=row["created_at"],
+    )
