@@ -1,15 +1,17 @@
 """BlazeFace (256 pixels, six key points) from a TensorFlow.js graph model to ONNX.
 
-It finds faces where YuNet cannot be had. The graph takes what the original takes, with channels before rows, and joins
-its two scales:
+It finds faces where YuNet cannot be had. The graph takes what the original takes, with channels before
+rows, and joins its two scales:
 
     input    float32 (N, 3, 256, 256), channels in the order red, green, blue, values x / 127.5 - 1
     scores   float32 (N, 896), before the sigmoid
-    boxes    float32 (N, 896, 16): centre x, y, width, height, then six points x, y; pixels from the anchor's centre
+    boxes    float32 (N, 896, 16): centre x, y, width, height, then six points x, y
 
-Anchors 0..511 are 16 x 16 cells of 16 pixels with two each, 512..895 are 8 x 8 cells of 32 pixels with six each, row by
-row; an anchor's centre is its cell's centre. Points: right eye, left eye, nose tip, mouth centre, right ear, left ear
-(the person's own sides), the order of `LandmarkLayout.SIX`.
+All 16 values are pixels of the input; the centre and the points count from the anchor's centre.
+
+Anchors 0..511 are 16 x 16 cells of 16 pixels with two each, 512..895 are 8 x 8 cells of 32 pixels with six
+each, row by row; an anchor's centre is its cell's centre. Points: right eye, left eye, nose tip, mouth
+centre, right ear, left ear (the person's own sides), the order of `LandmarkLayout.SIX`.
 """
 
 from collections.abc import Sequence
@@ -33,17 +35,29 @@ _SCORES = ("Identity", "Identity_1")
 _BOXES = ("Identity_2", "Identity_3")
 
 
+def anchor_centres() -> NDArray[np.float32]:
+    """Centres of the anchors in pixels of the input: float32 (896, 2), x before y."""
+    centres = [
+        ((column + 0.5) * SIDE_PX / cells, (row + 0.5) * SIDE_PX / cells)
+        for cells, per_cell in ((16, 2), (8, 6))
+        for row in range(cells)
+        for column in range(cells)
+        for _ in range(per_cell)
+    ]
+    return np.array(centres, np.float32)
+
+
 def build(nodes: Sequence[TfNode], weights: Weights) -> "ModelProto":
     """The ONNX network from a graph model (see `tfjs.read_graph`).
 
-    The result is the same, bit for bit, on every machine. ModelError `model_source_invalid` when the graph holds an
-    operation that BlazeFace does not.
+    The result is the same, bit for bit, on every machine. ModelError `model_source_invalid` when the graph
+    holds an operation that BlazeFace does not.
     """
     return _Converter(weights).model(nodes)
 
 
 class _Converter:
-    """Nodes in the making. `_shapes` holds (channels, height, width) of each tensor, which TensorFlow's padding needs."""
+    """Nodes in the making. `_shapes` holds (channels, height, width) of tensors, for TensorFlow's padding."""
 
     def __init__(self, weights: Weights) -> None:
         self._weights = weights
@@ -75,7 +89,10 @@ class _Converter:
             list(self._constants.values()),
         )
         model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="rollcall"
+            graph,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+            producer_name="rollcall",
         )
         checker.check_model(model, full_check=True)
         return model
@@ -88,7 +105,9 @@ class _Converter:
                 self._convolve(node, self._weights[node.inputs[1]].transpose(3, 2, 0, 1), groups=1)
             case "DepthwiseConv2dNative":
                 # (height, width, channel, 1) -> (channel, 1, height, width)
-                self._convolve(node, self._weights[node.inputs[1]].transpose(2, 3, 0, 1), groups=self._shape_of(node)[0])
+                self._convolve(
+                    node, self._weights[node.inputs[1]].transpose(2, 3, 0, 1), groups=self._shape_of(node)[0]
+                )
             case "AddV2" | "Relu" | "Identity":
                 self._emit("Add" if node.op == "AddV2" else node.op, node)
                 self._shapes[node.name] = self._shape_of(node)
@@ -114,7 +133,13 @@ class _Converter:
             inputs.append(self._constant(f"{name}/bias", self._weights[node.inputs[2]]))
         output = f"{name}/sum" if "Relu" in fused else name
         self._add(
-            "Conv", output, inputs, kernel_shape=[height, width], strides=[stride] * 2, pads=pads, group=groups
+            "Conv",
+            output,
+            inputs,
+            kernel_shape=[height, width],
+            strides=[stride] * 2,
+            pads=pads,
+            group=groups,
         )
         if "Relu" in fused:
             self._add("Relu", name, [output])
@@ -128,7 +153,9 @@ class _Converter:
 
     def _pad(self, node: TfNode) -> None:
         before, after = self._weights[node.inputs[1]].T[:, [0, 3, 1, 2]]
-        amounts = self._constant(f"{self._names[node.name]}/amounts", np.concatenate([before, after]).astype(np.int64))
+        amounts = self._constant(
+            f"{self._names[node.name]}/amounts", np.concatenate([before, after]).astype(np.int64)
+        )
         self._add("Pad", self._names[node.name], [self._names[node.inputs[0]], amounts])
         channels, height, width = (
             side + int(more) for side, more in zip(self._shape_of(node), (before + after)[1:], strict=True)
@@ -137,13 +164,16 @@ class _Converter:
 
     def _reshape(self, node: TfNode) -> None:
         name = self._names[node.name]
-        # TensorFlow keeps channels last, and the order of the anchors depends on it. The 0 keeps the batch size.
+        # TensorFlow keeps channels last, and the order of the anchors depends on it. The 0 keeps the batch
+        # size.
         self._add("Transpose", f"{name}/channels_last", [self._names[node.inputs[0]]], perm=[0, 2, 3, 1])
         shape = np.array([0, *self._weights[node.inputs[1]][1:]], np.int64)
         self._add("Reshape", name, [f"{name}/channels_last", self._constant(f"{name}/shape", shape)])
         self._shapes[node.name] = self._shape_of(node)
 
-    def _window(self, node: TfNode, kernel: tuple[int, int], stride: int) -> tuple[list[int], tuple[int, int]]:
+    def _window(
+        self, node: TfNode, kernel: tuple[int, int], stride: int
+    ) -> tuple[list[int], tuple[int, int]]:
         """ONNX `pads` and the output's height and width, after TensorFlow's rules for SAME and VALID."""
         sides = self._shape_of(node)[1:]
         match node.attributes["padding"]:
@@ -181,8 +211,6 @@ class _Converter:
 def _unexpected(what: str) -> ModelError:
     return ModelError(
         f"The BlazeFace graph cannot be converted: it holds {what}, which is not understood.",
-        hint="The package is not the pinned one; delete the model folder and run `rollcall models build` again.",
+        hint="The package is not the pinned one. Run `rollcall models build` again.",
         code="model_source_invalid",
     )
-
-

@@ -3,8 +3,9 @@
 Architecture after `face_recognition_model_v1` of dlib (`examples/dnn_face_recognition_ex.cpp`) and its port
 `src/faceRecognitionNet` in @vladmandic/face-api, whose weight names are used here.
 
-Two things are folded into weights so that they cost nothing at run time: every convolution's scale layer, and the
-normalisation (x - mean) / 256 of the input. The graph therefore takes chips as they are cut from a picture:
+Two things are folded into weights so that they cost nothing at run time: every convolution's scale layer,
+and the normalisation (x - mean) / 256 of the input. The graph therefore takes chips as they are cut from a
+picture:
 
     input      uint8 (N, 150, 150, 3), channels in the order blue, green, red
     embedding  float32 (N, 128), not normalised; compare by Euclidean distance
@@ -50,7 +51,7 @@ def build(weights: Mapping[str, NDArray[np.float32]]) -> "ModelProto":
 
 
 class _Graph:
-    """Nodes and constants in the making. `_side` and `_channels` are of the tensor that is being worked on."""
+    """Nodes and constants in the making."""
 
     def __init__(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
         self._weights = weights
@@ -77,7 +78,10 @@ class _Graph:
             self._constants,
         )
         model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="rollcall"
+            graph,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+            producer_name="rollcall",
         )
         checker.check_model(model, full_check=True)
         return model
@@ -105,10 +109,15 @@ class _Graph:
         self._convolve(f"{block}/1", tensor, *self._folded(f"{block}/conv1"), stride=2)
         self._node("Relu", f"{block}/1/relu", f"{block}/1")
         filters, bias = self._folded(f"{block}/conv2")
-        # A 3x3 filter over a single pixel sees nothing but its centre; the other eight ninths need not be kept.
+        # A 3x3 filter over a single pixel sees nothing but its centre; the other eight ninths need not be
+        # kept.
         lone = side_conv == 1
         self._convolve(
-            f"{block}/2", f"{block}/1/relu", filters[:, :, 1:2, 1:2] if lone else filters, bias, pad=0 if lone else 1
+            f"{block}/2",
+            f"{block}/1/relu",
+            filters[:, :, 1:2, 1:2] if lone else filters,
+            bias,
+            pad=0 if lone else 1,
         )
         path = f"{block}/2"
         if side_pool != side_conv:
@@ -130,7 +139,14 @@ class _Graph:
         return f"{tensor}/padded"
 
     def _convolve(
-        self, output: str, tensor: str, filters: NDArray[Any], bias: NDArray[Any], *, stride: int = 1, pad: int = 0
+        self,
+        output: str,
+        tensor: str,
+        filters: NDArray[Any],
+        bias: NDArray[Any],
+        *,
+        stride: int = 1,
+        pad: int = 0,
     ) -> None:
         side = filters.shape[-1]
         self._node(

@@ -1,6 +1,7 @@
 """The six sample photographs in the model folder, and where their 22 faces are.
 
-They calibrate the int8 network and give the demo somebody to recognise. One woman is on two of them: `same_person`.
+They calibrate the int8 network and give the demo somebody to recognise. One woman is on two of them:
+`same_person`.
 """
 
 import math
@@ -19,10 +20,10 @@ from recognition.types import ImageBgr
 FOLDER = "photographs"
 CHIP_SIDE_PX = 150
 
-# Right eye, left eye, nose tip, right and left corner of the mouth, as fractions of the chip. The template of dlib's
-# face chips with 0.25 padding, scaled 1.10 about the centre and shifted up by 0.03, which a plain least-squares
-# alignment measured best with. Kept apart from `recognition.alignment`, which may be tuned: a change here would change
-# the calibrated file, and with it the model that every stored template belongs to.
+# Right eye, left eye, nose tip, right and left corner of the mouth, as fractions of the chip. The template
+# of dlib's face chips with 0.25 padding, scaled 1.10 about the centre and shifted up by 0.03, which a plain
+# least-squares alignment measured best with. Kept apart from `recognition.alignment`, which may be tuned: a
+# change here would change the calibrated file, and with it the model that every stored template belongs to.
 _TEMPLATE = np.array([(0.317, 0.311), (0.670, 0.311), (0.493, 0.510), (0.336, 0.687), (0.651, 0.687)])
 _TEMPLATE_SCALE = 1.10
 _TEMPLATE_SHIFT = (0.0, -0.03)
@@ -30,7 +31,7 @@ _TEMPLATE_SHIFT = (0.0, -0.03)
 
 @dataclass(frozen=True, slots=True)
 class PhotographedFace:
-    """One face: its box, five landmarks (order of `LandmarkLayout.FIVE`), in pixels of the photograph, and whose it is.
+    """One face. Coordinates are pixels of the photograph; landmarks are ordered as `LandmarkLayout.FIVE`.
 
     `person` is a made-up name, the same wherever the same woman is seen.
     """
@@ -96,7 +97,9 @@ def read(photograph: Photograph, folder: Path) -> ImageBgr:
             code="model_missing",
         )
     # From bytes, because OpenCV cannot open every path on every system; its orientation tag is none.
-    image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    image = cv2.imdecode(
+        np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    )
     if image is None or image.shape != (photograph.height_px, photograph.width_px, 3):
         raise ModelError(
             f"The photograph {photograph.name} is not the one that its faces were measured on.",
@@ -109,18 +112,25 @@ def read(photograph: Photograph, folder: Path) -> ImageBgr:
 def chips(folder: Path) -> NDArray[np.uint8]:
     """All 22 faces, aligned, as the face network takes them: uint8 (22, 150, 150, 3), blue-green-red."""
     return np.stack(
-        [chip(image, face) for photograph in photographs() for image in [read(photograph, folder)] for face in photograph.faces]
+        [
+            chip(image, face)
+            for photograph in photographs()
+            for image in [read(photograph, folder)]
+            for face in photograph.faces
+        ]
     )
 
 
 def chip(image_bgr: ImageBgr, face: PhotographedFace) -> ImageBgr:
     """One face, aligned: uint8 (150, 150, 3).
 
-    Least-squares similarity and bilinear sampling, written with operations whose result does not depend on the
-    processor, so that calibration sees the same pixels everywhere.
+    Least-squares similarity and bilinear sampling, written with operations whose result does not depend on
+    the processor, so that calibration sees the same pixels everywhere.
     """
     template = (((_TEMPLATE - 0.5) * _TEMPLATE_SCALE + 0.5 + _TEMPLATE_SHIFT) * CHIP_SIDE_PX).tolist()
-    turn, shift = _similarity([complex(*point) for point in template], [complex(*point) for point in face.landmarks_xy])
+    turn, shift = _similarity(
+        [complex(*point) for point in template], [complex(*point) for point in face.landmarks_xy]
+    )
     steps = np.arange(CHIP_SIDE_PX, dtype=np.float64)
     x = turn.real * steps[None, :] - turn.imag * steps[:, None] + shift.real
     y = turn.imag * steps[None, :] + turn.real * steps[:, None] + shift.imag
@@ -128,7 +138,7 @@ def chip(image_bgr: ImageBgr, face: PhotographedFace) -> ImageBgr:
 
 
 def _similarity(source: list[complex], target: list[complex]) -> tuple[complex, complex]:
-    """`turn`, `shift` with target ~ turn * source + shift, least squares; the plane is taken as complex numbers."""
+    """Least squares for target = turn * source + shift, with points of the plane as complex numbers."""
     source_mean, target_mean = _mean(source), _mean(target)
     centred = [(a - source_mean, b - target_mean) for a, b in zip(source, target, strict=True)]
     spread = math.fsum(a.real * a.real + a.imag * a.imag for a, _ in centred)
@@ -150,4 +160,5 @@ def _sample(image_bgr: ImageBgr, x: NDArray[np.float64], y: NDArray[np.float64])
     right_part, lower_part = (x - left)[..., None], (y - top)[..., None]
     upper = image_bgr[top, left] * (1 - right_part) + image_bgr[top, left + 1] * right_part
     lower = image_bgr[top + 1, left] * (1 - right_part) + image_bgr[top + 1, left + 1] * right_part
-    return np.rint(upper * (1 - lower_part) + lower * lower_part).astype(np.uint8)
+    sampled: ImageBgr = np.rint(upper * (1 - lower_part) + lower * lower_part).astype(np.uint8)
+    return sampled

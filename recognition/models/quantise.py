@@ -1,12 +1,13 @@
 """From the float32 face network to int8: static, per channel, with calibrated ranges, written as QDQ nodes.
 
-Every stored template carries the digest of the file made here, so two machines must make the same bytes. Therefore the
-weights are rounded by plain arithmetic, and the calibrated ranges, which differ between processors in their last digits,
-are widened to a coarse grid before anything is made of them.
+Every stored template carries the digest of the file made here, so two machines must make the same bytes.
+Therefore the weights are rounded by plain arithmetic, and the calibrated ranges, which differ between
+processors in their last digits, are widened to a coarse grid before anything is made of them.
 
-The scheme: activations uint8 per tensor, weights int8 per output channel with seven bits (`reduce_range`: products of
-8-bit weights overflow the 16-bit sums of x86 processors without VNNI), biases int32. The input chip is uint8 already and
-enters as it is, with scale 1. The last matrix stays float32: it costs nothing and its output is the embedding.
+The scheme: activations uint8 per tensor, weights int8 per output channel with seven bits (`reduce_range`:
+products of 8-bit weights overflow the 16-bit sums of x86 processors without VNNI), biases int32. The input
+chip is uint8 already and enters as it is, with scale 1. The last matrix stays float32: it costs nothing and
+its output is the embedding.
 """
 
 import math
@@ -23,12 +24,14 @@ Range = tuple[float, float]
 
 _WEIGHT_MAX = 63  # seven bits, symmetric
 _GRID_BITS = 4
-_SAME_SCALE = frozenset({"MaxPool", "Pad"})  # these only move values about, so their output has their input's range
+_SAME_SCALE = frozenset(
+    {"MaxPool", "Pad"}
+)  # these only move values about, so their output has their input's range
 _RANGED = frozenset({"Conv", "Add", "AveragePool"})
 
 
 def measure_ranges(model: "ModelProto", chips: NDArray[np.uint8]) -> dict[str, Range]:
-    """The least and greatest value of every activation that is to be quantised, over `chips` (n, 150, 150, 3)."""
+    """The least and greatest value of every activation to be quantised, over `chips` (n, 150, 150, 3)."""
     import onnx
     import onnxruntime
 
@@ -36,13 +39,17 @@ def measure_ranges(model: "ModelProto", chips: NDArray[np.uint8]) -> dict[str, R
     probe = onnx.ModelProto()
     probe.CopyFrom(model)
     del probe.graph.output[:]
-    probe.graph.output.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names)
+    probe.graph.output.extend(
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names
+    )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(probe.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        probe.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
 
-    ranges = {name: (0.0, 0.0) for name in names}
+    ranges = dict.fromkeys(names, (0.0, 0.0))
     for chip in chips:
         for name, values in zip(names, session.run(names, {"input": chip[None]}), strict=True):
             low, high = ranges[name]
@@ -51,7 +58,7 @@ def measure_ranges(model: "ModelProto", chips: NDArray[np.uint8]) -> dict[str, R
 
 
 def widen(limit: float) -> float:
-    """`limit`, moved away from zero to the next number with four significant bits (at most 12.5 % further)."""
+    """`limit`, moved away from zero to the next number with four significant bits (12.5 % at most)."""
     mantissa, exponent = math.frexp(limit)
     steps = mantissa * 2**_GRID_BITS
     return math.ldexp(math.ceil(steps) if steps > 0 else math.floor(steps), exponent - _GRID_BITS)
@@ -63,7 +70,7 @@ def quantise(model: "ModelProto", ranges: Mapping[str, Range]) -> "ModelProto":
 
 
 def _activations(nodes: Sequence["NodeProto"]) -> list[tuple["NodeProto", str]]:
-    """Each node whose result is quantised, with the tensor to quantise: that of a Relu that follows, if one does."""
+    """Each node whose result is quantised, with the tensor to quantise: that of a following Relu, if any."""
     relu_after = {node.input[0]: node.output[0] for node in nodes if node.op_type == "Relu"}
     return [
         (node, relu_after.get(node.output[0], node.output[0]))

@@ -1,7 +1,8 @@
 """The model folder as the server sees it: a name in, a verified file out.
 
-A file is handed out only when its size and sha256 are the pinned ones of `packs.toml`, or those that a build on this
-machine tested and wrote down (see `accept`). Light on purpose: the server imports nothing else of this package.
+A file is handed out only when its size and sha256 are the pinned ones of `packs.toml`, or those that a
+build on this machine tested and wrote down (see `accept`). Light on purpose: the server imports nothing
+else of this package.
 """
 
 import hashlib
@@ -26,6 +27,7 @@ FACE_RECOGNITION_FP32 = "face_recognition_fp32.onnx"
 FACE_RECOGNITION_INT8 = "face_recognition_int8.onnx"
 
 _ACCEPTED = "accepted.json"
+_OWN_KEYS = {"sha256", "size_bytes", "instead_of"}
 _BUILD_HINT = "Run `rollcall models build`."
 
 
@@ -131,7 +133,7 @@ def _model_file(name: str, entry: dict[str, Any], packages: Mapping[str, Package
 
 
 class ModelStore:
-    """The model folder. Files are hashed when first asked for, and again when they have changed. Thread-safe."""
+    """The model folder. Files are hashed when first asked for, and again when they change. Thread-safe."""
 
     def __init__(self, folder: Path, pack: Pack | None = None) -> None:
         self.folder = folder
@@ -142,8 +144,8 @@ class ModelStore:
     def path(self, name: str) -> Path:
         """The path of a verified file.
 
-        ModelError `model_missing`, `model_truncated`, `model_wrong_digest`, or `model_unknown` for a name that is in no
-        pack.
+        ModelError `model_missing`, `model_truncated`, `model_wrong_digest`, or `model_unknown` for a name
+        that is in no pack.
         """
         self._require(name)
         return self.folder / name
@@ -179,7 +181,7 @@ class ModelStore:
         self._write_atomically(self.folder / name, content)
 
     def accept(self, name: str, digest: str, size_bytes: int) -> None:
-        """Write down that a file made on this machine passed its self-test, though its digest is not the pinned one.
+        """Write down that a file made here passed its self-test, though its digest is not the pinned one.
 
         It counts for as long as the pin stays the same.
         """
@@ -242,7 +244,13 @@ class ModelStore:
             accepted = json.loads((self.folder / _ACCEPTED).read_bytes())
         except (OSError, ValueError):
             return {}
-        return accepted if isinstance(accepted, dict) else {}
+        if not isinstance(accepted, dict):
+            return {}
+        return {
+            name: entry
+            for name, entry in accepted.items()
+            if isinstance(entry, dict) and entry.keys() >= _OWN_KEYS
+        }
 
     def _write_atomically(self, path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -252,9 +260,10 @@ class ModelStore:
                 stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())
-            # mkstemp lets nobody but its owner read; a model is no secret, and a server may run as another user.
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
+            # mkstemp lets nobody but its owner read; a model is no secret, and a server may run as another
+            # user.
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise

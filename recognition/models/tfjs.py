@@ -1,6 +1,7 @@
 """Reading TensorFlow.js models: weight manifests with 8-bit weights, and the node list of graph models.
 
-Format: https://github.com/tensorflow/tfjs, `tfjs-core/src/io/types.ts` and `weights_loader` of `tfjs-core/src/io/io_utils.ts`.
+Format: https://github.com/tensorflow/tfjs, `tfjs-core/src/io/types.ts` and `weights_loader` of
+`tfjs-core/src/io/io_utils.ts`.
 """
 
 import base64
@@ -14,14 +15,19 @@ from numpy.typing import NDArray
 
 from recognition.errors import ModelError
 
-_WIDTHS = {"float32": np.dtype("<f4"), "int32": np.dtype("<i4"), "uint8": np.dtype("u1"), "uint16": np.dtype("<u2")}
+_WIDTHS: dict[str, np.dtype[Any]] = {
+    "float32": np.dtype("<f4"),
+    "int32": np.dtype("<i4"),
+    "uint8": np.dtype("u1"),
+    "uint16": np.dtype("<u2"),
+}
 
 Weights = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class TfNode:
-    """One operation of a graph model. `attributes` holds plain values: str, int, bool, or lists of str or int."""
+    """One operation of a graph model. `attributes` holds str, int, bool, or lists of str or int."""
 
     name: str
     op: str
@@ -32,8 +38,8 @@ class TfNode:
 def read_manifest(manifest: bytes, shards: Mapping[str, bytes]) -> Weights:
     """The weights of a layers model, by name: arrays in the shape and order that TensorFlow.js uses.
 
-    `shards` maps the file names that the manifest lists to their bytes. ModelError `model_source_invalid` when the
-    manifest is not understood or the bytes do not fill it exactly.
+    `shards` maps the file names that the manifest lists to their bytes. ModelError `model_source_invalid`
+    when the manifest is not understood or the bytes do not fill it exactly.
     """
     return _read_groups(_parse(manifest), shards)
 
@@ -86,18 +92,28 @@ def _read_group(entries: Sequence[Mapping[str, Any]], data: bytes) -> Weights:
 
 def _dequantise(raw: NDArray[Any], quantisation: Mapping[str, Any]) -> NDArray[np.float32]:
     # In double precision and element by element, as JavaScript does it: the same bits on every machine.
-    return (raw.astype(np.float64) * float(quantisation["scale"]) + float(quantisation["min"])).astype(np.float32)
+    return (raw.astype(np.float64) * float(quantisation["scale"]) + float(quantisation["min"])).astype(
+        np.float32
+    )
 
 
 def _read_node(node: Mapping[str, Any]) -> TfNode:
-    attributes = {key: _read_attribute(value) for key, value in node.get("attr", {}).items() if key not in ("value", "shape")}
+    attributes = {
+        key: _read_attribute(value)
+        for key, value in node.get("attr", {}).items()
+        if key not in ("value", "shape")
+    }
     return TfNode(node["name"], node["op"], tuple(node.get("input", ())), attributes)
 
 
 def _read_attribute(value: Mapping[str, Any]) -> Any:
     if "list" in value:
         entries = value["list"]
-        return [_text(item) for item in entries["s"]] if "s" in entries else [int(item) for item in entries.get("i", ())]
+        return (
+            [_text(item) for item in entries["s"]]
+            if "s" in entries
+            else [int(item) for item in entries.get("i", ())]
+        )
     if "s" in value:
         return _text(value["s"])
     if "i" in value:
@@ -119,6 +135,6 @@ def _parse(text: bytes) -> Any:
 def _invalid(why: str) -> ModelError:
     return ModelError(
         f"A TensorFlow.js model cannot be read: {why}.",
-        hint="The package is not the pinned one; delete the model folder and run `rollcall models build` again.",
+        hint="The package is not the pinned one. Run `rollcall models build` again.",
         code="model_source_invalid",
     )
