@@ -117,9 +117,7 @@ async def mark_manually(
     if method is Method.FACE:
         raise InternalError("a record by face comes from a sighting")
     async with connection.transaction():
-        person = await connection.fetchrow(
-            "SELECT name, erased_at FROM people WHERE id = $1 FOR SHARE", person_id
-        )
+        person = await connection.fetchrow("SELECT name, erased_at FROM people WHERE id = $1 FOR SHARE", person_id)
         if person is None:
             raise NotFound(f"there is no person {person_id}", code="person_not_found")
         if person["erased_at"] is not None:

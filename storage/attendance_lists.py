@@ -81,9 +81,7 @@ async def list_records(
         condition("(a.created_at, a.id) > ({}, {})", *after)
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     rows = await connection.fetch(f"{_SELECT} {where} ORDER BY a.created_at, a.id LIMIT $1", *arguments)
-    return page_of(
-        [_record(row) for row in rows], limit, lambda record: (record.created_at, record.attendance_id)
-    )
+    return page_of([_record(row) for row in rows], limit, lambda record: (record.created_at, record.attendance_id))
 
 
 def _record(row: Record) -> AttendanceRecord:

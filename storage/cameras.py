@@ -6,6 +6,7 @@ from datetime import datetime
 
 from recognition.errors import RequestError
 from storage.database import Connection
+from storage.errors import NotFound
 
 CAMERA_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -44,6 +45,22 @@ async def ensure(connection: Connection, camera_id: str, name: str | None = None
             camera_id,
             name,
         )
+
+
+async def get(connection: Connection, camera_id: str) -> Camera:
+    """One camera. Raises NotFound."""
+    row = await connection.fetchrow("SELECT id, name, created_at FROM cameras WHERE id = $1", camera_id)
+    if row is None:
+        raise NotFound(f"there is no camera {camera_id}", code="unknown_camera")
+    return Camera(row["id"], row["name"], row["created_at"])
+
+
+async def get(connection: Connection, camera_id: str) -> Camera:
+    """One camera. Raises NotFound."""
+    row = await connection.fetchrow("SELECT id, name, created_at FROM cameras WHERE id = $1", camera_id)
+    if row is None:
+        raise NotFound(f"there is no camera {camera_id[:80]!r}", code="camera_not_found")
+    return Camera(row["id"], row["name"], row["created_at"])
 
 
 async def list_cameras(connection: Connection) -> list[Camera]:

@@ -156,9 +156,7 @@ class Database:
         """
         where = describe(dsn)
         # One plain connection first: it fails quickly and plainly, a pool would wrap its error.
-        probe = await open_connection(
-            dsn, connect_timeout_s=connect_timeout_s, command_timeout_s=command_timeout_s
-        )
+        probe = await open_connection(dsn, connect_timeout_s=connect_timeout_s, command_timeout_s=command_timeout_s)
         with storage_errors(where):
             try:
                 revision = await read_revision(probe)

@@ -157,9 +157,7 @@ class EmbeddedPostgres:
             "--auth=trust",
             "--encoding=UTF8",
         ]
-        run_program(
-            [*command, *locale_options(programs), "--no-instructions"], owner, "make the database cluster"
-        )
+        run_program([*command, *locale_options(programs), "--no-instructions"], owner, "make the database cluster")
         with (new / "postgresql.conf").open("a") as file:
             file.write("\ninclude_if_exists = 'rollcall.conf'\n")
         single = [str(programs / "postgres"), "--single", "-D", str(new), "postgres"]

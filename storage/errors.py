@@ -3,31 +3,31 @@
 from recognition.errors import RequestError, UnavailableError
 
 
-class StorageUnavailable(UnavailableError):  # noqa: N818 - named for the state it reports, like its parent's code
+class StorageUnavailable(UnavailableError):
     """The database cannot be reached, or it ended the work; trying again later may help."""
 
     code = "storage_unavailable"
 
 
-class SchemaOutdated(UnavailableError):  # noqa: N818
+class SchemaOutdated(UnavailableError):
     """The tables in the database are not the ones that this version of Rollcall works with."""
 
     code = "schema_outdated"
 
 
-class SpoolInUse(UnavailableError):  # noqa: N818
+class SpoolInUse(UnavailableError):
     """Another process holds the spool folder."""
 
     code = "spool_in_use"
 
 
-class NotFound(RequestError):  # noqa: N818
+class NotFound(RequestError):
     """What was asked for does not exist."""
 
     code = "not_found"
 
 
-class Conflict(RequestError):  # noqa: N818
+class Conflict(RequestError):
     """The change contradicts what is stored, for example an external id that somebody else has."""
 
     code = "conflict"

@@ -28,9 +28,7 @@ class Page(Generic[T]):
 def checked_limit(limit: int) -> int:
     """The limit itself. Raises RequestError `limit_invalid` outside 1..200."""
     if not 1 <= limit <= LIMIT_MAX:
-        raise RequestError(
-            f"a limit of {limit} cannot be served", hint=f"use 1 to {LIMIT_MAX}", code="limit_invalid"
-        )
+        raise RequestError(f"a limit of {limit} cannot be served", hint=f"use 1 to {LIMIT_MAX}", code="limit_invalid")
     return limit
 
 
@@ -69,6 +67,7 @@ def _decode(cursor: str) -> tuple[str, UUID]:
         text, row_id = document
         if not isinstance(text, str) or "\0" in text:
             raise _invalid()
+        text.encode()  # half a surrogate pair is a string to Python and an error to PostgreSQL
         return text, UUID(row_id)
     except (binascii.Error, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise _invalid() from error

@@ -178,9 +178,7 @@ async def erase(connection: Connection, person_id: UUID, *, at: datetime) -> Per
         await _delete_templates(connection, person_id)
         # How near a face came is a trait of that face.
         await connection.execute("DELETE FROM sightings WHERE person_id = $1", person_id)
-        await connection.execute(
-            "UPDATE attendance SET score = NULL, note = NULL WHERE person_id = $1", person_id
-        )
+        await connection.execute("UPDATE attendance SET score = NULL, note = NULL WHERE person_id = $1", person_id)
         await outbox.forget_name(connection, person_id, ERASED_NAME)
         after = await get(connection, person_id)
         await announce_gallery_change(connection, person_id)

@@ -112,9 +112,7 @@ def socket_dir_for(data_dir: Path, owner: Owner | None) -> Path:
         if path is not data_dir:
             _make_private(path, owner)
         return path
-    raise StorageUnavailable(
-        "no folder has a path short enough for a socket", hint="set TMPDIR to a short path"
-    )
+    raise StorageUnavailable("no folder has a path short enough for a socket", hint="set TMPDIR to a short path")
 
 
 def _make_private(path: Path, owner: Owner | None) -> None:
@@ -139,9 +137,7 @@ def as_user(owner: Owner | None) -> AsUser:
 
 def clean_environment() -> dict[str, str]:
     """Our environment without PGDATA, PGPORT and the like, which are for other servers than this one."""
-    return {key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_"))} | {
-        "LC_ALL": "C"
-    }
+    return {key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_"))} | {"LC_ALL": "C"}
 
 
 def run_program(command: list[str], owner: Owner | None, what: str, input_text: str = "") -> str:
@@ -159,7 +155,5 @@ def run_program(command: list[str], owner: Owner | None, what: str, input_text: 
     )
     if done.returncode != 0:
         words = (done.stderr or done.stdout).strip()[-500:]
-        raise StorageUnavailable(
-            f"could not {what}: {words}", hint="or set DATABASE_URL to use another server"
-        )
+        raise StorageUnavailable(f"could not {what}: {words}", hint="or set DATABASE_URL to use another server")
     return str(done.stdout)

@@ -119,15 +119,11 @@ async def list_sessions(
         limit + 1,
         *arguments,
     )
-    return page_of(
-        [_session(row) for row in rows], limit, lambda session: (session.starts_at, session.session_id)
-    )
+    return page_of([_session(row) for row in rows], limit, lambda session: (session.starts_at, session.session_id))
 
 
 async def _open_session_of(connection: Connection, day: date) -> ClassSession | None:
-    row = await connection.fetchrow(
-        f"SELECT {_COLUMNS} FROM class_sessions WHERE site_day = $1 AND kind = 'open'", day
-    )
+    row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM class_sessions WHERE site_day = $1 AND kind = 'open'", day)
     return None if row is None else _session(row)
 
 

@@ -55,19 +55,8 @@ async def add(
         )
     async with connection.transaction():
         # The lock keeps a revocation and a second enrolment out until this one is stored and counted.
-        person = await connection.fetchrow(
-            "SELECT consent, erased_at FROM people WHERE id = $1 FOR NO KEY UPDATE", person_id
-        )
-        if person is None:
-            raise NotFound(f"there is no person {person_id}", code="person_not_found")
-        if person["erased_at"] is not None:
-            raise people.erased(person_id)
-        if person["consent"] != people.Consent.GRANTED:
-            raise RequestError(
-                f"person {person_id} has not agreed to be recognised by face",
-                hint="record the consent first, or mark attendance by hand",
-                code="consent_missing",
-            )
+        await connection.execute("SELECT 1 FROM people WHERE id = $1 FOR NO KEY UPDATE", person_id)
+        await check_may_enrol(connection, person_id)
         count = await connection.fetchval(
             "SELECT count(*) FROM templates WHERE person_id = $1 AND model_id = $2", person_id, model_id
         )
@@ -94,6 +83,24 @@ async def add(
     return _stored(row)
 
 
+async def check_may_enrol(connection: Connection, person_id: UUID) -> None:
+    """Return if the person agreed to be recognised, so that nobody's photograph is looked at without.
+
+    Raises NotFound, Conflict `person_erased`, and RequestError `consent_missing`.
+    """
+    person = await connection.fetchrow("SELECT consent, erased_at FROM people WHERE id = $1", person_id)
+    if person is None:
+        raise NotFound(f"there is no person {person_id}", code="person_not_found")
+    if person["erased_at"] is not None:
+        raise people.erased(person_id)
+    if person["consent"] != people.Consent.GRANTED:
+        raise RequestError(
+            f"person {person_id} has not agreed to be recognised by face",
+            hint="record the consent first, or mark attendance by hand",
+            code="consent_missing",
+        )
+
+
 async def list_of_person(connection: Connection, person_id: UUID) -> list[StoredTemplate]:
     """The person's templates of all models, oldest first, without vectors."""
     rows = await connection.fetch(
@@ -117,9 +124,7 @@ async def delete(connection: Connection, template_id: UUID, *, person_id: UUID |
         await people.announce_gallery_change(connection, owner)
 
 
-async def load_gallery(
-    connection: Connection, model_id: str, *, person_id: UUID | None = None
-) -> list[Template]:
+async def load_gallery(connection: Connection, model_id: str, *, person_id: UUID | None = None) -> list[Template]:
     """What the matcher may compare with: templates of this model, of people who agreed and were not erased.
 
     With `person_id` only that person's, for following `gallery.changed`.
@@ -149,6 +154,18 @@ async def count_by_model(connection: Connection) -> dict[str, int]:
     """How many templates there are of each model; those of another than the running one cannot be used."""
     rows = await connection.fetch("SELECT model_id, count(*) AS count FROM templates GROUP BY model_id")
     return {row["model_id"]: row["count"] for row in rows}
+
+
+async def enrolled_names(connection: Connection, model_id: str) -> dict[UUID, str]:
+    """The names of the people whom `load_gallery` gives templates of."""
+    rows = await connection.fetch(
+        """
+        SELECT DISTINCT p.id, p.name FROM people p JOIN templates t ON t.person_id = p.id
+        WHERE t.model_id = $1 AND p.consent = 'granted' AND p.erased_at IS NULL
+        """,
+        model_id,
+    )
+    return {row["id"]: row["name"] for row in rows}
 
 
 def _stored(row: Record) -> StoredTemplate:
