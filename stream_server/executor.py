@@ -25,9 +25,9 @@ class ExecutorBusy(UnavailableError):
 class RecognitionExecutor:
     """Runs functions of a `Recogniser` on its threads.
 
-    Frames of cameras come through `run`, whose caller holds one of as many lanes as there are threads, so that they never
-    queue here. Single requests (enrolment, one-shot recognition) come through `run_single`, of which at most `max_waiting`
-    may wait or run; one more is an ExecutorBusy.
+    Frames of cameras come through `run`, whose caller holds one of as many lanes as there are threads, so that they
+    never queue here. Single requests (enrolment, one-shot recognition) come through `run_single`, of which at most
+    `max_waiting` may wait or run; one more is an ExecutorBusy.
     """
 
     def __init__(self, make_recogniser: Callable[[], Recogniser], *, threads: int, max_waiting: int = 8) -> None:

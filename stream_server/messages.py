@@ -32,7 +32,7 @@ class PersonRef(Shape):
     name: str
 
 
-# --- camera socket, from the camera ---------------------------------------------------------------------------------
+# --- camera socket, from the camera ---
 
 
 class Hello(BaseModel):
@@ -46,7 +46,7 @@ class Hello(BaseModel):
     faces: bool = Field(True, description="False: send no `faces` messages, the camera shows no boxes.")
 
 
-# --- camera socket, to the camera -----------------------------------------------------------------------------------
+# --- camera socket, to the camera ---
 
 
 class Welcome(Shape):
@@ -102,7 +102,7 @@ class AttendanceMarked(Shape):
     person: PersonRef
     status: Status
     method: Method
-    first_seen: datetime
+    first_seen: datetime | None
     camera: str | None = None
 
 
@@ -127,7 +127,7 @@ CameraServerMessage = Welcome | Pace | Faces | AttendanceNotice | ErrorNotice
 CameraClientMessage = Hello
 
 
-# --- events ---------------------------------------------------------------------------------------------------------
+# --- events ---
 
 
 class Event(Shape):
@@ -147,7 +147,7 @@ class StatusNotice(Shape):
     reasons: tuple[str, ...] = ()
 
 
-# --- REST -----------------------------------------------------------------------------------------------------------
+# --- REST ---
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S", examples=["Ada Lovelace"])]
 ExternalId = Annotated[str, Field(min_length=1, max_length=200, examples=["s-1815"])]
@@ -220,10 +220,15 @@ class TemplateBody(Shape):
     id: UUID
     person_id: UUID
     model_id: str
-    quality: QualityBody | None = None
-    quality_score: float
+    quality: float = Field(description="0 to 1.")
     source: str
     created_at: datetime
+
+
+class Enrolled(TemplateBody):
+    """A template just made, and how good the face in the photograph was."""
+
+    face: QualityBody
 
 
 class Templates(Shape):
@@ -279,8 +284,8 @@ class Attendance(Shape):
     person: PersonRef
     status: Status
     method: Method
-    first_seen: datetime
-    last_seen: datetime
+    first_seen: datetime | None
+    last_seen: datetime | None
     camera: str | None
 
 
@@ -295,6 +300,7 @@ class AttendanceMark(Shape):
 
     person_id: UUID
     session_id: UUID | None = Field(None, description="Default: the open session of today.")
+    note: Annotated[str, Field(max_length=500)] | None = None
 
 
 class RecognisedFace(Shape):

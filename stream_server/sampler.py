@@ -1,11 +1,11 @@
 """Which frame is recognised next: one newest-frame slot per camera, served in turn.
 
-Everything here is plain state of the event loop with the time passed in (monotonic seconds); nothing waits. Memory is one
-frame per camera at most, whatever the cameras send.
+Everything here is plain state of the event loop with the time passed in (monotonic seconds); nothing waits. Memory is
+one frame per camera at most, whatever the cameras send.
 
-A camera's frames are thinned to its pace as they arrive (a leaky bucket with room for one frame, so that a camera that keeps
-the pace but jitters loses nothing). Of what is left only the newest waits. Cameras with a waiting frame stand in a queue,
-and a camera that was served goes to its end, so that a busy camera cannot starve a quiet one.
+A camera's frames are thinned to its pace as they arrive (a leaky bucket with room for one frame, so that a camera
+that keeps the pace but jitters loses nothing). Of what is left only the newest waits. Cameras with a waiting frame
+stand in a queue, and a camera that was served goes to its end, so that a busy camera cannot starve a quiet one.
 """
 
 from collections import deque
@@ -18,8 +18,8 @@ from recognition.types import Frame
 class Pacing:
     """How the pace of the cameras is worked out.
 
-    The pace is the same for all: the frames a second that `threads` can recognise at the measured cost of a frame, of which
-    `utilisation` is given away, divided by the number of cameras, within `min_fps` and `max_fps`.
+    The pace is the same for all: the frames a second that `threads` can recognise at the measured cost of a frame, of
+    which `utilisation` is given away, divided by the number of cameras, within `min_fps` and `max_fps`.
     """
 
     max_fps: float = 5.0

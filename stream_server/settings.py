@@ -1,8 +1,8 @@
 """Settings: the only reader of the environment.
 
-Every field is an environment variable: `ROLLCALL_` and the names of group and field joined by two underscores, such as
-`ROLLCALL_HTTP__PORT`. A file `.env` in the working directory is read too; the environment wins. `docs/reference/settings.md`
-lists all of them, and a test holds it to this module.
+Every field is an environment variable: `ROLLCALL_` and the names of group and field joined by two underscores, such
+as `ROLLCALL_HTTP__PORT`. A file `.env` in the working directory is read too; the environment wins.
+`docs/reference/settings.md` lists all of them, and a test holds it to this module.
 """
 
 from functools import cached_property
@@ -54,7 +54,7 @@ class HttpSettings(_Group):
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     allowed_origins: tuple[str, ...] = Field(
         (),
-        description='Web origins, besides the server\'s own, that may call it from a browser, as JSON: ["https://example.org"].',
+        description='Web origins, besides its own, that may call the server from a browser: ["https://example.org"].',
     )
     max_connections: int = Field(512, ge=1, description="Connections at one time; more are answered 503.")
     max_photo_bytes: int = Field(8 * 2**20, ge=1024, description="Largest photograph taken over REST.")
@@ -65,7 +65,8 @@ class AuthSettings(_Group):
     """Who may come in."""
 
     token: SecretStr | None = Field(
-        None, description="Bearer token that guards everything but /healthz. Made and kept in the data folder when not set."
+        None,
+        description="Bearer token that guards everything but /healthz. Made and kept in the data folder when not set.",
     )
 
 
@@ -92,14 +93,18 @@ class RecognitionSettings(_Group):
         "int8", description="Which face network; templates of one are not valid for the other."
     )
     threads: int = Field(2, ge=1, le=64, description="Recognition threads; the number of cores is a good value.")
-    detection_width_px: int = Field(640, ge=160, le=1920, description="Longer side of the picture that is searched for faces.")
+    detection_width_px: int = Field(
+        640, ge=160, le=1920, description="Longer side of the picture that is searched for faces."
+    )
 
 
 class CameraSettings(_Group):
     """What a camera may send, and what is asked of it."""
 
     max_cameras: int = Field(64, ge=1, description="Cameras streaming at one time; more are refused.")
-    max_fps: float = Field(5.0, gt=0, le=60, description="Frames a second asked of one camera when there is time for all.")
+    max_fps: float = Field(
+        5.0, gt=0, le=60, description="Frames a second asked of one camera when there is time for all."
+    )
     min_fps: float = Field(0.5, gt=0, description="Frames a second asked of a camera under the heaviest load.")
     max_frame_bytes: int = Field(2**20, ge=4096, description="Largest message taken from a camera.")
     max_frame_pixels: int = Field(12_000_000, ge=100_000, description="Largest picture taken from a camera.")
@@ -114,7 +119,9 @@ class StorageSettings(_Group):
     """The database and what stands in while it is away."""
 
     pool_max: int = Field(4, ge=2, le=64, description="Database connections at one time, besides the one that listens.")
-    spool_max_records: int = Field(100_000, ge=1, description="Decided sightings kept on disk while the database is away.")
+    spool_max_records: int = Field(
+        100_000, ge=1, description="Decided sightings kept on disk while the database is away."
+    )
     spool_max_bytes: int = Field(64 * 2**20, ge=4096, description="Size of that spool.")
     outbox_keep_days: int = Field(30, ge=1, description="How long events can be resumed from.")
 
@@ -130,7 +137,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None,
         validation_alias=AliasChoices("DATABASE_URL", "ROLLCALL_DATABASE_URL"),
-        description="postgresql://… of a server of yours (variable DATABASE_URL); without it an embedded one is started.",
+        description="postgresql://… of your server (variable DATABASE_URL); without it an embedded one is started.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
     site: SiteSettings = SiteSettings()

@@ -65,9 +65,7 @@ def build(as_json: bool) -> None:
     for warning in warnings:
         click.echo(f"Warning: {warning}", err=True)
     built = sum(outcome.action == "built" for outcome in outcomes)
-    click.echo(
-        f"Models in {store.folder}: {built} built, {len(outcomes) - built - _unavailable(outcomes)} kept."
-    )
+    click.echo(f"Models in {store.folder}: {built} built, {len(outcomes) - built - _unavailable(outcomes)} kept.")
 
 
 @models.command("list")

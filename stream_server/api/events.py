@@ -1,0 +1,154 @@
+"""Live events: server-sent events over HTTP, and the same over a WebSocket."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, WebSocket
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
+
+from recognition.errors import RequestError, RollcallError
+from stream_server.auth import SUBPROTOCOL
+from stream_server.errors import response_to
+from stream_server.events import KeepAlive
+from stream_server.messages import Event, StatusNotice
+from stream_server.services import Services
+
+router = APIRouter(tags=["events"])
+socket_router = APIRouter()
+
+SEND_TIMEOUT_S = 20.0
+
+
+class BadEventId(RequestError):
+    """The id to go on from is no number."""
+
+    code = "bad_event_id"
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events that give up on a reader who takes nothing for a while."""
+
+    media_type = "text/event-stream"
+
+    async def stream_response(self, send: Send) -> None:
+        """Send every chunk within a time limit."""
+
+        async def send_in_time(message: dict[str, object]) -> None:
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await send(message)
+
+        await super().stream_response(send_in_time)  # type: ignore[arg-type]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the stream until either side ends it."""
+        try:
+            await super().__call__(scope, receive, send)
+        except* TimeoutError:
+            pass  # too slow: the connection ends, and Last-Event-ID takes up the thread
+
+
+@router.get(
+    "/events",
+    summary="Follow the events live",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}, "description": "Server-sent events"}},
+)
+async def follow_events(
+    request: Request,
+    last_event_id: Annotated[str | None, Header(description="Go on behind this event.")] = None,
+    after: Annotated[
+        int | None, Query(ge=0, description="The same for a first connection; 0 for all there are.")
+    ] = None,
+) -> EventStream:
+    """Every event has its id, so that an EventSource goes on by itself where it was; none is missed or repeated.
+
+    `status` events tell how the server is; they are not stored and have no id.
+    """
+    services: Services = request.app.state.services
+    start = after if last_event_id is None else _event_id(last_event_id)
+    follower = services.bus.follow(start)
+    first = await anext(follower)  # refused here, while there is still a status code to say so
+
+    async def chunks() -> AsyncIterator[str]:
+        try:
+            yield _chunk(first)
+            async for item in follower:
+                yield _chunk(item)
+        finally:
+            await follower.aclose()  # type: ignore[attr-defined]
+
+    return EventStream(chunks(), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+
+
+@socket_router.websocket("/ws/v1/events")
+async def events_socket(socket: WebSocket) -> None:
+    """The same events, one JSON message each."""
+    services: Services = socket.app.state.services
+    try:
+        after = socket.query_params.get("after")
+        follower = services.bus.follow(None if after is None else _event_id(after))
+        first = await anext(follower)
+    except RollcallError as error:
+        await socket.send_denial_response(response_to(error))
+        return
+    try:
+        await socket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in socket.scope["subprotocols"] else None)
+        sending = asyncio.create_task(_send_events(socket, first, follower), name="events-write")
+        reading = asyncio.create_task(_until_gone(socket), name="events-read")
+        try:
+            await asyncio.wait((sending, reading), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sending, reading):
+                task.cancel()
+            await asyncio.gather(sending, reading, return_exceptions=True)
+    finally:
+        await follower.aclose()  # type: ignore[attr-defined]
+
+
+async def _send_events(
+    socket: WebSocket,
+    first: Event | StatusNotice | KeepAlive,
+    follower: AsyncIterator[Event | StatusNotice | KeepAlive],
+) -> None:
+    await _send(socket, first)
+    async for item in follower:
+        if not isinstance(item, KeepAlive):  # the socket has its own pings
+            await _send(socket, item)
+
+
+async def _send(socket: WebSocket, item: Event | StatusNotice | KeepAlive) -> None:
+    if isinstance(item, KeepAlive):
+        return
+    async with asyncio.timeout(SEND_TIMEOUT_S):
+        await socket.send_text(item.model_dump_json())
+
+
+async def _until_gone(socket: WebSocket) -> None:
+    try:
+        while True:
+            await socket.receive_text()  # nothing is expected; what comes is ignored
+    except (WebSocketDisconnect, KeyError):
+        return
+
+
+def _event_id(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number < 2**63:
+        raise BadEventId("the event id to go on from is no number", hint="send the id of the last event you have")
+    return number
+
+
+def _chunk(item: Event | StatusNotice | KeepAlive) -> str:
+    match item:
+        case KeepAlive():
+            return ": still here\n\n"
+        case StatusNotice():
+            return f"event: status\ndata: {item.model_dump_json()}\n\n"
+        case Event():
+            return f"id: {item.id}\nevent: {item.type}\ndata: {item.model_dump_json()}\n\n"

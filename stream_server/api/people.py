@@ -1,0 +1,188 @@
+"""People, their consent, and the photographs they are enrolled with."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from fastapi import APIRouter
+from starlette.requests import Request
+
+from recognition.enrolment import Enrolment
+from recognition.frames import decode
+from recognition.pipeline import Recogniser
+from storage import people, templates
+from stream_server.api.request import (
+    NOT_FOUND,
+    PHOTO_BODY,
+    PROBLEMS,
+    Cursor,
+    Limit,
+    ServicesOf,
+    photo_limits,
+    read_photo,
+)
+from stream_server.errors import EnrolmentRefused
+from stream_server.messages import (
+    Enrolled,
+    People,
+    Person,
+    PersonCreate,
+    PersonUpdate,
+    QualityBody,
+    TemplateBody,
+    Templates,
+)
+
+_WHY_REFUSED = {
+    "no_face": (
+        "no face was found in the photograph",
+        "use a picture in which the face is upright and well lit",
+    ),
+    "several_faces": (
+        "there are several faces in the photograph",
+        "use a picture of this person alone, or crop it",
+    ),
+    "too_small": ("the face is too small", "go nearer; the eyes should be at least 20 pixels apart"),
+    "blurred": ("the face is blurred", "hold the camera still and use more light"),
+    "turned": ("the face is turned away", "look into the camera"),
+}
+
+
+def make_router(*, max_photo_bytes: int) -> APIRouter:
+    """The routes of /people."""
+    router = APIRouter(prefix="/people", tags=["people"], responses=PROBLEMS)
+
+    @router.post("", status_code=201, summary="Add a person")
+    async def create_person(body: PersonCreate, services: ServicesOf) -> Person:
+        """A person without consent can be marked by hand but is never compared with a face."""
+        async with services.database.acquire() as connection:
+            person = await people.create(
+                connection,
+                name=body.name,
+                external_id=body.external_id,
+                consent=people.Consent.GRANTED if body.consent else people.Consent.NONE,
+                at=services.now(),
+            )
+        return _person(person)
+
+    @router.get("", summary="List people")
+    async def list_people(services: ServicesOf, limit: Limit = 50, cursor: Cursor = None) -> People:
+        """By name, a page at a time."""
+        async with services.database.acquire() as connection:
+            page = await people.list_people(connection, limit=limit, cursor=cursor)
+        return People(people=tuple(map(_person, page.items)), next_cursor=page.next_cursor)
+
+    @router.get("/{person_id}", summary="One person", responses=NOT_FOUND)
+    async def get_person(person_id: UUID, services: ServicesOf) -> Person:
+        """A person; an erased one has no name."""
+        async with services.database.acquire() as connection:
+            return _person(await people.get(connection, person_id))
+
+    @router.patch("/{person_id}", summary="Change a person", responses=NOT_FOUND)
+    async def update_person(person_id: UUID, body: PersonUpdate, services: ServicesOf) -> Person:
+        """What is not given stays. Taking consent back deletes the templates at once."""
+        consent = {True: people.Consent.GRANTED, False: people.Consent.REVOKED, None: None}[body.consent]
+        async with services.database.acquire() as connection:
+            person = await people.update(
+                connection,
+                person_id,
+                at=services.now(),
+                name=body.name,
+                external_id=body.external_id if "external_id" in body.model_fields_set else people.KEEP,
+                consent=consent,
+            )
+        return _person(person)
+
+    @router.delete("/{person_id}", status_code=204, summary="Erase a person", responses=NOT_FOUND)
+    async def erase_person(person_id: UUID, services: ServicesOf) -> None:
+        """Deletes name and templates for good; that somebody attended stays, without a name."""
+        async with services.database.acquire() as connection:
+            await people.erase(connection, person_id, at=services.now())
+
+    @router.post(
+        "/{person_id}/templates",
+        status_code=201,
+        summary="Enrol by photograph",
+        responses=NOT_FOUND,
+        openapi_extra=PHOTO_BODY,
+        max_body_size=max_photo_bytes,
+    )
+    async def enrol(person_id: UUID, request: Request, services: ServicesOf) -> Enrolled:
+        """One face, upright and sharp. When the photograph is refused the code says why:
+        `no_face`, `several_faces`, `too_small`, `blurred`, `turned`, or `consent_missing`.
+        """
+        async with services.database.acquire() as connection:
+            await templates.check_may_enrol(connection, person_id)
+        photo = await read_photo(request)
+        enrolment = await services.executor.run_single(_enrol(photo, services))
+        if enrolment.refusal is not None:
+            detail, hint = _WHY_REFUSED[enrolment.refusal.value]
+            raise EnrolmentRefused(detail, hint=hint, code=enrolment.refusal.value)
+        assert enrolment.embedding is not None
+        assert enrolment.quality is not None
+        async with services.database.acquire() as connection:
+            stored = await templates.add(
+                connection,
+                person_id=person_id,
+                model_id=services.models.chosen.model_id,
+                embedding=enrolment.embedding,
+                quality=enrolment.quality.score,
+                source="photograph",
+            )
+        quality = enrolment.quality
+        face = QualityBody(
+            size_px=round(quality.size_px, 1),
+            sharpness=round(quality.sharpness, 2),
+            yaw=round(quality.yaw, 2),
+            pitch=round(quality.pitch, 2),
+            score=round(quality.score, 3),
+        )
+        return Enrolled(**_template(stored).model_dump(), face=face)
+
+    @router.get("/{person_id}/templates", summary="The enrolled faces of a person", responses=NOT_FOUND)
+    async def list_templates(person_id: UUID, services: ServicesOf) -> Templates:
+        """Without the vectors, which never leave the server."""
+        async with services.database.acquire() as connection:
+            await people.get(connection, person_id)
+            rows = await templates.list_of_person(connection, person_id)
+        return Templates(templates=tuple(map(_template, rows)))
+
+    @router.delete(
+        "/{person_id}/templates/{template_id}",
+        status_code=204,
+        summary="Delete an enrolled face",
+        responses=NOT_FOUND,
+    )
+    async def delete_template(person_id: UUID, template_id: UUID, services: ServicesOf) -> None:
+        """It is not compared with from now on."""
+        async with services.database.acquire() as connection:
+            await templates.delete(connection, template_id, person_id=person_id)
+
+    return router
+
+
+def _enrol(photo: bytes, services: ServicesOf) -> Callable[[Recogniser], Enrolment]:
+    limits = photo_limits(services)
+    return lambda recogniser: recogniser.enrol(decode(photo, limits))
+
+
+def _person(person: people.Person) -> Person:
+    return Person(
+        id=person.person_id,
+        name=person.name,
+        external_id=person.external_id,
+        consent=person.consent.value,
+        consent_at=person.consent_at,
+        templates=person.template_count,
+        created_at=person.created_at,
+    )
+
+
+def _template(stored: templates.StoredTemplate) -> TemplateBody:
+    return TemplateBody(
+        id=stored.template_id,
+        person_id=stored.person_id,
+        model_id=stored.model_id,
+        quality=round(stored.quality, 3),
+        source=stored.source,
+        created_at=stored.created_at,
+    )

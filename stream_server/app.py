@@ -1,0 +1,206 @@
+"""Builds the server. The one place that makes its parts; one exit stack takes them down in reverse order."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import cv2
+from fastapi import APIRouter, FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from recognition.errors import RollcallError
+from recognition.types import Sighting
+from storage import attendance
+from storage.database import Database
+from storage.embedded import EmbeddedPostgres
+from storage.spool import Spool
+from stream_server import health, housekeeping
+from stream_server.api import attendance as attendance_api
+from stream_server.api import cameras as cameras_api
+from stream_server.api import events as events_api
+from stream_server.api import people as people_api
+from stream_server.api import recognition as recognition_api
+from stream_server.api import sessions as sessions_api
+from stream_server.auth import Guard, load_or_make_token
+from stream_server.cameras import CameraRegistry
+from stream_server.errors import install_error_handlers
+from stream_server.events import EventBus
+from stream_server.executor import RecognitionExecutor
+from stream_server.ingest import websocket as websocket_ingest
+from stream_server.models import LoadedModels
+from stream_server.outbox import OutboxSource
+from stream_server.people import PeopleKeeper
+from stream_server.recorder import Recorder
+from stream_server.sampler import Pacing, Sampler
+from stream_server.services import Services, utc_now
+from stream_server.session import CameraHub
+from stream_server.settings import Settings
+
+log = logging.getLogger("rollcall")
+
+JSON_BODY_MAX_BYTES = 64 * 1024
+CLOSE_GOING_AWAY = 1001
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application. Its parts are built when it starts, and `app.state.startup_error` says why it could not."""
+    token = settings.auth.token.get_secret_value() if settings.auth.token else None
+    new = False
+    if token is None:
+        token, new = load_or_make_token(settings.data_dir)
+    app = FastAPI(
+        title="Rollcall",
+        version=version("rollcall"),
+        summary="Real-time face attendance.",
+        lifespan=_lifespan,
+        # No pages that fetch scripts from elsewhere; `rollcall openapi` and docs/openapi.json hold the description.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+        max_body_size=JSON_BODY_MAX_BYTES,
+    )
+    app.state.settings = settings
+    app.state.services = None
+    app.state.startup_error = None
+    app.state.new_token = token if new else None
+    install_error_handlers(app)
+    app.include_router(health.router)
+    api = APIRouter(prefix="/api/v1")
+    api.include_router(people_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
+    api.include_router(recognition_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
+    for module in (sessions_api, attendance_api, cameras_api, events_api):
+        api.include_router(module.router)
+    app.include_router(api)
+    app.include_router(websocket_ingest.router)
+    app.include_router(events_api.socket_router)
+    app.add_middleware(Guard, token=token, allowed_origins=settings.http.allowed_origins)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=list(settings.http.allowed_origins),
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "Last-Event-ID"],
+        max_age=600,
+    )
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    async with AsyncExitStack() as stack:
+        try:
+            app.state.services = await _build(settings, stack)
+        except RollcallError as error:
+            app.state.startup_error = error
+            raise
+        yield
+        app.state.services = None
+
+
+async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
+    cv2.setNumThreads(1)  # our threads are the parallelism
+    models = await asyncio.to_thread(LoadedModels, settings)
+    executor = RecognitionExecutor(models.make_recogniser, threads=settings.recognition.threads)
+    stack.callback(executor.close)
+    # Loading takes half a second of other threads' time: it goes on while the database is connected.
+    warm_up = asyncio.create_task(executor.warm_up(), name="warm-up")
+    stack.push_async_callback(_cancelled, warm_up)
+
+    dsn = await _database_dsn(settings, stack)
+    database = await Database.connect(dsn, pool_max=settings.storage.pool_max)
+    stack.push_async_callback(database.close)
+
+    people = PeopleKeeper(database, models.chosen.model_id)
+    cameras = CameraRegistry(database, auto_register=settings.cameras.auto_register)
+    bus = EventBus(OutboxSource(database, dsn), max_followers=settings.http.max_subscribers)
+    await bus.start()  # before the gallery is read: what changes in between is then heard of
+    await people.load()
+    await cameras.load()
+
+    spool = Spool(
+        settings.data_dir / "spool",
+        max_records=settings.storage.spool_max_records,
+        max_bytes=settings.storage.spool_max_bytes,
+    )
+    stack.callback(spool.close)
+    recorder = Recorder(partial(_store_sighting, database, settings), spool)
+    sampler = Sampler(
+        Pacing(
+            max_fps=settings.cameras.max_fps,
+            min_fps=settings.cameras.min_fps,
+            threads=settings.recognition.threads,
+            frame_deadline_s=settings.cameras.frame_deadline_s,
+        )
+    )
+    hub = CameraHub(
+        sampler=sampler,
+        executor=executor,
+        people=people,
+        record=recorder.record,
+        make_state=models.make_state,
+        now=utc_now,
+        max_cameras=settings.cameras.max_cameras,
+    )
+    services = Services(
+        settings=settings,
+        database=database,
+        models=models,
+        executor=executor,
+        sampler=sampler,
+        hub=hub,
+        people=people,
+        cameras=cameras,
+        recorder=recorder,
+        bus=bus,
+    )
+    bus.on_event(people.on_event)
+    bus.on_event(hub.on_event)
+    # Taken down in reverse: cameras end first, then what they feed.
+    stack.push_async_callback(recorder.close)
+    for name, work in (
+        ("recorder", recorder.run()),
+        ("events", bus.run()),
+        ("gallery", people.run()),
+        ("housekeeping", housekeeping.run(services)),
+        ("status", health.watch(services, warm_up)),
+        ("recognition", hub.run()),
+    ):
+        stack.push_async_callback(_cancelled, _supervised(name, work))
+    stack.callback(hub.end_all, CLOSE_GOING_AWAY, "the server stops")
+    return services
+
+
+async def _database_dsn(settings: Settings, stack: AsyncExitStack) -> str:
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    server = EmbeddedPostgres(Path(settings.data_dir) / "postgres")
+    await asyncio.to_thread(server.start)
+    stack.push_async_callback(asyncio.to_thread, server.stop)
+    return server.dsn
+
+
+async def _store_sighting(database: Database, settings: Settings, sighting: Sighting) -> object:
+    async with database.acquire() as connection:
+        return await attendance.record_sighting(connection, sighting, settings.site.zone)
+
+
+def _supervised(name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """A task that is never expected to end; when it does, that is said loudly."""
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            log.critical("the %s task has ended", name, exc_info=task.exception())
+
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(ended)
+    return task
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

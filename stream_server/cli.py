@@ -1,0 +1,70 @@
+"""`rollcall …`: the command line. A command is imported when it is called, so that each costs only its own modules."""
+
+import importlib
+import sys
+
+import click
+
+from recognition.errors import RollcallError
+
+COMMANDS = {
+    "serve": ("stream_server.commands.serve", "serve"),
+    "demo": ("stream_server.commands.demo", "demo"),
+    "watch": ("stream_server.commands.watch", "watch"),
+    "recognise": ("stream_server.commands.recognise", "recognise"),
+    "evaluate": ("stream_server.commands.evaluate", "evaluate"),
+    "people": ("stream_server.commands.people", "people"),
+    "models": ("stream_server.commands.models", "models"),
+    "db": ("stream_server.commands.db", "db"),
+    "openapi": ("stream_server.commands.openapi", "openapi"),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported on first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order in which people meet them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command itself."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="rollcall")
+def rollcall() -> None:
+    """Rollcall: cameras in, a live and stored attendance list out."""
+
+
+def main() -> None:
+    """Entry point: an error of ours is one line that says what to do, not a traceback."""
+    try:
+        rollcall(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except RollcallError as error:
+        say_error(error)
+        sys.exit(EXIT_FAILED)
+
+
+EXIT_FAILED = 1
+EXIT_UNAVAILABLE = 3
+
+
+def say_error(error: RollcallError) -> None:
+    """An error for people, on standard error."""
+    click.echo(f"rollcall: {error.detail}", err=True)
+    if error.hint:
+        click.echo(f"  {error.hint}", err=True)

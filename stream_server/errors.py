@@ -1,0 +1,110 @@
+"""Errors on the wire: `application/problem+json` (RFC 9457) for HTTP, one shape for every cause.
+
+The three families of `recognition.errors` become 4xx, 503 and 500. Which 4xx a RequestError is, its code decides.
+"""
+
+import logging
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from recognition.errors import ImageError, RequestError, RollcallError, UnavailableError
+from stream_server.messages import Problem
+
+log = logging.getLogger("rollcall.http")
+
+RETRY_AFTER_S = 2
+
+_STATUS_OF_CODE = {
+    "unauthenticated": HTTPStatus.UNAUTHORIZED,
+    "origin_not_allowed": HTTPStatus.FORBIDDEN,
+    "not_found": HTTPStatus.NOT_FOUND,
+    "conflict": HTTPStatus.CONFLICT,
+    "image_too_many_bytes": HTTPStatus.CONTENT_TOO_LARGE
+    if hasattr(HTTPStatus, "CONTENT_TOO_LARGE")
+    else HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "image_unknown_format": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+}
+_UNPROCESSABLE = 422
+
+
+class EnrolmentRefused(RequestError):
+    """A photograph holds no face that could be enrolled; the code says why."""
+
+    code = "no_face"
+
+
+def status_of(error: RollcallError) -> int:
+    """The HTTP status of an error."""
+    if isinstance(error, RequestError):
+        # An error may carry a finer code than its class; the class then still says the status.
+        for code in (error.code, *(kind.__dict__.get("code") for kind in type(error).__mro__)):
+            if code in _STATUS_OF_CODE:
+                return int(_STATUS_OF_CODE[code])
+        return _UNPROCESSABLE if isinstance(error, ImageError | EnrolmentRefused) else 400
+    return 503 if isinstance(error, UnavailableError) else 500
+
+
+def problem_response(
+    status: int, code: str, detail: str, hint: str = "", headers: dict[str, str] | None = None
+) -> JSONResponse:
+    """A problem as a response; it may also answer a WebSocket handshake."""
+    body = Problem(title=_title(status), status=status, code=code, detail=detail, hint=hint)
+    return JSONResponse(body.model_dump(), status_code=status, headers=headers, media_type="application/problem+json")
+
+
+def response_to(error: RollcallError) -> JSONResponse:
+    """The response that says this error."""
+    status = status_of(error)
+    headers = {}
+    if status == 503:
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    if status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="rollcall"'
+    return problem_response(status, error.code, error.detail, error.hint, headers)
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Make every error of the app a problem."""
+
+    async def on_rollcall_error(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RollcallError)
+        if status_of(error) == 500:
+            log.error("internal error: %s", error, exc_info=error)
+        return response_to(error)
+
+    async def on_http_exception(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        code = _title(error.status_code).lower().replace(" ", "_").replace("-", "_")
+        hint = "the paths are in docs/reference/api.md" if error.status_code == 404 else ""
+        return problem_response(
+            error.status_code,
+            code,
+            str(error.detail),
+            hint,
+            headers=dict(error.headers) if error.headers else None,
+        )
+
+    async def on_validation_error(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        # The offending input itself is not repeated: it may be somebody's name, or a megabyte.
+        details = "; ".join(f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors())
+        return problem_response(_UNPROCESSABLE, "invalid_input", details[:1000])
+
+    async def on_anything_else(_: Request, error: Exception) -> JSONResponse:
+        return problem_response(500, "internal", "the server made a mistake; its log says more")
+
+    app.add_exception_handler(RollcallError, on_rollcall_error)
+    app.add_exception_handler(HTTPException, on_http_exception)
+    app.add_exception_handler(RequestValidationError, on_validation_error)
+    app.add_exception_handler(Exception, on_anything_else)
+
+
+def _title(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"

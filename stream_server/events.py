@@ -1,0 +1,192 @@
+"""The event bus: stored events to everybody who listens, live and from any point in the past.
+
+Events are rows of the outbox, written in the transaction of the change they tell of, with ids that become visible in
+order. The bus hears of new ones by LISTEN/NOTIFY, keeps the newest few in memory, and wakes its followers. A follower
+holds nothing but the last id it has seen: it reads from memory when it can and from the table when it is behind, so
+that a slow one costs no memory and misses nothing, and one that comes back goes on where it was.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from tenacity import AsyncRetrying, before_sleep_log, retry_if_exception_type, wait_exponential_jitter
+
+from recognition.errors import UnavailableError
+from stream_server.messages import Event, StatusNotice
+
+log = logging.getLogger("rollcall.events")
+
+PAGE = 200
+CHECK_S = 10.0
+
+
+class EventSource(Protocol):
+    """Where the bus reads: the outbox table."""
+
+    async def latest_id(self) -> int:
+        """The newest id, 0 when there is none."""
+
+    async def oldest_id(self) -> int:
+        """The oldest id still kept, 0 when there is none."""
+
+    async def read_after(self, last_id: int, limit: int) -> Sequence[Event]:
+        """The next events behind `last_id`, in order."""
+
+    def listening(self, wake: Callable[[], None]) -> AbstractAsyncContextManager["Listening"]:
+        """Hear of new events: `wake` is called for each, and once when the connection is lost."""
+
+
+class Listening(Protocol):
+    """A connection that hears of new events."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection has ended."""
+
+    async def check(self) -> None:
+        """Ask the server something; UnavailableError when the line is dead."""
+
+
+class TooManySubscribers(UnavailableError):
+    """No room for one more reader of the event stream."""
+
+    code = "too_many_subscribers"
+
+
+class KeepAlive:
+    """Nothing happened for a while."""
+
+
+class EventBus:
+    """Follows the outbox and serves its followers."""
+
+    def __init__(self, source: EventSource, *, ring: int = 256, max_followers: int = 64, idle_s: float = 15.0) -> None:
+        self._source = source
+        self._ring: deque[Event] = deque()
+        self._ring_max = ring
+        self._behind_ring = 0  # the id before the oldest event in the ring
+        self._last_id = 0
+        self._tick = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._status = StatusNotice(state="starting")
+        self._handlers: list[Callable[[Event], None]] = []
+        self._max_followers = max_followers
+        self._idle_s = idle_s
+        self.followers = 0
+        self.connected = False
+
+    @property
+    def last_id(self) -> int:
+        """The newest event that the bus has seen."""
+        return self._last_id
+
+    def on_event(self, handler: Callable[[Event], None]) -> None:
+        """Call a function with every new event, on the event loop; it must be quick and not raise."""
+        self._handlers.append(handler)
+
+    def set_status(self, status: StatusNotice) -> None:
+        """Tell all followers how the server is, if that has changed."""
+        if status != self._status:
+            self._status = status
+            self._notify()
+
+    async def start(self) -> None:
+        """Begin at the newest event there is."""
+        self._last_id = self._behind_ring = await self._source.latest_id()
+
+    async def run(self) -> None:
+        """Follow the outbox for ever; connects again, with growing pauses, when the database goes away."""
+        while True:
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception_type(UnavailableError),
+                wait=wait_exponential_jitter(initial=0.2, max=5.0, jitter=0.5),
+                before_sleep=before_sleep_log(log, logging.INFO),
+            ):
+                with attempt:
+                    await self._follow_outbox()
+
+    async def follow(self, after: int | None = None) -> AsyncIterator[Event | StatusNotice | KeepAlive]:
+        """Events behind `after` (None: from now on), then live ones, without gap or repeat, for ever.
+
+        The server's status comes first and whenever it changes; KeepAlive when nothing came for a while.
+        """
+        if self.followers >= self._max_followers:
+            raise TooManySubscribers(
+                f"{self.followers} readers follow the events already",
+                hint="close one, or raise ROLLCALL_HTTP__MAX_SUBSCRIBERS",
+            )
+        self.followers += 1
+        try:
+            last_id = self._last_id if after is None else min(after, self._last_id)
+            status: StatusNotice | None = None
+            while True:
+                tick = self._tick
+                if status != self._status:
+                    status = self._status
+                    yield status
+                events = await self._read(last_id)
+                for event in events:
+                    yield event
+                    last_id = event.id
+                if events:
+                    continue
+                try:
+                    async with asyncio.timeout(self._idle_s):
+                        await tick.wait()
+                except TimeoutError:
+                    yield KeepAlive()
+        finally:
+            self.followers -= 1
+
+    async def _read(self, last_id: int) -> Sequence[Event]:
+        if last_id >= self._last_id:
+            return ()
+        if last_id >= self._behind_ring:
+            return [event for event in self._ring if event.id > last_id]
+        try:
+            return await self._source.read_after(last_id, PAGE)
+        except UnavailableError:
+            return ()  # the tick that comes with the database's return reads again
+
+    async def _follow_outbox(self) -> None:
+        try:
+            async with self._source.listening(self._wake.set) as listening:
+                await self._catch_up()
+                self.connected = True
+                self._notify()
+                while not listening.lost:
+                    try:
+                        async with asyncio.timeout(CHECK_S):
+                            await self._wake.wait()
+                    except TimeoutError:
+                        await listening.check()  # a dead line is as quiet as a calm day
+                    self._wake.clear()
+                    await self._catch_up()
+        finally:
+            self.connected = False
+
+    async def _catch_up(self) -> None:
+        while True:
+            events = await self._source.read_after(self._last_id, PAGE)
+            for event in events:
+                self._append(event)
+            if events:
+                self._notify()
+            if len(events) < PAGE:
+                return
+
+    def _append(self, event: Event) -> None:
+        self._last_id = event.id
+        self._ring.append(event)
+        if len(self._ring) > self._ring_max:
+            self._behind_ring = self._ring.popleft().id
+        for handler in self._handlers:
+            handler(event)
+
+    def _notify(self) -> None:
+        tick, self._tick = self._tick, asyncio.Event()
+        tick.set()

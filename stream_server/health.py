@@ -1,0 +1,120 @@
+"""Whether the server lives (`/healthz`, open to all) and can do its work (`/readyz`)."""
+
+import asyncio
+import logging
+from importlib.metadata import version
+from typing import Literal
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse
+
+from recognition.errors import RollcallError
+from stream_server.memory import peak_rss_mb, rss_mb
+from stream_server.messages import Health, Readiness, StatusNotice
+from stream_server.services import Services
+
+log = logging.getLogger("rollcall.health")
+router = APIRouter(tags=["health"])
+
+LOOK_EVERY_S = 1.0
+
+STAND_IN = (
+    "BlazeFace stands in for YuNet, which could not be fetched: small faces are missed "
+    "(run `rollcall models build` with internet, or set ROLLCALL_MODELS__MIRROR)"
+)
+
+
+@router.get("/healthz", summary="Is the process alive?")
+async def healthz() -> Health:
+    """Always 200 while the process answers. Needs no token."""
+    return Health()
+
+
+@router.get("/readyz", summary="Can it do its work?", responses={503: {"model": Readiness}})
+async def readyz(request: Request) -> JSONResponse:
+    """200 when frames are taken (`ok`, or `degraded` with the reasons), 503 while it starts."""
+    services: Services = request.app.state.services
+    body = readiness(services)
+    return JSONResponse(body.model_dump(mode="json"), status_code=503 if body.status == "starting" else 200)
+
+
+def readiness(services: Services) -> Readiness:
+    """How every part is doing."""
+    reasons = _reasons(services)
+    models, sampler, recorder = services.models, services.sampler, services.recorder
+    return Readiness(
+        status=_status(services, reasons),
+        reasons=tuple(reasons),
+        version=version("rollcall"),
+        detector={
+            "file": models.chosen.detector,
+            "sha256": models.chosen.detector_digest,
+            "engine": models.engine.value,
+            "stand_in": models.chosen.stand_in,
+        },
+        embedder={"file": models.chosen.embedder, "sha256": models.chosen.model_id},
+        gallery={
+            "people": services.people.people,
+            "templates": services.people.templates,
+            "templates_of_other_models": services.people.of_other_models,
+        },
+        storage={
+            "state": "ok" if _storage_ok(services) else "away",
+            "pending": recorder.pending,
+            "stored": recorder.stored,
+            "lost": recorder.dropped,
+            "refused": recorder.failed,
+            "last_event_id": services.bus.last_id,
+        },
+        frames=sampler.totals().as_dict(),
+        recognition={
+            "threads": services.executor.threads,
+            "waiting": sampler.waiting,
+            "pace_fps": round(sampler.pace_fps, 2),
+            "frame_cost_ms": None if sampler.frame_cost_ms is None else round(sampler.frame_cost_ms, 1),
+            "refused_single": services.executor.refused_single,
+        },
+        sockets={"cameras": services.hub.connected, "event_followers": services.bus.followers},
+        memory={"rss_mb": round(rss_mb(), 1), "peak_rss_mb": round(peak_rss_mb(), 1)},
+    )
+
+
+async def watch(services: Services, warm_up: "asyncio.Task[None]") -> None:
+    """Notice when the models are loaded, and tell the followers of events when the state changes, for ever."""
+    try:
+        await warm_up
+        services.models_ready = True
+    except RollcallError as error:
+        services.models_problem = str(error)
+        log.error("the models could not be loaded: %s", error)
+    if services.models.chosen.stand_in:
+        log.warning(STAND_IN)
+    while True:
+        reasons = _reasons(services)
+        services.bus.set_status(StatusNotice(state=_status(services, reasons), reasons=tuple(reasons)))
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+def _status(services: Services, reasons: list[str]) -> Literal["starting", "ok", "degraded"]:
+    if not services.models_ready:
+        return "starting"
+    return "degraded" if reasons else "ok"
+
+
+def _storage_ok(services: Services) -> bool:
+    return services.bus.connected and not services.recorder.spooling
+
+
+def _reasons(services: Services) -> list[str]:
+    reasons = []
+    if services.models_problem is not None:
+        reasons.append(services.models_problem)
+    if services.models.chosen.stand_in:
+        reasons.append(STAND_IN)
+    if not _storage_ok(services) and services.models_ready:
+        reasons.append("the database is away: what is decided is kept on disk and stored when it is back")
+    if services.recorder.dropped:
+        reasons.append("the spool was full: sightings were lost")
+    if services.people.of_other_models:
+        reasons.append("some templates are of another face network and not compared: enrol these people again")
+    return reasons

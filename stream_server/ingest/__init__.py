@@ -1,0 +1,1 @@
+"""Transports: each turns its bytes into the same frames and hands them to the hub."""

@@ -1,0 +1,84 @@
+"""From settings to recognisers: which files, verified, loaded once where they can be shared."""
+
+import threading
+import time
+from dataclasses import dataclass
+
+from recognition.detection import DetectionSettings, DetectorKind, make_detector
+from recognition.embedding import FaceEmbedder, OnnxFaceEmbedder
+from recognition.engines import EngineKind
+from recognition.frames import DecodeLimits
+from recognition.models.store import (
+    BLAZEFACE,
+    FACE_RECOGNITION_FP32,
+    FACE_RECOGNITION_INT8,
+    YUNET,
+    ModelStore,
+)
+from recognition.pipeline import CameraState, PipelineSettings, Recogniser
+from stream_server.settings import Settings
+
+_DETECTOR_FILES = {"yunet": YUNET, "blazeface": BLAZEFACE}
+_EMBEDDER_FILES = {"int8": FACE_RECOGNITION_INT8, "fp32": FACE_RECOGNITION_FP32}
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenModels:
+    """The files that the settings ask for, verified."""
+
+    detector: str
+    embedder: str
+    detector_digest: str
+    model_id: str
+    stand_in: bool
+
+
+class LoadedModels:
+    """Makes recognisers: a detector for each thread, one face network for all.
+
+    Raises ModelError when a file is missing or not the pinned one, at once and not at the first face.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        recognition = settings.recognition
+        store = ModelStore(settings.models_dir)
+        detector = store.best_detector() if recognition.detector == "auto" else _DETECTOR_FILES[recognition.detector]
+        embedder = _EMBEDDER_FILES[recognition.precision]
+        self.chosen = ChosenModels(
+            detector=detector,
+            embedder=embedder,
+            detector_digest=store.digest(detector),
+            model_id=store.digest(embedder),
+            stand_in=detector == BLAZEFACE and recognition.detector == "auto",
+        )
+        self.engine = EngineKind(recognition.engine)
+        self.pipeline = PipelineSettings(
+            decode=DecodeLimits(
+                max_bytes=settings.cameras.max_frame_bytes, max_pixels=settings.cameras.max_frame_pixels
+            )
+        )
+        self._detection = DetectionSettings(width_px=recognition.detection_width_px)
+        self._store = store
+        self._embedder: FaceEmbedder | None = None
+        self._lock = threading.Lock()
+
+    def make_recogniser(self) -> Recogniser:
+        """A recogniser for the calling thread. Safe to call from several threads at once."""
+        detector = make_detector(
+            self._store.path(self.chosen.detector),
+            kind=DetectorKind.BLAZEFACE if self.chosen.detector == BLAZEFACE else DetectorKind.YUNET,
+            engine=self.engine,
+            settings=self._detection,
+        )
+        return Recogniser(detector, self._shared_embedder(), settings=self.pipeline, clock=time.perf_counter)
+
+    def make_state(self) -> CameraState:
+        """The state of a camera that has sent nothing yet."""
+        return CameraState(self.pipeline)
+
+    def _shared_embedder(self) -> FaceEmbedder:
+        with self._lock:
+            if self._embedder is None:
+                path = self._store.path(self.chosen.embedder)
+                self._embedder = OnnxFaceEmbedder(path, model_id=self.chosen.model_id)
+            return self._embedder

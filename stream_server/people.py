@@ -1,0 +1,73 @@
+"""The enrolled people in memory: their templates as one gallery, and their names. Read anew when an event says so."""
+
+import asyncio
+import logging
+
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
+
+from recognition.errors import UnavailableError
+from recognition.gallery import Gallery
+from storage import templates
+from storage.database import Database
+from stream_server.messages import Event
+
+log = logging.getLogger("rollcall.people")
+
+DEBOUNCE_S = 0.05
+
+
+class PeopleKeeper:
+    """Keeps gallery and names as the database has them."""
+
+    def __init__(self, database: Database, model_id: str) -> None:
+        self._database = database
+        self._model_id = model_id
+        self._names: dict[str, str] = {}
+        self._templates = 0
+        self._stale = asyncio.Event()
+        self.gallery = Gallery([], model_id=model_id)
+        self.of_other_models = 0
+
+    def name(self, person_id: str) -> str | None:
+        """A person's name; None when the person is not enrolled (any more)."""
+        return self._names.get(person_id)
+
+    @property
+    def templates(self) -> int:
+        """How many templates there are."""
+        return self._templates
+
+    @property
+    def people(self) -> int:
+        """How many people are enrolled."""
+        return len(self._names)
+
+    def on_event(self, event: Event) -> None:
+        """Notice that templates, names or consent have changed, on this server or another."""
+        if event.type == "gallery.changed":
+            self._stale.set()
+
+    async def load(self) -> None:
+        """Read gallery and names."""
+        async with self._database.acquire() as connection:
+            enrolled = await templates.load_gallery(connection, self._model_id)
+            names = await templates.enrolled_names(connection, self._model_id)
+            counts = await templates.count_by_model(connection)
+        self.of_other_models = sum(count for model_id, count in counts.items() if model_id != self._model_id)
+        self._names = {str(person_id): name for person_id, name in names.items()}
+        self._templates = len(enrolled)
+        self.gallery = Gallery(enrolled, model_id=self._model_id)
+        log.info("gallery of %d people, %d templates", len(self._names), len(enrolled))
+
+    async def run(self) -> None:
+        """Read again whenever something has changed, for ever."""
+        while True:
+            await self._stale.wait()
+            await asyncio.sleep(DEBOUNCE_S)  # an import changes a thousand people: read once
+            self._stale.clear()
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception_type(UnavailableError),
+                wait=wait_exponential_jitter(initial=0.2, max=5.0),
+            ):
+                with attempt:
+                    await self.load()

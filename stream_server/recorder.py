@@ -1,0 +1,166 @@
+"""From a decided sighting to a stored one, whatever the database does meanwhile.
+
+Sightings are stored one after the other. When the database is away they go to the spool, which is on disk before the
+recorder goes on; when it is back the spool is replayed in order. Storing a sighting twice changes nothing, so that a
+crash between storing and forgetting is harmless.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Protocol, TypeVar
+
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
+
+from recognition.errors import UnavailableError
+from recognition.types import Sighting
+
+log = logging.getLogger("rollcall.recorder")
+
+T = TypeVar("T")
+BATCH = 50
+
+
+class SightingSpool(Protocol):
+    """What the recorder needs of `storage.spool.Spool`."""
+
+    @property
+    def pending(self) -> int:
+        """Sightings that wait for the database."""
+
+    @property
+    def dropped(self) -> int:
+        """Sightings refused because the spool was full."""
+
+    def append(self, sighting: Sighting) -> bool:
+        """Keep a sighting on disk; False when the spool is full."""
+
+    def peek(self, limit: int) -> list[Sighting]:
+        """The oldest sightings, which stay."""
+
+    def acknowledge(self, count: int) -> None:
+        """Forget as many of the oldest."""
+
+
+class Recorder:
+    """Stores sightings, and spools them while that is not possible."""
+
+    def __init__(
+        self, store: Callable[[Sighting], Awaitable[object]], spool: SightingSpool, *, queue_max: int = 1000
+    ) -> None:
+        self._store = store
+        self._spool = spool
+        self._queue: asyncio.Queue[Sighting] = asyncio.Queue(queue_max)
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="spool")
+        self._spooled = asyncio.Event()
+        self._on_change: Callable[[], None] = lambda: None
+        self.spooling = False
+        self.stored = 0
+        self.failed = 0
+        if spool.pending:
+            self.spooling = True
+            self._spooled.set()
+            log.info("%d sightings from before the start wait to be stored", spool.pending)
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call a function when spooling begins or ends."""
+        self._on_change = callback
+
+    @property
+    def pending(self) -> int:
+        """Sightings decided but not yet in the database."""
+        return self._queue.qsize() + self._spool.pending
+
+    @property
+    def dropped(self) -> int:
+        """Sightings lost because the spool was full."""
+        return self._spool.dropped
+
+    def record(self, sighting: Sighting) -> None:
+        """Take a sighting to be stored. Never blocks but for the case that a thousand are waiting already."""
+        try:
+            self._queue.put_nowait(sighting)
+        except asyncio.QueueFull:
+            self._note_spooled(self._spool.append(sighting))
+
+    async def run(self) -> None:
+        """Store what comes, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._write(), name="recorder-write")
+            tasks.create_task(self._replay(), name="recorder-replay")
+
+    async def close(self) -> None:
+        """Put what is still in memory where it is safe. Call when `run` has ended."""
+        while not self._queue.empty():
+            await self._take_in(self._queue.get_nowait())
+        self._disk.shutdown(wait=True)
+
+    async def _write(self) -> None:
+        while True:
+            sighting = await self._queue.get()
+            saving = asyncio.ensure_future(self._take_in(sighting))
+            try:
+                await asyncio.shield(saving)
+            except asyncio.CancelledError:
+                await saving  # a decided sighting is not dropped because the server is told to stop
+                raise
+
+    async def _take_in(self, sighting: Sighting) -> None:
+        if not self.spooling:
+            try:
+                await self._store_one(sighting)
+                return
+            except UnavailableError as error:
+                log.warning("the database is away, sightings are spooled: %s", error)
+        self._note_spooled(await self._on_disk(lambda: self._spool.append(sighting)))
+
+    async def _replay(self) -> None:
+        while True:
+            await self._spooled.wait()
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception_type(UnavailableError),
+                wait=wait_exponential_jitter(initial=0.2, max=3.0),
+            ):
+                with attempt:
+                    await self._replay_all()
+
+    async def _replay_all(self) -> None:
+        replayed = 0
+        while batch := await self._on_disk(lambda: self._spool.peek(BATCH)):
+            done = 0
+            try:
+                for sighting in batch:
+                    await self._store_one(sighting)
+                    done += 1
+            finally:
+                await self._on_disk(partial(self._spool.acknowledge, done))
+                replayed += done
+        self._spooled.clear()
+        self.spooling = False
+        log.info("the database is back, %d spooled sightings were stored", replayed)
+        self._on_change()
+
+    async def _store_one(self, sighting: Sighting) -> None:
+        try:
+            await self._store(sighting)
+            self.stored += 1
+        except UnavailableError:
+            raise
+        except Exception:
+            # A sighting that the database refuses for good must not hold up the others for ever.
+            self.failed += 1
+            log.exception("a sighting could not be stored and is given up: %s", sighting.sighting_id)
+
+    async def _on_disk(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._disk, work)
+
+    def _note_spooled(self, kept: bool) -> None:
+        if not kept:
+            log.error("the spool is full: a sighting is lost (%d so far)", self._spool.dropped)
+        began = not self.spooling
+        self.spooling = True
+        self._spooled.set()
+        if began:
+            self._on_change()

@@ -1,0 +1,40 @@
+"""The parts of a running server, in one value that the routes share. Built by `app.create_app` and nowhere else."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from storage.database import Database
+from stream_server.cameras import CameraRegistry
+from stream_server.events import EventBus
+from stream_server.executor import RecognitionExecutor
+from stream_server.models import LoadedModels
+from stream_server.people import PeopleKeeper
+from stream_server.recorder import Recorder
+from stream_server.sampler import Sampler
+from stream_server.session import CameraHub
+from stream_server.settings import Settings
+
+
+def utc_now() -> datetime:
+    """The server's clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Services:
+    """The running parts."""
+
+    settings: Settings
+    database: Database
+    models: LoadedModels
+    executor: RecognitionExecutor
+    sampler: Sampler
+    hub: CameraHub
+    people: PeopleKeeper
+    cameras: CameraRegistry
+    recorder: Recorder
+    bus: EventBus
+    now: Callable[[], datetime] = utc_now
+    models_ready: bool = False
+    models_problem: str | None = None

@@ -1,0 +1,279 @@
+"""Camera sessions: what belongs to a camera while it streams, whatever transport it comes by.
+
+A session outlives its connection by a while, so that a camera that comes back is the same camera with the same
+tracks. The newest connection of a camera is the one that counts; an older one is told so and closed.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID, uuid4
+
+from recognition.errors import ImageError, RollcallError, UnavailableError
+from recognition.gallery import Gallery
+from recognition.pipeline import CameraState, Recogniser
+from recognition.types import FaceResult, FaceState, Frame, FrameResult, ImageBgr, Sighting
+from stream_server.executor import RecognitionExecutor
+from stream_server.messages import AttendanceNotice, ErrorNotice, Event, Face, Faces, Pace, PersonRef
+from stream_server.sampler import FrameCounts, Sampler
+
+log = logging.getLogger("rollcall.session")
+
+CLOSE_REPLACED = 4409
+LINGER_S = 30.0
+
+
+class TooManyCameras(UnavailableError):
+    """No room for one more camera."""
+
+    code = "too_many_cameras"
+
+
+class CameraSink(Protocol):
+    """The way back to a camera. No method may block."""
+
+    def show(self, faces: Faces) -> None:
+        """Show the faces of a frame; only the newest matter."""
+
+    def tell(self, message: Pace | AttendanceNotice | ErrorNotice) -> None:
+        """Send a message that should not be lost."""
+
+    def end(self, code: int, reason: str) -> None:
+        """Close the connection."""
+
+
+class KnownPeople(Protocol):
+    """The enrolled people."""
+
+    @property
+    def gallery(self) -> Gallery:
+        """Their templates."""
+
+    def name(self, person_id: str) -> str | None:
+        """A person's name; None when the person is no longer enrolled."""
+
+
+@dataclass(slots=True)
+class CameraSession:
+    """One camera that streams, or did a moment ago."""
+
+    camera_id: str
+    state: CameraState
+    sink: CameraSink | None = None
+    sequence: int = 0
+    told_pace_fps: float = 0.0
+    wants_faces: bool = True
+    forget: asyncio.TimerHandle | None = field(default=None, repr=False)
+
+
+class CameraHub:
+    """All camera sessions, and the lanes that carry their frames through recognition."""
+
+    def __init__(
+        self,
+        *,
+        sampler: Sampler,
+        executor: RecognitionExecutor,
+        people: KnownPeople,
+        record: Callable[[Sighting], None],
+        make_state: Callable[[], CameraState],
+        now: Callable[[], datetime],
+        max_cameras: int = 64,
+        linger_s: float = LINGER_S,
+    ) -> None:
+        self._sampler = sampler
+        self._executor = executor
+        self._people = people
+        self._record = record
+        self._make_state = make_state
+        self._now = now
+        self._max_cameras = max_cameras
+        self._linger_s = linger_s
+        self._sessions: dict[str, CameraSession] = {}
+        self._work = asyncio.Event()
+
+    @property
+    def connected(self) -> int:
+        """Cameras with a connection."""
+        return sum(session.sink is not None for session in self._sessions.values())
+
+    def is_connected(self, camera_id: str) -> bool:
+        """Whether this camera has a connection."""
+        session = self._sessions.get(camera_id)
+        return session is not None and session.sink is not None
+
+    def counts(self, camera_id: str) -> FrameCounts | None:
+        """What became of this camera's frames; None when it has no session."""
+        return self._sampler.counts(camera_id) if camera_id in self._sessions else None
+
+    def attach(self, camera_id: str, sink: CameraSink) -> CameraSession:
+        """Connect a camera; TooManyCameras when there is no room."""
+        session = self._sessions.get(camera_id)
+        if session is None:
+            if len(self._sessions) >= self._max_cameras and not self._forget_one_idle():
+                raise TooManyCameras(
+                    f"{self._max_cameras} cameras are streaming already",
+                    hint="raise ROLLCALL_CAMERAS__MAX_CAMERAS",
+                )
+            session = self._sessions[camera_id] = CameraSession(camera_id, self._make_state())
+            self._sampler.add(camera_id)
+        if session.forget is not None:
+            session.forget.cancel()
+            session.forget = None
+        if session.sink is not None:
+            session.sink.end(CLOSE_REPLACED, "another connection of this camera took over")
+        session.sink = sink
+        session.told_pace_fps = self._sampler.pace_fps
+        log.info("camera %s connected", camera_id)
+        return session
+
+    def detach(self, session: CameraSession, sink: CameraSink) -> None:
+        """Say that a connection has ended."""
+        if session.sink is not sink:
+            return  # replaced meanwhile
+        session.sink = None
+        session.forget = asyncio.get_running_loop().call_later(self._linger_s, self._forget, session)
+        log.info("camera %s left: %s", session.camera_id, self._sampler.counts(session.camera_id).as_dict())
+
+    def offer(self, session: CameraSession, payload: bytes | ImageBgr) -> None:
+        """Take a frame from a connected camera."""
+        session.sequence += 1
+        frame = Frame(session.camera_id, session.sequence, payload, self._now(), asyncio.get_running_loop().time())
+        if self._sampler.offer(frame):
+            self._work.set()
+
+    def on_event(self, event: Event) -> None:
+        """Tell the camera that saw somebody that the person is marked."""
+        if event.type != "attendance.marked":
+            return
+        session = self._sessions.get(event.data.get("camera") or "")
+        if session is not None and session.sink is not None:
+            session.sink.tell(AttendanceNotice(event_id=event.id, **event.data))
+
+    async def run(self) -> None:
+        """Carry frames through recognition, for ever: as many lanes as there are threads."""
+        async with asyncio.TaskGroup() as lanes:
+            for number in range(self._executor.threads):
+                lanes.create_task(self._lane(), name=f"recognition-lane-{number}")
+
+    def end_all(self, code: int, reason: str) -> None:
+        """Close every connection, because the server stops."""
+        for session in self._sessions.values():
+            if session.sink is not None:
+                session.sink.end(code, reason)
+            if session.forget is not None:
+                session.forget.cancel()
+
+    async def _lane(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            frame = self._sampler.take(loop.time())
+            if frame is None:
+                self._work.clear()
+                await self._work.wait()
+                continue
+            began = loop.time()
+            failed = True
+            try:
+                await self._recognise(frame)
+                failed = False
+            except RollcallError as error:
+                self._report(frame, error)
+            except Exception:
+                # One camera's frame must not end the lane that serves all of them.
+                log.exception("recognition of a frame of camera %s failed", frame.camera_id)
+                self._report(frame, None)
+            finally:
+                self._sampler.finished(frame.camera_id, took_s=loop.time() - began, failed=failed)
+
+    async def _recognise(self, frame: Frame) -> None:
+        session = self._sessions.get(frame.camera_id)
+        if session is None:
+            return
+        gallery, state = self._people.gallery, session.state
+
+        def process(recogniser: Recogniser) -> FrameResult:
+            return recogniser.process(frame, state, gallery)
+
+        result = await self._executor.run(process)
+        for face in result.newly_known:
+            self._record(_sighting(face, frame, gallery))
+        if session.sink is not None:
+            self._answer(session, session.sink, frame, result)
+
+    def _answer(self, session: CameraSession, sink: CameraSink, frame: Frame, result: FrameResult) -> None:
+        if session.wants_faces:
+            counts = self._sampler.counts(session.camera_id)
+            sink.show(
+                Faces(
+                    frame=result.sequence,
+                    captured_at=frame.captured_at,
+                    width_px=result.width_px,
+                    height_px=result.height_px,
+                    faces=tuple(self._face(face) for face in result.faces),
+                    received=counts.received,
+                    dropped=counts.dropped,
+                )
+            )
+        pace_fps = self._sampler.pace_fps
+        if abs(pace_fps - session.told_pace_fps) >= 0.1 * session.told_pace_fps:
+            session.told_pace_fps = pace_fps
+            sink.tell(Pace(pace_fps=round(pace_fps, 2)))
+
+    def _face(self, face: FaceResult) -> Face:
+        name = self._people.name(face.person_id) if face.person_id else None
+        known = face.state is FaceState.KNOWN and name is not None
+        unusable = face.state is FaceState.UNUSABLE and face.quality is not None
+        x1, y1, x2, y2 = (round(value, 1) for value in face.box_xyxy)
+        return Face(
+            box=(x1, y1, x2, y2),
+            # A person erased a moment ago is no longer anybody's name.
+            state="unknown" if face.state is FaceState.KNOWN and not known else face.state.value,
+            track=face.track_id,
+            person=PersonRef(id=UUID(face.person_id), name=name) if known and name and face.person_id else None,
+            reason=face.quality.verdict.value if unusable and face.quality else None,
+        )
+
+    def _report(self, frame: Frame, error: RollcallError | None) -> None:
+        session = self._sessions.get(frame.camera_id)
+        if session is None or session.sink is None:
+            return
+        if error is None:
+            notice = ErrorNotice(code="internal", detail="this frame could not be recognised", frame=frame.sequence)
+        else:
+            if not isinstance(error, ImageError):
+                log.warning("a frame of camera %s was not recognised: %s", frame.camera_id, error)
+            notice = ErrorNotice(code=error.code, detail=error.detail, hint=error.hint, frame=frame.sequence)
+        session.sink.tell(notice)
+
+    def _forget(self, session: CameraSession) -> None:
+        self._sessions.pop(session.camera_id, None)
+        self._sampler.remove(session.camera_id)
+
+    def _forget_one_idle(self) -> bool:
+        for session in self._sessions.values():
+            if session.sink is None:
+                if session.forget is not None:
+                    session.forget.cancel()
+                self._forget(session)
+                return True
+        return False
+
+
+def _sighting(face: FaceResult, frame: Frame, gallery: Gallery) -> Sighting:
+    assert face.person_id is not None
+    assert face.match is not None
+    return Sighting(
+        sighting_id=uuid4(),
+        person_id=UUID(face.person_id),
+        camera_id=frame.camera_id,
+        captured_at=frame.captured_at,
+        distance=face.match.distance,
+        runner_up_distance=face.match.runner_up_distance,
+        quality=face.quality.score if face.quality else 0.0,
+        evidence_frames=face.evidence_frames,
+        model_id=gallery.model_id,
+    )
