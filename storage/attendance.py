@@ -10,11 +10,13 @@ from enum import StrEnum
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from recognition.errors import InternalError
+from recognition.errors import InternalError, RequestError
 from recognition.types import Sighting
 from storage import cameras, outbox, people, sessions
 from storage.database import Connection, Record
 from storage.errors import NotFound
+
+NOTE_LENGTH_MAX = 1000
 
 
 class Status(StrEnum):
@@ -112,10 +114,15 @@ async def mark_manually(
     """Make a record without a face, in the given session or the open one of the day; needs no consent.
 
     A record that is already there stays as it is, and the result names its status: a correction is another
-    thing. Raises NotFound for an unknown person or session, Conflict `person_erased`.
+    thing. Raises NotFound for an unknown person or session, Conflict `person_erased`, RequestError
+    `note_invalid`.
     """
     if method is Method.FACE:
         raise InternalError("a record by face comes from a sighting")
+    if note is not None and (len(note) > NOTE_LENGTH_MAX or "\0" in note):
+        raise RequestError(
+            "this note cannot be stored", hint=f"use at most {NOTE_LENGTH_MAX} characters", code="note_invalid"
+        )
     async with connection.transaction():
         person = await connection.fetchrow("SELECT name, erased_at FROM people WHERE id = $1 FOR SHARE", person_id)
         if person is None:

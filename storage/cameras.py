@@ -51,15 +51,7 @@ async def get(connection: Connection, camera_id: str) -> Camera:
     """One camera. Raises NotFound."""
     row = await connection.fetchrow("SELECT id, name, created_at FROM cameras WHERE id = $1", camera_id)
     if row is None:
-        raise NotFound(f"there is no camera {camera_id}", code="unknown_camera")
-    return Camera(row["id"], row["name"], row["created_at"])
-
-
-async def get(connection: Connection, camera_id: str) -> Camera:
-    """One camera. Raises NotFound."""
-    row = await connection.fetchrow("SELECT id, name, created_at FROM cameras WHERE id = $1", camera_id)
-    if row is None:
-        raise NotFound(f"there is no camera {camera_id[:80]!r}", code="camera_not_found")
+        raise NotFound(f"there is no camera {camera_id[:80]!r}", code="unknown_camera")
     return Camera(row["id"], row["name"], row["created_at"])
 
 

@@ -105,21 +105,12 @@ class Spool:
             return True
 
     def peek(self, limit: int = 100) -> list[Sighting]:
-        """The oldest sightings, at most `limit`, without removing them."""
+        """The oldest sightings, at most `limit`, without removing them. Raises StorageUnavailable."""
         with self._guard:
-            found: list[Sighting] = []
-            self._peeked = []
-            for number, segment in enumerate(self._segments):
-                with segment.path.open("rb") as file:
-                    file.seek(self._offset if number == 0 else 0)
-                    while len(found) < limit and (line := file.readline(_LINE_BYTES_MAX)):
-                        sighting = _decode(line)
-                        if sighting is not None:
-                            found.append(sighting)
-                            self._peeked.append((segment.path, file.tell()))
-                if len(found) >= limit:
-                    break
-            return found
+            try:
+                return self._read(limit)
+            except OSError as error:
+                raise _unusable(self.folder, error) from error
 
     def acknowledge(self, count: int) -> None:
         """Remove the first `count` of what the last `peek` gave, after they were committed."""
@@ -175,6 +166,21 @@ class Spool:
             if not self._segments:
                 self._offset = start
             self._segments.append(_Segment(path, records, path.stat().st_size))
+
+    def _read(self, limit: int) -> list[Sighting]:
+        found: list[Sighting] = []
+        self._peeked = []
+        for number, segment in enumerate(self._segments):
+            with segment.path.open("rb") as file:
+                file.seek(self._offset if number == 0 else 0)
+                while len(found) < limit and (line := file.readline(_LINE_BYTES_MAX)):
+                    sighting = _decode(line)
+                    if sighting is not None:
+                        found.append(sighting)
+                        self._peeked.append((segment.path, file.tell()))
+            if len(found) >= limit:
+                break
+        return found
 
     def _write(self, line: bytes) -> None:
         if self._writing is not None and self._segments[-1].size_bytes + len(line) > _SEGMENT_BYTES:
