@@ -32,14 +32,23 @@ class BlazeFaceDetector:
 
     def detect(self, image_bgr: ImageBgr) -> list[Detection]:
         """The faces in uint8 (height, width, 3) BGR, surest first, in pixels of the given picture."""
+        height, width = image_bgr.shape[:2]
+        windows = search_windows(width, height, self._settings.width_px)
+        faces = self._search(image_bgr, windows)
+        if faces or len(windows) > 1:
+            return faces
+        # A face that fills a small picture to its edges is found once there is something around it.
+        return self._search(image_bgr, [(-width // 4, -height // 4, width + width // 4, height + height // 4)])
+
+    def _search(self, image_bgr: ImageBgr, windows: list[tuple[int, int, int, int]]) -> list[Detection]:
         boxes, landmarks, scores = [], [], []
-        for window_xyxy in search_windows(image_bgr.shape[1], image_bgr.shape[0], self._settings.width_px):
-            x0, y0, x1, y1 = window_xyxy
-            blob, scale = input_blob(image_bgr[y0:y1, x0:x1])
+        for window_xyxy in windows:
+            blob, scale = input_blob(image_bgr, window_xyxy)
             found = decode_outputs(self._engine.run(blob), self._anchors, self._settings.score_min)
             keep = _whole_in_window(found[0] / scale, window_xyxy, image_bgr.shape)
-            boxes.append(found[0][keep] / scale + np.tile(np.float32([x0, y0]), 2))
-            landmarks.append(found[1][keep] / scale + np.float32([x0, y0]))
+            corner = np.array(window_xyxy[:2], np.float32)
+            boxes.append(found[0][keep] / scale + np.tile(corner, 2))
+            landmarks.append(found[1][keep] / scale + corner)
             scores.append(found[2][keep])
         return self._merged(np.concatenate(boxes), np.concatenate(landmarks), np.concatenate(scores))
 
@@ -50,9 +59,7 @@ class BlazeFaceDetector:
             boxes, scores, overlap_max=self._settings.overlap_max, count_max=self._settings.faces_max
         )
         return [
-            Detection(
-                box_xyxy=boxes[i], landmarks_xy=landmarks[i], score=float(scores[i]), layout=LandmarkLayout.SIX
-            )
+            Detection(box_xyxy=boxes[i], landmarks_xy=landmarks[i], score=float(scores[i]), layout=LandmarkLayout.SIX)
             for i in kept
         ]
 
@@ -79,26 +86,28 @@ def search_windows(width: int, height: int, working_width_px: int) -> list[tuple
         return windows
     tile = _TILE_PX / scale
     columns, rows = _starts(width, tile), _starts(height, tile)
-    windows += [
-        (x, y, min(width, x + round(tile)), min(height, y + round(tile))) for y in rows for x in columns
-    ]
+    windows += [(x, y, min(width, x + round(tile)), min(height, y + round(tile))) for y in rows for x in columns]
     return windows
 
 
-def input_blob(image_bgr: ImageBgr) -> tuple[NDArray[np.float32], float]:
+def input_blob(image_bgr: ImageBgr, window_xyxy: tuple[int, int, int, int]) -> tuple[NDArray[np.float32], float]:
     """The network's input (1, 3, 256, 256), RGB -1..1, and the scale from picture to input.
 
-    The picture lies at the top left, grey fills the rest.
+    The window lies at the top left; grey fills the rest, and what of the window is outside of the picture.
     """
     import cv2
 
+    x0, y0, x1, y1 = window_xyxy
     height, width = image_bgr.shape[:2]
-    scale = _SIDE_PX / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    scale = _SIDE_PX / max(y1 - y0, x1 - x0)
+    inside = image_bgr[max(0, y0) : min(height, y1), max(0, x0) : min(width, x1)]
+    size = (max(1, round(inside.shape[1] * scale)), max(1, round(inside.shape[0] * scale)))
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    small = cv2.resize(image_bgr, size, interpolation=interpolation)
+    small = cv2.resize(inside, size, interpolation=interpolation)
+    left, top = round(max(0, -x0) * scale), round(max(0, -y0) * scale)
     blob = np.zeros((1, 3, _SIDE_PX, _SIDE_PX), np.float32)
-    blob[0, :, : size[1], : size[0]] = small[..., ::-1].transpose(2, 0, 1) / np.float32(127.5) - 1
+    placed = blob[0, :, top : top + size[1], left : left + size[0]]
+    placed[...] = small[: placed.shape[1], : placed.shape[2], ::-1].transpose(2, 0, 1) / np.float32(127.5) - 1
     return blob, scale
 
 
@@ -132,7 +141,7 @@ def _whole_in_window(
     """Which boxes do not touch an edge of the window inside of the picture; a cut face is whole in another tile."""
     x0, y0, x1, y1 = window_xyxy
     height, width = shape[:2]
-    low_x, low_y = (-np.inf if start == 0 else 0.0 for start in (x0, y0))
+    low_x, low_y = (-np.inf if start <= 0 else 0.0 for start in (x0, y0))
     high_x = np.inf if x1 >= width else x1 - x0
     high_y = np.inf if y1 >= height else y1 - y0
     return (

@@ -21,8 +21,8 @@ class DecisionPolicy:
     """
 
     accept_distance: float = 0.55
-    review_distance: float = 0.62
-    margin: float = 0.06
+    review_distance: float = 0.60
+    margin: float = 0.05
     min_evidence_frames: int = 2
     kiosk: bool = False
     evidence_max: int = 8

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from recognition.continuity import is_same_view
 from recognition.decision import DecisionPolicy, classify
 from recognition.gallery import Gallery
 from recognition.types import Embedding, FaceState, Match, Quality
@@ -35,32 +37,46 @@ class TrackEvidence:
         self.quality: Quality | None = None
         self.generation: str | None = None
         self.state = FaceState.PENDING
+        self._signature: NDArray[np.float32] | None = None
+        self._doubted = False
 
     @property
     def frames(self) -> int:
         """The number of pictures kept."""
         return len(self._observations)
 
-    def wants_look(self, size_px: float, now_mono: float, *, disturbed: bool) -> bool:
+    def follow(self, signature: NDArray[np.float32], *, disturbed: bool) -> None:
+        """Take in what the box looks like on this frame (`continuity.view_signature`), before anything else.
+
+        If the view jumped, or the tracker reports that another face was as near, all that is known is in doubt: nothing
+        is said of the face until a usable picture has confirmed it.
+        """
+        jumped = self._signature is not None and not is_same_view(self._signature, signature)
+        self._signature = signature
+        if self._observations and (jumped or disturbed):
+            self._doubted = True
+
+    def wants_look(self, size_px: float, now_mono: float) -> bool:
         """Whether the face should be aligned and judged on this frame; a settled face that stands still should not."""
         return (
             self.state is not FaceState.KNOWN
-            or disturbed
+            or self._doubted
             or self._is_stale(now_mono)
             or size_px > self._best_size_px * self._policy.better_quality
         )
 
-    def wants_embedding(self, quality: Quality, now_mono: float, *, disturbed: bool) -> bool:
+    def wants_embedding(self, quality: Quality, now_mono: float) -> bool:
         """Whether a picture of this quality would add anything worth the time of embedding it."""
         undecided = self.state is not FaceState.KNOWN and self.frames < self._policy.evidence_max
         better = quality.score > self._best_score * self._policy.better_quality
-        return undecided or disturbed or better or self._is_stale(now_mono)
+        return undecided or self._doubted or better or self._is_stale(now_mono)
 
     def add(self, embedding: Embedding, quality: Quality, gallery: Gallery, now_mono: float) -> None:
         """Take in one more picture. If it plainly shows somebody else, all earlier evidence is forgotten."""
         match = gallery.search(embedding)
         if self._observations and self._is_break(embedding, match):
             self.forget()
+        self._doubted = False
         self._observations.append(_Observation(embedding, max(quality.score, 0.05), match))
         self.quality = quality
         self._looked_mono = now_mono
@@ -89,6 +105,7 @@ class TrackEvidence:
         """Begin anew."""
         self._observations.clear()
         self._best_score = self._best_size_px = 0.0
+        self._doubted = False
         self.match = None
         self.state = FaceState.PENDING
 
@@ -104,6 +121,8 @@ class TrackEvidence:
         )
 
     def _decide(self, needed: int) -> FaceState:
+        if self._doubted:
+            return FaceState.PENDING
         if self.state is FaceState.KNOWN:
             # Somebody walking up to a lone, decided face does not make the decision undone.
             needed = min(needed, self.frames) or needed
@@ -121,7 +140,8 @@ class TrackEvidence:
         return now_mono - self._looked_mono >= self._policy.refresh_s
 
     def _is_break(self, embedding: Embedding, match: Match | None) -> bool:
-        far = float(np.linalg.norm(embedding - self._mean())) > self._policy.break_distance
+        # A face in doubt has to confirm what was known; otherwise only a plainly different one ends it.
+        far = self._doubted or float(np.linalg.norm(embedding - self._mean())) > self._policy.break_distance
         agrees = (
             self.match is not None
             and match is not None

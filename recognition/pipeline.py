@@ -1,11 +1,11 @@
 """From a frame to what is said of the faces in it: decode, detect, track, align, embed, decide."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from recognition import quality as quality_module
 from recognition.alignment import aligned_chip
+from recognition.continuity import view_signature
 from recognition.decision import DecisionPolicy, decide_single, one_face_per_identity
 from recognition.detection import FaceDetector
 from recognition.embedding import FaceEmbedder
@@ -14,7 +14,7 @@ from recognition.errors import InternalError
 from recognition.evidence import TrackEvidence, most_wanting
 from recognition.frames import DecodeLimits, decode
 from recognition.gallery import Gallery
-from recognition.quality import QualityLimits, assess
+from recognition.quality import QualityLimits, assess, pose
 from recognition.tracking import Track, Tracker, TrackingSettings
 from recognition.types import (
     Detection,
@@ -41,9 +41,7 @@ class PipelineSettings:
 
     decode: DecodeLimits = field(default_factory=DecodeLimits)
     quality: QualityLimits = field(default_factory=QualityLimits)
-    enrolment_quality: QualityLimits = field(
-        default_factory=lambda: QualityLimits(size_min_px=20.0, yaw_max=0.6)
-    )
+    enrolment_quality: QualityLimits = field(default_factory=lambda: QualityLimits(size_min_px=20.0, yaw_max=0.6))
     tracking: TrackingSettings = field(default_factory=TrackingSettings)
     decision: DecisionPolicy = field(default_factory=DecisionPolicy)
     embeddings_per_frame_max: int = 16
@@ -138,22 +136,17 @@ class Recogniser:
         detections = self._detector.detect(image_bgr)
         chips = [aligned_chip(image_bgr, detection) for detection in detections]
         qualities = [
-            assess(detection, chip, self._settings.quality)
-            for detection, chip in zip(detections, chips, strict=True)
+            assess(detection, chip, self._settings.quality) for detection, chip in zip(detections, chips, strict=True)
         ]
         usable = [i for i, quality in enumerate(qualities) if quality.verdict is QualityVerdict.OK]
         found = gallery.search_all(self._embedder.embed([chips[i] for i in usable]))
         matches: list[Match | None] = [None] * len(detections)
         states = [FaceState.UNUSABLE] * len(detections)
-        for i, match, face_state in zip(
-            usable, found, decide_single(found, self._settings.decision), strict=True
-        ):
+        for i, match, face_state in zip(usable, found, decide_single(found, self._settings.decision), strict=True):
             matches[i], states[i] = match, face_state
         return [
             _face_result(detection, face_state, quality, match)
-            for detection, face_state, quality, match in zip(
-                detections, states, qualities, matches, strict=True
-            )
+            for detection, face_state, quality, match in zip(detections, states, qualities, matches, strict=True)
         ]
 
     def enrol(self, image_bgr: ImageBgr) -> Enrolment:
@@ -189,18 +182,15 @@ class Recogniser:
         wanting: list[tuple[Track, TrackEvidence, ImageBgr, Quality]] = []
         for track in tracks:
             evidence = state.evidence[track.track_id]
-            size_px, _, _ = quality_module.pose(track.detection)
-            if not evidence.wants_look(size_px, now_mono, disturbed=track.disturbed):
+            evidence.follow(view_signature(image_bgr, track.detection.box_xyxy), disturbed=track.disturbed)
+            size_px, _, _ = pose(track.detection)
+            if not evidence.wants_look(size_px, now_mono):
                 continue
             chip_bgr = aligned_chip(image_bgr, track.detection)
             quality = qualities[track.track_id] = assess(track.detection, chip_bgr, self._settings.quality)
-            if quality.verdict is QualityVerdict.OK and evidence.wants_embedding(
-                quality, now_mono, disturbed=track.disturbed
-            ):
+            if quality.verdict is QualityVerdict.OK and evidence.wants_embedding(quality, now_mono):
                 wanting.append((track, evidence, chip_bgr, quality))
-        chosen = most_wanting(
-            [evidence for _, evidence, _, _ in wanting], self._settings.embeddings_per_frame_max
-        )
+        chosen = most_wanting([evidence for _, evidence, _, _ in wanting], self._settings.embeddings_per_frame_max)
         timer.end("align")
         embeddings = self._embedder.embed([wanting[i][2] for i in chosen])
         timer.end("embed")
@@ -223,7 +213,8 @@ class Recogniser:
             quality = qualities.get(track.track_id, evidence.quality)
             if evidence.frames == 0 and quality is not None and quality.verdict is not QualityVerdict.OK:
                 face_state = FaceState.UNUSABLE
-            faces.append(_face_result(track.detection, face_state, quality, evidence.match, track.track_id))
+            face = _face_result(track.detection, face_state, quality, evidence.match)
+            faces.append(replace(face, track_id=track.track_id, evidence_frames=evidence.agreeing()))
         # Whoever has left the gallery may be reported at once when enrolled again.
         for person_id in [person_id for person_id in state.reported_mono if person_id not in gallery]:
             del state.reported_mono[person_id]
@@ -253,7 +244,6 @@ def _face_result(
         quality=quality,
         person_id=match.person_id if match is not None and state is FaceState.KNOWN else None,
         match=match,
-        track_id=track_id,
     )
 
 

@@ -27,8 +27,8 @@ _FRONTAL_NOSE_HEIGHT = 0.529
 class QualityLimits:
     """The poorest face that is still compared. Units as in `recognition.types.Quality`."""
 
-    size_min_px: float = 14.0
-    sharpness_min: float = 0.010
+    size_min_px: float = 10.0
+    sharpness_min: float = 0.015
     yaw_max: float = 0.55
     pitch_max: float = 0.40
 
@@ -46,9 +46,7 @@ def assess(detection: Detection, chip_bgr: ImageBgr, limits: QualityLimits) -> Q
         verdict = QualityVerdict.BLURRED
     size_score = min(1.0, size_px / _FULL_SIZE_PX)
     sharpness_score = min(1.0, max(0.0, sharpness / _FULL_SHARPNESS) ** 0.5)
-    pose_score = max(0.0, 1 - abs(yaw) / (2 * limits.yaw_max)) * max(
-        0.0, 1 - abs(pitch) / (2 * limits.pitch_max)
-    )
+    pose_score = max(0.0, 1 - abs(yaw) / (2 * limits.yaw_max)) * max(0.0, 1 - abs(pitch) / (2 * limits.pitch_max))
     score = (size_score * sharpness_score * pose_score) ** (1 / 3)
     return Quality(size_px, sharpness, yaw, pitch, score, verdict)
 
