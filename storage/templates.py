@@ -56,8 +56,6 @@ async def add(
     async with connection.transaction():
         # The lock keeps a revocation and a second enrolment out until this one is stored and counted.
         await connection.execute("SELECT 1 FROM people WHERE id = $1 FOR NO KEY UPDATE", person_id)
-        # The lock keeps a revocation and a second enrolment out until this one is stored and counted.
-        await connection.execute("SELECT 1 FROM people WHERE id = $1 FOR NO KEY UPDATE", person_id)
         await check_may_enrol(connection, person_id)
         count = await connection.fetchval(
             "SELECT count(*) FROM templates WHERE person_id = $1 AND model_id = $2", person_id, model_id
