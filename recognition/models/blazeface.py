@@ -153,9 +153,7 @@ class _Converter:
 
     def _pad(self, node: TfNode) -> None:
         before, after = self._weights[node.inputs[1]].T[:, [0, 3, 1, 2]]
-        amounts = self._constant(
-            f"{self._names[node.name]}/amounts", np.concatenate([before, after]).astype(np.int64)
-        )
+        amounts = self._constant(f"{self._names[node.name]}/amounts", np.concatenate([before, after]).astype(np.int64))
         self._add("Pad", self._names[node.name], [self._names[node.inputs[0]], amounts])
         channels, height, width = (
             side + int(more) for side, more in zip(self._shape_of(node), (before + after)[1:], strict=True)
@@ -171,9 +169,7 @@ class _Converter:
         self._add("Reshape", name, [f"{name}/channels_last", self._constant(f"{name}/shape", shape)])
         self._shapes[node.name] = self._shape_of(node)
 
-    def _window(
-        self, node: TfNode, kernel: tuple[int, int], stride: int
-    ) -> tuple[list[int], tuple[int, int]]:
+    def _window(self, node: TfNode, kernel: tuple[int, int], stride: int) -> tuple[list[int], tuple[int, int]]:
         """ONNX `pads` and the output's height and width, after TensorFlow's rules for SAME and VALID."""
         sides = self._shape_of(node)[1:]
         match node.attributes["padding"]:

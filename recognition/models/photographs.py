@@ -97,9 +97,7 @@ def read(photograph: Photograph, folder: Path) -> ImageBgr:
             code="model_missing",
         )
     # From bytes, because OpenCV cannot open every path on every system; its orientation tag is none.
-    image = cv2.imdecode(
-        np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    )
+    image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if image is None or image.shape != (photograph.height_px, photograph.width_px, 3):
         raise ModelError(
             f"The photograph {photograph.name} is not the one that its faces were measured on.",
@@ -128,9 +126,7 @@ def chip(image_bgr: ImageBgr, face: PhotographedFace) -> ImageBgr:
     the processor, so that calibration sees the same pixels everywhere.
     """
     template = (((_TEMPLATE - 0.5) * _TEMPLATE_SCALE + 0.5 + _TEMPLATE_SHIFT) * CHIP_SIDE_PX).tolist()
-    turn, shift = _similarity(
-        [complex(*point) for point in template], [complex(*point) for point in face.landmarks_xy]
-    )
+    turn, shift = _similarity([complex(*point) for point in template], [complex(*point) for point in face.landmarks_xy])
     steps = np.arange(CHIP_SIDE_PX, dtype=np.float64)
     x = turn.real * steps[None, :] - turn.imag * steps[:, None] + shift.real
     y = turn.imag * steps[None, :] + turn.real * steps[:, None] + shift.imag

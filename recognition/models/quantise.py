@@ -24,9 +24,7 @@ Range = tuple[float, float]
 
 _WEIGHT_MAX = 63  # seven bits, symmetric
 _GRID_BITS = 4
-_SAME_SCALE = frozenset(
-    {"MaxPool", "Pad"}
-)  # these only move values about, so their output has their input's range
+_SAME_SCALE = frozenset({"MaxPool", "Pad"})  # these only move values about, so their output has their input's range
 _RANGED = frozenset({"Conv", "Add", "AveragePool"})
 
 
@@ -39,15 +37,11 @@ def measure_ranges(model: "ModelProto", chips: NDArray[np.uint8]) -> dict[str, R
     probe = onnx.ModelProto()
     probe.CopyFrom(model)
     del probe.graph.output[:]
-    probe.graph.output.extend(
-        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names
-    )
+    probe.graph.output.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        probe.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(probe.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
     ranges = dict.fromkeys(names, (0.0, 0.0))
     for chip in chips:

@@ -91,9 +91,7 @@ def _finds(session: Any, image: NDArray[np.uint8], face: photographs.Photographe
 
 
 def _embed(folder: Path, content: bytes) -> NDArray[np.float32]:
-    embeddings: NDArray[np.float32] = _session(content).run(
-        ["embedding"], {"input": photographs.chips(folder)}
-    )[0]
+    embeddings: NDArray[np.float32] = _session(content).run(["embedding"], {"input": photographs.chips(folder)})[0]
     return embeddings
 
 

@@ -98,7 +98,7 @@ class ModelFile:
     @property
     def source(self) -> str:
         """Where it comes from, for people to read."""
-        return self.url or ", ".join(f"{self.package}: {member}" for member in self.members)
+        return self.url or f"{self.package}: {', '.join(self.members)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,9 +247,7 @@ class ModelStore:
         if not isinstance(accepted, dict):
             return {}
         return {
-            name: entry
-            for name, entry in accepted.items()
-            if isinstance(entry, dict) and entry.keys() >= _OWN_KEYS
+            name: entry for name, entry in accepted.items() if isinstance(entry, dict) and entry.keys() >= _OWN_KEYS
         }
 
     def _write_atomically(self, path: Path, content: bytes) -> None:

@@ -92,16 +92,12 @@ def _read_group(entries: Sequence[Mapping[str, Any]], data: bytes) -> Weights:
 
 def _dequantise(raw: NDArray[Any], quantisation: Mapping[str, Any]) -> NDArray[np.float32]:
     # In double precision and element by element, as JavaScript does it: the same bits on every machine.
-    return (raw.astype(np.float64) * float(quantisation["scale"]) + float(quantisation["min"])).astype(
-        np.float32
-    )
+    return (raw.astype(np.float64) * float(quantisation["scale"]) + float(quantisation["min"])).astype(np.float32)
 
 
 def _read_node(node: Mapping[str, Any]) -> TfNode:
     attributes = {
-        key: _read_attribute(value)
-        for key, value in node.get("attr", {}).items()
-        if key not in ("value", "shape")
+        key: _read_attribute(value) for key, value in node.get("attr", {}).items() if key not in ("value", "shape")
     }
     return TfNode(node["name"], node["op"], tuple(node.get("input", ())), attributes)
 
@@ -110,9 +106,7 @@ def _read_attribute(value: Mapping[str, Any]) -> Any:
     if "list" in value:
         entries = value["list"]
         return (
-            [_text(item) for item in entries["s"]]
-            if "s" in entries
-            else [int(item) for item in entries.get("i", ())]
+            [_text(item) for item in entries["s"]] if "s" in entries else [int(item) for item in entries.get("i", ())]
         )
     if "s" in value:
         return _text(value["s"])
