@@ -1,0 +1,87 @@
+"""Fixtures with a real PostgreSQL: one embedded server for the whole run, a fresh migrated database for each test."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from storage import migrate
+from storage.database import Database
+from storage.embedded import EmbeddedPostgres
+from storage.errors import StorageUnavailable
+
+T = TypeVar("T")
+
+TEMPLATE = "migrated"
+# Durability is tested on a server of its own; everything else only wants to be quick.
+QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
+
+
+def run_async(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine from synchronous code, whether or not a loop runs in this thread."""
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(lambda: asyncio.run(work())).result()
+
+
+def on_database(dsn: str, name: str) -> str:
+    """The same server's address with another database."""
+    parts = urlsplit(dsn)
+    # urlunsplit would drop the empty host of a socket address.
+    return f"{parts.scheme}://{parts.netloc}/{name}?{parts.query}"
+
+
+async def execute(dsn: str, *statements: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """The embedded PostgreSQL, with a database that is migrated once and copied for each test."""
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("pg"), settings=QUICK)
+    try:
+        dsn = server.start()
+    except StorageUnavailable as error:
+        pytest.skip(f"no embedded PostgreSQL: {error}")
+    try:
+        run_async(lambda: execute(dsn, f"CREATE DATABASE {TEMPLATE}"))
+        run_async(lambda: migrate.upgrade(on_database(dsn, TEMPLATE)))
+        yield server
+    finally:
+        server.stop()
+
+
+def _fresh(server: EmbeddedPostgres, source: str) -> Iterator[str]:
+    name = f"test_{uuid4().hex}"
+    run_async(lambda: execute(server.dsn, f"CREATE DATABASE {name} TEMPLATE {source}"))
+    yield on_database(server.dsn, name)
+    run_async(lambda: execute(server.dsn, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def database_dsn(postgres_server: EmbeddedPostgres) -> Iterator[str]:
+    """The address of a fresh database with all tables."""
+    yield from _fresh(postgres_server, TEMPLATE)
+
+
+@pytest.fixture
+def empty_database_dsn(postgres_server: EmbeddedPostgres) -> Iterator[str]:
+    """The address of a fresh database without any table."""
+    yield from _fresh(postgres_server, "template0")
+
+
+@pytest.fixture
+async def database(database_dsn: str) -> AsyncIterator[Database]:
+    """A pool on a fresh database with all tables."""
+    database = await Database.connect(database_dsn, pool_max=4)
+    yield database
+    await database.close()
