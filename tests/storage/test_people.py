@@ -1,0 +1,155 @@
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from recognition.errors import RequestError
+from recognition.types import Sighting
+from storage import attendance, attendance_lists, outbox, people, templates
+from storage.database import Connection
+from storage.errors import Conflict, NotFound
+from storage.people import Consent
+
+UTC_ZONE = ZoneInfo("UTC")
+
+
+async def enrol(connection: Connection, person_id: UUID, seed: int = 0) -> templates.StoredTemplate:
+    embedding = np.random.default_rng(seed).standard_normal(128).astype(np.float32)
+    return await templates.add(
+        connection, person_id=person_id, model_id="model-a", embedding=embedding, quality=0.8, source="photograph"
+    )
+
+
+async def event_types(connection: Connection) -> list[str]:
+    return [event.type for event in await outbox.read_after(connection, 0)]
+
+
+async def test_a_person_is_created_and_found(connection: Connection, noon: datetime) -> None:
+    created = await people.create(
+        connection, name="  Ada Lovelace ", external_id="7", at=noon, consent=Consent.GRANTED
+    )
+    assert created.name == "Ada Lovelace"
+    assert (created.consent, created.consent_at) == (Consent.GRANTED, noon)
+    assert created.template_count == 0
+    assert await people.get(connection, created.person_id) == created
+
+
+async def test_nobody_is_not_found(connection: Connection, noon: datetime) -> None:
+    for call in (
+        people.get(connection, uuid4()),
+        people.update(connection, uuid4(), at=noon, name="X"),
+        people.erase(connection, uuid4(), at=noon),
+    ):
+        with pytest.raises(NotFound) as missing:
+            await call
+        assert missing.value.code == "person_not_found"
+
+
+@pytest.mark.parametrize("name", ["", "   ", "a\0b", "line\nbreak", "x" * 201, "\ud800"])
+async def test_a_name_that_cannot_be_stored_is_refused(connection: Connection, noon: datetime, name: str) -> None:
+    with pytest.raises(RequestError) as refused:
+        await people.create(connection, name=name, at=noon)
+    assert refused.value.code == "name_invalid"
+
+
+async def test_an_external_id_belongs_to_one_person(connection: Connection, noon: datetime) -> None:
+    await people.create(connection, name="Ada", external_id="7", at=noon)
+    other = await people.create(connection, name="Grace", at=noon)
+    with pytest.raises(Conflict) as created:
+        await people.create(connection, name="Eve", external_id="7", at=noon)
+    with pytest.raises(Conflict) as updated:
+        await people.update(connection, other.person_id, at=noon, external_id="7")
+    assert created.value.code == updated.value.code == "external_id_taken"
+    # The connection is still of use: the failure was confined to its own savepoint.
+    assert (await people.get(connection, other.person_id)).external_id is None
+
+
+async def test_an_update_changes_only_what_is_given(connection: Connection, noon: datetime) -> None:
+    person = await people.create(connection, name="Ada", external_id="7", at=noon, consent=Consent.GRANTED)
+    renamed = await people.update(connection, person.person_id, at=noon + timedelta(days=1), name="Ada L.")
+    assert (renamed.name, renamed.external_id, renamed.consent_at) == ("Ada L.", "7", noon)
+    cleared = await people.update(connection, person.person_id, at=noon, external_id=None)
+    assert cleared.external_id is None
+    assert await event_types(connection) == ["gallery.changed"]
+
+
+async def test_revoking_consent_deletes_the_templates_at_once(
+    connection: Connection, ada: people.Person, noon: datetime
+) -> None:
+    await enrol(connection, ada.person_id)
+    await enrol(connection, ada.person_id, seed=1)
+    assert (await people.get(connection, ada.person_id)).template_count == 2
+    later = noon + timedelta(hours=1)
+
+    revoked = await people.update(connection, ada.person_id, at=later, consent=Consent.REVOKED)
+
+    assert (revoked.consent, revoked.consent_at, revoked.template_count) == (Consent.REVOKED, later, 0)
+    assert await templates.load_gallery(connection, "model-a") == []
+    last = (await outbox.read_after(connection, 0))[-1]
+    assert (last.type, last.payload) == ("gallery.changed", {"person_id": str(ada.person_id)})
+
+
+async def test_consent_without_templates_changes_no_gallery(connection: Connection, noon: datetime) -> None:
+    person = await people.create(connection, name="Ada", at=noon)
+    await people.update(connection, person.person_id, at=noon, consent=Consent.GRANTED)
+    await people.update(connection, person.person_id, at=noon, consent=Consent.REVOKED)
+    assert await event_types(connection) == []
+
+
+async def test_a_failed_change_leaves_neither_change_nor_event(
+    connection: Connection, ada: people.Person, noon: datetime
+) -> None:
+    await enrol(connection, ada.person_id)
+    events = await outbox.latest_id(connection)
+    with pytest.raises(ZeroDivisionError):
+        async with connection.transaction():
+            await people.update(connection, ada.person_id, at=noon, consent=Consent.REVOKED)
+            raise ZeroDivisionError
+    assert (await people.get(connection, ada.person_id)).template_count == 1
+    assert await outbox.latest_id(connection) == events
+
+
+async def test_erasing_keeps_the_attendance_and_nothing_that_names_the_person(
+    connection: Connection, ada: people.Person, make_sighting: Callable[..., Sighting], noon: datetime
+) -> None:
+    await enrol(connection, ada.person_id)
+    recorded = await attendance.record_sighting(connection, make_sighting(ada.person_id), UTC_ZONE)
+
+    gone = await people.erase(connection, ada.person_id, at=noon)
+
+    assert (gone.name, gone.external_id, gone.consent) == ("erased", None, Consent.REVOKED)
+    assert (gone.erased_at, gone.template_count) == (noon, 0)
+    assert recorded.attendance_id is not None
+    record = await attendance_lists.get(connection, recorded.attendance_id)
+    assert (record.person_name, record.score, record.first_seen_at) == ("erased", None, noon)
+    assert await connection.fetchval("SELECT count(*) FROM sightings") == 0
+    events = await outbox.read_after(connection, 0)
+    assert "Ada" not in repr(events)
+    assert events[-1].type == "gallery.changed"
+    assert await people.erase(connection, ada.person_id, at=noon + timedelta(days=1)) == gone
+    with pytest.raises(Conflict):
+        await people.update(connection, ada.person_id, at=noon, name="Ada")
+
+
+async def test_people_are_listed_by_name_in_pieces_and_the_erased_only_when_asked_for(
+    connection: Connection, noon: datetime
+) -> None:
+    for name in ("Cy", "Ann", "Bo", "Bo", "Dee"):
+        await people.create(connection, name=name, at=noon)
+    first = (await people.list_people(connection, limit=2)).items[0]
+    await people.erase(connection, first.person_id, at=noon)
+
+    names: list[str] = []
+    cursor: str | None = None
+    pages = 0
+    while pages == 0 or cursor is not None:
+        page = await people.list_people(connection, limit=2, cursor=cursor)
+        names += [person.name for person in page.items]
+        cursor = page.next_cursor
+        pages += 1
+    assert names == ["Bo", "Bo", "Cy", "Dee"]
+    assert pages == 2
+    assert len((await people.list_people(connection, include_erased=True)).items) == 5
