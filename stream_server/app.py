@@ -98,6 +98,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         except RollcallError as error:
             app.state.startup_error = error
             raise
+        except Exception:
+            log.exception("the server could not start")
+            raise
         yield
         app.state.services = None
 

@@ -1,0 +1,167 @@
+"""A client of the server: what `rollcall watch`, the demo, the benchmarks and the tests talk to it with."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+import httpx
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
+
+from recognition.errors import RequestError, RollcallError, UnavailableError
+from stream_server.messages import Event
+from stream_server.settings import Settings
+
+MESSAGE_MAX_BYTES = 1024 * 1024
+
+
+class ServerSaidNo(RequestError):
+    """The server refused a request."""
+
+    code = "server_said_no"
+
+
+class ServerAway(UnavailableError):
+    """The server cannot be reached, or is not able to answer now."""
+
+    code = "server_away"
+
+
+class ServerClient:
+    """Talks to one server over HTTP and WebSockets. An async context manager.
+
+    Methods raise ServerSaidNo with the code of the server's problem, and ServerAway.
+    """
+
+    def __init__(self, base_url: str, token: str, *, timeout_s: float = 10.0) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._http = httpx.AsyncClient(base_url=self.base_url, headers=self._headers, timeout=timeout_s)
+
+    async def __aenter__(self) -> Self:
+        """Open the client."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        photo: bytes | None = None,
+        params: dict[str, str] | None = None,
+    ) -> Any:
+        """One REST request; returns the decoded JSON, or None when there is none."""
+        sent: dict[str, Any] = {} if body is None else {"json": body}
+        if photo is not None:
+            sent = {"content": photo, "headers": {"Content-Type": "application/octet-stream"}}
+        try:
+            response = await self._http.request(method, path, params=params, **sent)
+        except httpx.HTTPError as error:
+            raise _away(self.base_url, error) from error
+        if response.is_success:
+            return response.json() if response.content else None
+        raise _problem(response.status_code, response.content)
+
+    async def readiness(self) -> dict[str, Any]:
+        """What /readyz says, also while it says 503."""
+        try:
+            response = await self._http.get("/readyz")
+        except httpx.HTTPError as error:
+            raise _away(self.base_url, error) from error
+        if response.status_code in (200, 503) and b'"reasons"' in response.content:
+            return dict(response.json())
+        raise _problem(response.status_code, response.content)
+
+    async def add_person(self, name: str, *, consent: bool) -> UUID:
+        """Add a person; returns the id."""
+        person = await self.call("POST", "/api/v1/people", body={"name": name, "consent": consent})
+        return UUID(person["id"])
+
+    async def enrol(self, person_id: UUID, photo: bytes) -> None:
+        """Enrol a person with an encoded photograph."""
+        await self.call("POST", f"/api/v1/people/{person_id}/templates", photo=photo)
+
+    async def add_camera(self, camera_id: str, name: str = "") -> None:
+        """Make a camera known."""
+        await self.call("PUT", f"/api/v1/cameras/{camera_id}", body={"name": name})
+
+    async def pages(self, path: str, key: str, params: dict[str, str] | None = None) -> AsyncIterator[dict[str, Any]]:
+        """All items of a list, page by page."""
+        asked = {"limit": "200", **(params or {})}
+        while True:
+            page = await self.call("GET", path, params=asked)
+            for item in page[key]:
+                yield item
+            if page["next_cursor"] is None:
+                return
+            asked["cursor"] = page["next_cursor"]
+
+    async def attendance(self) -> list[dict[str, Any]]:
+        """All attendance records."""
+        return [record async for record in self.pages("/api/v1/attendance", "attendance")]
+
+    @asynccontextmanager
+    async def socket(self, path: str) -> AsyncIterator[ClientConnection]:
+        """A WebSocket, such as /ws/v1/camera/door."""
+        url = "ws" + self.base_url.removeprefix("http") + path
+        try:
+            async with connect(
+                url, additional_headers=self._headers, compression=None, max_size=MESSAGE_MAX_BYTES, max_queue=16
+            ) as connection:
+                yield connection
+        except InvalidStatus as error:
+            raise _problem(error.response.status_code, bytes(error.response.body or b"")) from error
+        except OSError as error:
+            raise _away(self.base_url, error) from error
+
+    async def events(self, after: int | None = None) -> AsyncIterator[Event]:
+        """Stored events behind `after` (None: from now on), live, until the server closes the stream."""
+        path = "/ws/v1/events" + ("" if after is None else f"?after={after}")
+        async with self.socket(path) as connection:
+            async for text in connection:
+                content = json.loads(text)
+                if "id" in content:
+                    yield Event.model_validate(content)
+
+
+def local_token(settings: Settings) -> str:
+    """The token of the settings, or the one that a server on this machine has made in the data folder."""
+    if settings.auth.token is not None:
+        return settings.auth.token.get_secret_value()
+    try:
+        token = (settings.data_dir / "token").read_text().strip()
+    except OSError:
+        token = ""
+    if not token:
+        raise RequestError(
+            f"no token is known: {settings.data_dir / 'token'} is not there",
+            hint="set ROLLCALL_AUTH__TOKEN to the token that the server printed at its first start",
+            code="no_token",
+        )
+    return token
+
+
+def _away(base_url: str, error: Exception) -> ServerAway:
+    return ServerAway(
+        f"no server answers at {base_url}: {str(error) or type(error).__name__}", hint="start one with `rollcall serve`"
+    )
+
+
+def _problem(status: int, body: bytes) -> RollcallError:
+    try:
+        problem = json.loads(body)
+        detail, hint, code = problem["detail"], problem.get("hint", ""), problem["code"]
+    except (ValueError, KeyError, TypeError):
+        detail, hint, code = f"the server answered {status}", "is it a Rollcall server?", "server_said_no"
+    kind = ServerAway if status >= 500 else ServerSaidNo
+    return kind(detail, hint=hint, code=code)

@@ -1,0 +1,73 @@
+"""`rollcall people`: add and list people of a running server."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stream_server.client import ServerClient, ServerSaidNo, local_token
+from stream_server.settings import load_settings
+
+_SERVER = click.option("--server", default="http://127.0.0.1:8000", show_default=True, help="Address of the server.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+
+
+@click.group()
+def people() -> None:
+    """Add and list people."""
+
+
+@people.command()
+@click.argument("name")
+@click.argument("photographs", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--consent", is_flag=True, help="The person has agreed to be recognised by face.")
+@_SERVER
+@_JSON
+def add(name: str, photographs: tuple[Path, ...], consent: bool, server: str, as_json: bool) -> None:
+    """Add a person, and enrol with photographs of one face each. Says why when one is refused."""
+    if photographs and not consent:
+        raise click.UsageError("photographs need the person's consent: --consent says that it was given")
+    result = asyncio.run(_add(name, photographs, consent, server))
+    if as_json:
+        click.echo(json.dumps(result))
+    else:
+        for refused in result["refused"]:
+            click.echo(f"{refused['photograph']}: {refused['detail']} ({refused['hint']})", err=True)
+        click.echo(f"{name} was added with {result['templates']} enrolled faces")
+    if result["refused"]:
+        sys.exit(1)
+
+
+@people.command("list")
+@_SERVER
+@_JSON
+def list_people(server: str, as_json: bool) -> None:
+    """List people by name."""
+    found = asyncio.run(_list(server))
+    if as_json:
+        click.echo(json.dumps({"people": found}))
+        return
+    for person in found:
+        click.echo(f"{person['id']}  {person['name']}  consent {person['consent']}, {person['templates']} faces")
+
+
+async def _add(name: str, photographs: tuple[Path, ...], consent: bool, server: str) -> dict[str, Any]:
+    async with ServerClient(server, local_token(load_settings())) as client:
+        person_id = await client.add_person(name, consent=consent)
+        refused = []
+        for path in photographs:
+            try:
+                await client.enrol(person_id, path.read_bytes())
+            except ServerSaidNo as error:
+                refused.append(
+                    {"photograph": str(path), "code": error.code, "detail": error.detail, "hint": error.hint}
+                )
+        return {"id": str(person_id), "name": name, "templates": len(photographs) - len(refused), "refused": refused}
+
+
+async def _list(server: str) -> list[dict[str, Any]]:
+    async with ServerClient(server, local_token(load_settings())) as client:
+        return [person async for person in client.pages("/api/v1/people", "people")]

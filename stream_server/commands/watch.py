@@ -1,0 +1,73 @@
+"""`rollcall watch`: stream a video file, or any stream that FFmpeg can read, to a running server."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from stream_server.client import ServerClient, local_token
+from stream_server.feed import Message, open_feed
+from stream_server.settings import load_settings
+
+# After the last frame: time for the server to finish it and for the event to come back.
+_LINGER_S = 1.5
+
+
+@click.command()
+@click.argument("source", metavar="FILE_OR_URL")
+@click.option("--server", default="http://127.0.0.1:8000", show_default=True, help="Address of the server.")
+@click.option("--camera", default="watch", show_default=True, help="Camera to stream as; it is added when it is new.")
+@click.option("--fps", type=click.FloatRange(0.1, 60), default=5.0, show_default=True, help="Frames a second to send.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document at the end, and nothing else.")
+def watch(source: str, server: str, camera: str, fps: float, as_json: bool) -> None:
+    """Stream a video to a server as if it were a camera, and show who is marked."""
+    token = local_token(load_settings())
+    summary = asyncio.run(_watch(source, server, token, camera, fps, quiet=as_json))
+    if as_json:
+        click.echo(json.dumps(summary))
+    else:
+        click.echo(f"{summary['sent']} frames sent, {len(summary['attendance'])} people marked")
+    if summary["errors"]:
+        sys.exit(1)
+
+
+async def _watch(source: str, server: str, token: str, camera: str, fps: float, *, quiet: bool) -> dict[str, Any]:
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    attendance: list[Message] = []
+    errors: list[Message] = []
+    columns = (SpinnerColumn(), TextColumn("streaming"), TextColumn("{task.completed} frames"), TimeElapsedColumn())
+    progress = Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet)
+
+    def on_message(message: Message) -> None:
+        if message["type"] == "attendance":
+            attendance.append(message)
+            if not quiet:
+                click.echo(f"{message['first_seen'][11:19]}  {message['person']['name']}  {message['status']}")
+        elif message["type"] == "error":
+            errors.append(message)
+            click.echo(f"{message['code']}: {message['detail']}", err=True)
+
+    async with ServerClient(server, token) as client, open_feed(client, camera, on_message) as feed:
+        with progress:
+            task = progress.add_task("streaming", total=None)
+
+            def frames() -> Iterator[tuple[float, bytes]]:
+                for item in _encoded(source, fps, feed.welcome):
+                    yield item
+                    progress.update(task, completed=feed.sent + 1)
+
+            await feed.play(frames())
+            await asyncio.sleep(_LINGER_S)
+        return {"camera": camera, "sent": feed.sent, "attendance": attendance, "errors": errors}
+
+
+def _encoded(source: str, fps: float, welcome: Message) -> Iterator[tuple[float, bytes]]:
+    from stream_server.views import encode_jpeg, video_frames
+
+    for at_s, image_bgr in video_frames(source, fps, max_width_px=welcome["width_px"]):
+        yield at_s, encode_jpeg(image_bgr, welcome["quality"])

@@ -1,0 +1,98 @@
+"""Who is in the demo: the people to enrol, the cameras, what they see, and who should be marked.
+
+The photographs that come with the model package show 21 people, one of them twice. Those of photographs 1, 2 and 4
+are enrolled, each with a crop; photographs 2 to 6 are streamed. So the woman of photograph 1 has to be found in
+another picture of her, the others of photograph 1 are absent, and most of the people of photographs 3, 5 and 6 are
+strangers who must not get a name.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from recognition.errors import RequestError
+
+# Made-up names; nobody knows who these people are.
+_NAMES = (
+    "Ada Alvarez", "Ben Brandt", "Cleo Costa", "Dana Dietrich", "Emil Eriksen", "Fay Fischer", "Gus Garcia",
+    "Hana Haddad", "Ivo Ivanov", "Jun Jansen", "Kim Keller", "Lia Lopez", "Max Meyer", "Nia Novak", "Oto Olsen",
+    "Pia Park", "Quin Quist", "Ria Rossi", "Sam Silva", "Tea Tanaka", "Uma Usman", "Vic Vega",
+)  # fmt: skip
+_ENROLLED_FROM = ("sample1.jpg", "sample2.jpg", "sample4.jpg")
+_STREAMED = ("sample2.jpg", "sample3.jpg", "sample4.jpg", "sample5.jpg", "sample6.jpg")
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp")
+_CROP_MARGIN = 0.35
+# Photographed from the side, where a template would be worth nothing.
+_IN_PROFILE = "person-04"
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """What the demo plays.
+
+    `people` maps names to encoded photographs. `frames` gives a camera's encoded frames at a pace, each with its time
+    in seconds. `expected` are the names that should be marked, None when that is not known.
+    """
+
+    people: Mapping[str, list[bytes]]
+    cameras: tuple[str, ...]
+    frames: Callable[[str, float], Iterator[tuple[float, bytes]]]
+    seconds: float
+    expected: frozenset[str] | None
+
+
+def photograph_cast(models_dir: Path, seconds: float) -> Cast:
+    """The cast of the photographs. Raises ModelError when they are not there."""
+    from recognition.models.photographs import photographs, read
+    from stream_server.views import MovingView, encode_jpeg
+
+    people: dict[str, list[bytes]] = {}
+    views: dict[str, MovingView] = {}
+    persons = sorted({face.person for photograph in photographs() for face in photograph.faces})
+    names = dict(zip(persons, _NAMES, strict=False))
+    streamed: set[str] = set()
+    for photograph in photographs():
+        image_bgr = read(photograph, models_dir)
+        if photograph.name in _ENROLLED_FROM:
+            for face in photograph.faces:
+                if face.person == _IN_PROFILE:
+                    continue
+                x1, y1, x2, y2 = face.box_xyxy
+                margin = round(_CROP_MARGIN * max(x2 - x1, y2 - y1))
+                crop_bgr = image_bgr[max(0, y1 - margin) : y2 + margin, max(0, x1 - margin) : x2 + margin]
+                people[names[face.person]] = [encode_jpeg(crop_bgr, 90)]
+        if photograph.name in _STREAMED:
+            views[f"camera-{len(views) + 1}"] = MovingView(image_bgr, seed=len(views) + 1)
+            streamed |= {names[face.person] for face in photograph.faces}
+
+    def frames(camera: str, fps: float) -> Iterator[tuple[float, bytes]]:
+        for number in range(int(seconds * fps)):
+            yield number / fps, views[camera].jpeg(number / fps)
+
+    return Cast(people, tuple(views), frames, seconds, frozenset(streamed & set(people)))
+
+
+def own_cast(folder: Path, video: Path) -> Cast:
+    """One's own people and a video. A picture in the folder is a person, and so is a folder of pictures."""
+    import av
+
+    from stream_server.views import encode_jpeg, video_frames
+
+    people: dict[str, list[bytes]] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in _PICTURES:
+            people.setdefault(path.stem, []).append(path.read_bytes())
+        elif path.is_dir():
+            pictures = [picture for picture in sorted(path.iterdir()) if picture.suffix.lower() in _PICTURES]
+            if pictures:
+                people.setdefault(path.name, []).extend(picture.read_bytes() for picture in pictures)
+    if not people:
+        raise RequestError(f"{folder} holds no pictures", hint="put NAME.jpg or NAME/*.jpg into it", code="no_people")
+    with av.open(str(video)) as container:
+        seconds = (container.duration or 0) / av.time_base
+
+    def frames(_: str, fps: float) -> Iterator[tuple[float, bytes]]:
+        for at_s, image_bgr in video_frames(str(video), fps, max_width_px=1280):
+            yield at_s, encode_jpeg(image_bgr, 85)
+
+    return Cast(people, ("camera-1",), frames, seconds, None)
