@@ -1,8 +1,9 @@
 """Evidence about one track: several pictures of a face, weighed together. One frame never decides."""
 
+import math
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +83,7 @@ class TrackEvidence:
         self._looked_mono = now_mono
         self._best_score = max(self._best_score, quality.score)
         self._best_size_px = max(self._best_size_px, quality.size_px)
-        self.match = gallery.search(self._mean())
+        self.match = self._without_shrinkage(gallery.search(self._mean()))
         self.generation = gallery.generation
 
     def rematch(self, gallery: Gallery) -> None:
@@ -92,7 +93,8 @@ class TrackEvidence:
             self.match = None
             return
         rows = np.stack([*(observation.embedding for observation in self._observations), self._mean()])
-        *singles, self.match = gallery.search_all(rows)
+        *singles, match = gallery.search_all(rows)
+        self.match = self._without_shrinkage(match)
         for observation, match in zip(self._observations, singles, strict=True):
             observation.match = match
 
@@ -151,9 +153,29 @@ class TrackEvidence:
         return far and not agrees
 
     def _mean(self) -> Embedding:
+        weights, rows = self._weighted()
+        return (weights @ rows).astype(np.float32)
+
+    def _weighted(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         weights = np.array([observation.weight for observation in self._observations], np.float32)
-        stacked = np.stack([observation.embedding for observation in self._observations])
-        return (weights @ stacked / weights.sum()).astype(np.float32)
+        return weights / weights.sum(), np.stack([observation.embedding for observation in self._observations])
+
+    def _without_shrinkage(self, match: Match | None) -> Match | None:
+        """The match of the mean, with distances that may be held against the limits for single pictures.
+
+        A mean of different pictures lies nearer to everybody, strangers too. Adding the pictures' spread back gives the
+        root mean square of their own distances: |m - t|^2 + E|x - m|^2 = E|x - t|^2.
+        """
+        if match is None:
+            return None
+        weights, rows = self._weighted()
+        spread = float(weights @ ((rows - weights @ rows) ** 2).sum(axis=1))
+        runner_up = match.runner_up_distance
+        return replace(
+            match,
+            distance=math.sqrt(match.distance**2 + spread),
+            runner_up_distance=None if runner_up is None else math.sqrt(runner_up**2 + spread),
+        )
 
 
 def most_wanting(evidence: Sequence[TrackEvidence], count_max: int) -> list[int]:

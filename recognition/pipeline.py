@@ -4,11 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from recognition.alignment import aligned_chip
 from recognition.continuity import view_signature
 from recognition.decision import DecisionPolicy, decide_single, one_face_per_identity
 from recognition.detection import FaceDetector
-from recognition.embedding import FaceEmbedder
+from recognition.embedding import FaceEmbedder, embed_with_mirrors
 from recognition.enrolment import Enrolment, EnrolmentRefusal, face_meant
 from recognition.errors import InternalError
 from recognition.evidence import TrackEvidence, most_wanting
@@ -36,15 +39,19 @@ class PipelineSettings:
     """How frames become decisions.
 
     At most `embeddings_per_frame_max` faces are embedded on one frame; in a crowd the rest waits for the next one.
+    Faces with eyes closer than `mirror_below_px` are embedded with their mirror image, which takes twice the time.
     A person who stays in view is reported again every `sighting_interval_s`, so that "last seen" can advance.
     """
 
     decode: DecodeLimits = field(default_factory=DecodeLimits)
     quality: QualityLimits = field(default_factory=QualityLimits)
-    enrolment_quality: QualityLimits = field(default_factory=lambda: QualityLimits(size_min_px=20.0, yaw_max=0.6))
+    enrolment_quality: QualityLimits = field(
+        default_factory=lambda: QualityLimits(size_min_px=20.0, sharpness_min=0.03)
+    )
     tracking: TrackingSettings = field(default_factory=TrackingSettings)
     decision: DecisionPolicy = field(default_factory=DecisionPolicy)
     embeddings_per_frame_max: int = 16
+    mirror_below_px: float = 25.0
     sighting_interval_s: float = 60.0
 
 
@@ -139,7 +146,7 @@ class Recogniser:
             assess(detection, chip, self._settings.quality) for detection, chip in zip(detections, chips, strict=True)
         ]
         usable = [i for i, quality in enumerate(qualities) if quality.verdict is QualityVerdict.OK]
-        found = gallery.search_all(self._embedder.embed([chips[i] for i in usable]))
+        found = gallery.search_all(self._embed([chips[i] for i in usable], [qualities[i] for i in usable]))
         matches: list[Match | None] = [None] * len(detections)
         states = [FaceState.UNUSABLE] * len(detections)
         for i, match, face_state in zip(usable, found, decide_single(found, self._settings.decision), strict=True):
@@ -158,7 +165,12 @@ class Recogniser:
         quality = assess(meant, chip_bgr, self._settings.enrolment_quality)
         if quality.verdict is not QualityVerdict.OK:
             return Enrolment(EnrolmentRefusal(quality.verdict.value), None, quality, _box(meant), chip_bgr)
-        return Enrolment(None, self._embedder.embed([chip_bgr])[0], quality, _box(meant), chip_bgr)
+        embedding = embed_with_mirrors(self._embedder, [chip_bgr], [True])[0]
+        return Enrolment(None, embedding, quality, _box(meant), chip_bgr)
+
+    def _embed(self, chips: list[ImageBgr], qualities: list[Quality]) -> NDArray[np.float32]:
+        small = [quality.size_px < self._settings.mirror_below_px for quality in qualities]
+        return embed_with_mirrors(self._embedder, chips, small)
 
     def _check(self, gallery: Gallery) -> None:
         if gallery.model_id != self._embedder.model_id:
@@ -192,7 +204,7 @@ class Recogniser:
                 wanting.append((track, evidence, chip_bgr, quality))
         chosen = most_wanting([evidence for _, evidence, _, _ in wanting], self._settings.embeddings_per_frame_max)
         timer.end("align")
-        embeddings = self._embedder.embed([wanting[i][2] for i in chosen])
+        embeddings = self._embed([wanting[i][2] for i in chosen], [wanting[i][3] for i in chosen])
         timer.end("embed")
         for evidence in state.evidence.values():
             if evidence.generation != gallery.generation:
