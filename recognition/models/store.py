@@ -144,8 +144,8 @@ class ModelStore:
     def path(self, name: str) -> Path:
         """The path of a verified file.
 
-        ModelError `model_missing`, `model_truncated`, `model_wrong_digest`, or `model_unknown` for a name
-        that is in no pack.
+        ModelError `model_missing`, `model_truncated`, `model_wrong_digest`, `model_unreadable`, or `model_unknown` for
+        a name that is in no pack.
         """
         self._require(name)
         return self.folder / name
@@ -177,18 +177,18 @@ class ModelStore:
             ) from None
 
     def write(self, name: str, content: bytes) -> None:
-        """Put a file into the folder, whole or not at all."""
-        self._write_atomically(self.folder / name, content)
+        """Put a file into the folder, whole or not at all. ModelError `model_folder_unwritable`."""
+        self._write(self.folder / name, content)
 
     def accept(self, name: str, digest: str, size_bytes: int) -> None:
         """Write down that a file made here passed its self-test, though its digest is not the pinned one.
 
-        It counts for as long as the pin stays the same.
+        It counts for as long as the pin stays the same. ModelError `model_folder_unwritable`.
         """
         accepted = self._accepted() | {
             name: {"sha256": digest, "size_bytes": size_bytes, "instead_of": self.file(name).sha256}
         }
-        self._write_atomically(self.folder / _ACCEPTED, json.dumps(accepted, indent=2).encode())
+        self._write(self.folder / _ACCEPTED, json.dumps(accepted, indent=2).encode())
 
     def _require(self, name: str) -> str:
         state, digest = self._look(name)
@@ -234,8 +234,15 @@ class ModelStore:
     def _hash(self, name: str, path: Path, stamp: tuple[int, int]) -> str:
         if name in self._hashed and self._hashed[name][0] == stamp:
             return self._hashed[name][1]
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        try:
+            with path.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            raise ModelError(
+                f"The model file {name} cannot be read: {error.strerror}.",
+                hint=f"Let the server's user read {self.folder}.",
+                code="model_unreadable",
+            ) from error
         self._hashed[name] = (stamp, digest)
         return digest
 
@@ -250,18 +257,29 @@ class ModelStore:
             name: entry for name, entry in accepted.items() if isinstance(entry, dict) and entry.keys() >= _OWN_KEYS
         }
 
-    def _write_atomically(self, path: Path, content: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    def _write(self, path: Path, content: bytes) -> None:
         try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            # mkstemp lets nobody but its owner read; a model is no secret, and a server may run as another
-            # user.
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+            _write_atomically(path, content)
+        except OSError as error:
+            raise ModelError(
+                f"{path} cannot be written: {error.strerror}.",
+                hint="Make room and make the folder writable, or name another one by ROLLCALL_MODELS__DIR.",
+                code="model_folder_unwritable",
+            ) from error
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        # mkstemp lets nobody but its owner read; a model is no secret, and a server may run as another
+        # user.
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

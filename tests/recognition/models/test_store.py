@@ -141,10 +141,21 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(store_module.os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(ModelError, match="No space") as caught:
         store.write(YUNET, b"half of a new one")
+    assert caught.value.code == "model_folder_unwritable"
     assert store.state(YUNET) is FileState.OK
     assert sorted(p.name for p in store.folder.iterdir()) == sorted(CONTENT)
+
+
+def test_a_file_that_cannot_be_read_is_an_error_that_says_so(store: ModelStore) -> None:
+    path = store.path(YUNET)
+    path.unlink()
+    (path / "in the way").mkdir(parents=True)
+    # A folder's size is the file system's affair; below the expected size it counts as cut short.
+    with pytest.raises(ModelError) as caught:
+        store.path(YUNET)
+    assert caught.value.code in ("model_unreadable", "model_truncated")
 
 
 def test_every_file_of_the_pack_can_be_built_and_is_pinned() -> None:
