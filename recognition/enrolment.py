@@ -38,12 +38,13 @@ def face_meant(detections: Sequence[Detection]) -> Detection | EnrolmentRefusal:
     """The face a photograph is of: the only large one."""
     if not detections:
         return EnrolmentRefusal.NO_FACE
-    by_side = sorted(detections, key=_side_px, reverse=True)
-    if len(by_side) > 1 and _side_px(by_side[1]) > _BYSTANDER_SIDE_MAX * _side_px(by_side[0]):
+    by_side = sorted(detections, key=side_px, reverse=True)
+    if len(by_side) > 1 and side_px(by_side[1]) > _BYSTANDER_SIDE_MAX * side_px(by_side[0]):
         return EnrolmentRefusal.SEVERAL_FACES
     return by_side[0]
 
 
-def _side_px(detection: Detection) -> float:
+def side_px(detection: Detection) -> float:
+    """The side of a square of the face's area, in pixels."""
     x0, y0, x1, y1 = (float(value) for value in detection.box_xyxy)
     return max(0.0, (x1 - x0) * (y1 - y0)) ** 0.5

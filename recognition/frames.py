@@ -65,7 +65,7 @@ def decode(data: bytes, limits: DecodeLimits = STREAM_LIMITS) -> ImageBgr:
 
 def _check_size(header: ImageHeader, limits: DecodeLimits) -> None:
     pixels = header.width * header.height
-    bound = limits.max_pixels_whole if header.needs_whole_decode else limits.max_pixels
+    bound = min(limits.max_pixels, limits.max_pixels_whole) if header.needs_whole_decode else limits.max_pixels
     if pixels > bound:
         raise ImageError(
             f"the {header.format} picture has {header.width} x {header.height} pixels; at most {bound:,} are taken",
@@ -74,8 +74,7 @@ def _check_size(header: ImageHeader, limits: DecodeLimits) -> None:
         )
     if min(header.width, header.height) < limits.min_side_px:
         raise ImageError(
-            f"the picture has {header.width} x {header.height} pixels; "
-            f"each side needs at least {limits.min_side_px}",
+            f"the picture has {header.width} x {header.height} pixels; each side needs at least {limits.min_side_px}",
             hint="send a larger picture",
             code="image_too_small",
         )

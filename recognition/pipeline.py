@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from recognition.alignment import aligned_chip
 from recognition.continuity import view_signature
 from recognition.decision import DecisionPolicy, decide_single, one_face_per_identity
-from recognition.detection import FaceDetector
+from recognition.detection import FaceDetector, detect_close_up
 from recognition.embedding import FaceEmbedder, embed_with_mirrors
-from recognition.enrolment import Enrolment, EnrolmentRefusal, face_meant
+from recognition.enrolment import Enrolment, EnrolmentRefusal, face_meant, side_px
 from recognition.errors import InternalError
 from recognition.evidence import TrackEvidence, most_wanting
 from recognition.frames import DecodeLimits, decode
@@ -21,6 +21,7 @@ from recognition.quality import QualityLimits, assess, pose
 from recognition.tracking import Track, Tracker, TrackingSettings
 from recognition.types import (
     Detection,
+    Embedding,
     FaceResult,
     FaceState,
     Frame,
@@ -140,7 +141,7 @@ class Recogniser:
         Raises InternalError if the gallery belongs to another face network.
         """
         self._check(gallery)
-        detections = self._detector.detect(image_bgr)
+        detections = detect_close_up(self._detector, image_bgr)
         chips = [aligned_chip(image_bgr, detection) for detection in detections]
         qualities = [
             assess(detection, chip, self._settings.quality) for detection, chip in zip(detections, chips, strict=True)
@@ -158,7 +159,7 @@ class Recogniser:
 
     def enrol(self, image_bgr: ImageBgr) -> Enrolment:
         """The embedding of the one face a photograph is of, or the reason why there is none."""
-        meant = face_meant(self._detector.detect(image_bgr))
+        meant = face_meant(detect_close_up(self._detector, image_bgr))
         if isinstance(meant, EnrolmentRefusal):
             return Enrolment(refusal=meant)
         chip_bgr = aligned_chip(image_bgr, meant)
@@ -171,6 +172,14 @@ class Recogniser:
     def _embed(self, chips: list[ImageBgr], qualities: list[Quality]) -> NDArray[np.float32]:
         small = [quality.size_px < self._settings.mirror_below_px for quality in qualities]
         return embed_with_mirrors(self._embedder, chips, small)
+
+    def embed_largest(self, image_bgr: ImageBgr) -> Embedding | None:
+        """The embedding of the largest face, whatever its quality, or None; for `recognition.evaluation`."""
+        detections = detect_close_up(self._detector, image_bgr)
+        if not detections:
+            return None
+        chip_bgr = aligned_chip(image_bgr, max(detections, key=side_px))
+        return embed_with_mirrors(self._embedder, [chip_bgr], [True])[0]
 
     def _check(self, gallery: Gallery) -> None:
         if gallery.model_id != self._embedder.model_id:
