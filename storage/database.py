@@ -1,6 +1,7 @@
 """The pool of connections, and the one place where the driver's errors become ours."""
 
 import asyncio
+import re
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -39,6 +40,9 @@ _AWAY: tuple[type[BaseException], ...] = (
     ssl.SSLError,
 )
 
+# The driver has one error for a closed connection or pool and for misuse; only the words tell them apart.
+_CLOSED = re.compile(r"\b(is|was) (closed|closing)\b|released back to the pool")
+
 
 def describe(dsn: str) -> str:
     """Where a DSN points to, without user and password: `host:port/database`."""
@@ -65,7 +69,7 @@ def storage_errors(where: str = "the database") -> Iterator[None]:
     try:
         yield
     except asyncpg.InterfaceError as error:
-        if isinstance(error, _AWAY) or "clos" in str(error):  # "connection is closed", "pool is closing", ...
+        if isinstance(error, _AWAY) or _CLOSED.search(str(error)):
             raise _unavailable(error, where) from _without_secrets(error)
         raise  # a misuse of the driver is our defect and must not look like an outage
     except _AWAY as error:
@@ -165,7 +169,8 @@ class Database:
             _check_revision(revision, where)
             pool = await asyncpg.create_pool(
                 driver_dsn(dsn),
-                min_size=1,
+                init_size=1,
+                min_size=0,  # with a floor the pool reconnects by itself, and logs a traceback each time it fails
                 max_size=pool_max,
                 max_inactive_connection_lifetime=_IDLE_CONNECTION_S,
                 timeout=connect_timeout_s,

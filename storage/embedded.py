@@ -17,6 +17,7 @@ import shutil
 import signal
 import subprocess
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -135,6 +136,7 @@ class EmbeddedPostgres:
             else:
                 self._shut_down(timeout_s)
             finally:
+                self._let_go()
                 os.close(self._users_lock)
                 self._users_lock = None
                 self._socket_dir = None
@@ -241,6 +243,15 @@ class EmbeddedPostgres:
                     break
         if self._process is not None:
             self._process.wait()
+            self._process = None
+        if self._socket_dir is not None and self._socket_dir != self.data_dir:
+            with contextlib.suppress(OSError):
+                self._socket_dir.rmdir()
+
+    def _let_go(self) -> None:
+        """Forget our child without waiting for it: others use it, and it outlives us."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
             self._process = None
 
     def _ended(self) -> bool:

@@ -1,8 +1,12 @@
 """Fixtures with a real PostgreSQL: one embedded server for the whole run, a fresh migrated database for each test."""
 
 import asyncio
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -20,6 +24,17 @@ T = TypeVar("T")
 TEMPLATE = "migrated"
 # Durability is tested on a server of its own; everything else only wants to be quick.
 QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
+
+
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """A folder that the server's own user may enter: pytest closes its own to all but the one who runs it."""
+    folder = Path(tempfile.mkdtemp(prefix="rollcall-test-"))
+    try:
+        folder.chmod(0o755)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def run_async(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -45,19 +60,20 @@ async def execute(dsn: str, *statements: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+def postgres_server() -> Iterator[EmbeddedPostgres]:
     """The embedded PostgreSQL, with a database that is migrated once and copied for each test."""
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("pg"), settings=QUICK)
-    try:
-        dsn = server.start()
-    except StorageUnavailable as error:
-        pytest.skip(f"no embedded PostgreSQL: {error}")
-    try:
-        run_async(lambda: execute(dsn, f"CREATE DATABASE {TEMPLATE}"))
-        run_async(lambda: migrate.upgrade(on_database(dsn, TEMPLATE)))
-        yield server
-    finally:
-        server.stop()
+    with open_folder() as folder:
+        server = EmbeddedPostgres(folder, settings=QUICK)
+        try:
+            dsn = server.start()
+        except StorageUnavailable as error:
+            pytest.skip(f"no embedded PostgreSQL: {error}")
+        try:
+            run_async(lambda: execute(dsn, f"CREATE DATABASE {TEMPLATE}"))
+            run_async(lambda: migrate.upgrade(on_database(dsn, TEMPLATE)))
+            yield server
+        finally:
+            server.stop()
 
 
 def _fresh(server: EmbeddedPostgres, source: str) -> Iterator[str]:

@@ -89,8 +89,7 @@ async def test_twenty_connections_at_once_make_one_session_one_record_and_one_ev
     try:
         async with database.acquire() as connection:
             persons = [
-                await people.create(connection, name=f"P{n}", at=noon, consent=people.Consent.GRANTED)
-                for n in range(3)
+                await people.create(connection, name=f"P{n}", at=noon, consent=people.Consent.GRANTED) for n in range(3)
             ]
         same = make_sighting(persons[0].person_id)
 
@@ -175,9 +174,7 @@ async def test_a_status_set_by_hand_is_not_overwritten_by_a_face(
     assert record.first_seen_at == noon
 
 
-async def test_marking_by_hand_twice_makes_one_record_and_one_event(
-    connection: Connection, noon: datetime
-) -> None:
+async def test_marking_by_hand_twice_makes_one_record_and_one_event(connection: Connection, noon: datetime) -> None:
     person = await people.create(connection, name="Grace", at=noon)  # no consent is needed without a face
     first = await attendance.mark_manually(connection, person.person_id, noon, UTC_ZONE)
     second = await attendance.mark_manually(
@@ -228,9 +225,7 @@ async def test_events_carry_nothing_biometric(
 async def test_records_are_listed_per_session_person_and_day_in_pieces(
     connection: Connection, make_sighting: MakeSighting, noon: datetime
 ) -> None:
-    persons = [
-        await people.create(connection, name=f"P{n}", at=noon, consent=people.Consent.GRANTED) for n in range(5)
-    ]
+    persons = [await people.create(connection, name=f"P{n}", at=noon, consent=people.Consent.GRANTED) for n in range(5)]
     for day in range(2):
         for person in persons:
             at = noon + timedelta(days=day)

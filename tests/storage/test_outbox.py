@@ -87,9 +87,7 @@ async def test_a_number_that_is_drawn_holds_back_the_next_until_it_is_visible(da
     assert second > first
 
 
-async def test_listeners_hear_of_events_when_they_are_committed(
-    database_dsn: str, connection: Connection
-) -> None:
+async def test_listeners_hear_of_events_when_they_are_committed(database_dsn: str, connection: Connection) -> None:
     heard: asyncio.Queue[int] = asyncio.Queue()
     async with outbox.listen(database_dsn, heard.put_nowait) as listener:
         await listener.check()
@@ -104,9 +102,7 @@ async def test_listeners_hear_of_events_when_they_are_committed(
 async def test_a_listener_is_told_when_its_line_is_cut(database_dsn: str, connection: Connection) -> None:
     lost = asyncio.Event()
     async with outbox.listen(database_dsn, lambda _: None, lost.set) as listener:
-        await connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
-        )
+        await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
         await lost.wait()
         with pytest.raises(StorageUnavailable):
             await listener.check()

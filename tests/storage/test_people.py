@@ -28,9 +28,7 @@ async def event_types(connection: Connection) -> list[str]:
 
 
 async def test_a_person_is_created_and_found(connection: Connection, noon: datetime) -> None:
-    created = await people.create(
-        connection, name="  Ada Lovelace ", external_id="7", at=noon, consent=Consent.GRANTED
-    )
+    created = await people.create(connection, name="  Ada Lovelace ", external_id="7", at=noon, consent=Consent.GRANTED)
     assert created.name == "Ada Lovelace"
     assert (created.consent, created.consent_at) == (Consent.GRANTED, noon)
     assert created.template_count == 0
@@ -104,10 +102,14 @@ async def test_a_failed_change_leaves_neither_change_nor_event(
 ) -> None:
     await enrol(connection, ada.person_id)
     events = await outbox.latest_id(connection)
-    with pytest.raises(ZeroDivisionError):
+
+    async def fail() -> None:
         async with connection.transaction():
             await people.update(connection, ada.person_id, at=noon, consent=Consent.REVOKED)
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
     assert (await people.get(connection, ada.person_id)).template_count == 1
     assert await outbox.latest_id(connection) == events
 

@@ -1,0 +1,168 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from storage.database import Database, describe, driver_dsn, open_connection
+from storage.embedded import EmbeddedPostgres
+from storage.errors import SchemaOutdated, StorageUnavailable
+
+PASSWORD = "s3cr3t-word"
+
+
+@asynccontextmanager
+async def listening(answer: bytes | None) -> AsyncIterator[int]:
+    """A port where something answers like that (None: never) to whoever connects."""
+    ended = asyncio.Event()
+
+    async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if answer is None:
+            await ended.wait()
+        else:
+            writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        ended.set()
+        server.close()
+        await server.wait_closed()
+
+
+async def test_a_connection_is_lent_and_the_server_answers(database: Database) -> None:
+    async with database.acquire() as connection:
+        assert await connection.fetchval("SELECT 1") == 1
+    assert await database.is_available()
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        f"postgresql://rollcall:{PASSWORD}@127.0.0.1:1/rollcall",
+        f"postgresql://rollcall:{PASSWORD}@host.invalid/rollcall",
+        f"mysql://rollcall:{PASSWORD}@127.0.0.1/rollcall",
+        f"postgresql://rollcall:{PASSWORD}@127.0.0.1:port/rollcall",
+        f"postgresql://rollcall:{PASSWORD}@127.0.0.1:1/rollcall?sslmode=nonsense",
+        f"{PASSWORD}",
+        "postgresql://postgres@/rollcall?host=/nowhere",
+    ],
+)
+async def test_a_server_that_cannot_be_reached_is_told_with_a_hint_and_without_the_password(dsn: str) -> None:
+    with pytest.raises(StorageUnavailable) as away:
+        await Database.connect(dsn, connect_timeout_s=2.0)
+    assert away.value.hint
+    told: BaseException | None = away.value
+    while told is not None:
+        assert PASSWORD not in f"{told} {told!r}"
+        told = told.__cause__
+
+
+@pytest.mark.parametrize("answer", [None, b"HTTP/1.1 400 Bad Request\r\n\r\n", b""])
+async def test_something_else_behind_the_port_is_no_database(answer: bytes | None) -> None:
+    async with listening(answer) as port:
+        with pytest.raises(StorageUnavailable):
+            await Database.connect(f"postgresql://u:p@127.0.0.1:{port}/x", connect_timeout_s=0.3)
+
+
+async def test_a_missing_database_is_told_by_name(postgres_server: EmbeddedPostgres) -> None:
+    dsn = postgres_server.dsn.replace("/rollcall?", "/nothing_here?")
+    with pytest.raises(StorageUnavailable) as missing:
+        await Database.connect(dsn)
+    assert "nothing_here" in missing.value.detail
+    assert "createdb" in missing.value.hint
+
+
+async def test_a_database_without_tables_asks_for_the_upgrade(empty_database_dsn: str) -> None:
+    with pytest.raises(SchemaOutdated) as outdated:
+        await Database.connect(empty_database_dsn)
+    assert outdated.value.hint == "run `rollcall db upgrade`"
+
+
+@pytest.mark.parametrize(("revision", "word"), [("0000_before", "db upgrade"), ("9999_after", "update Rollcall")])
+async def test_another_schema_is_refused(database_dsn: str, revision: str, word: str) -> None:
+    connection = await open_connection(database_dsn)
+    await connection.execute("UPDATE alembic_version SET version_num = $1", revision)
+    await connection.close()
+    with pytest.raises(SchemaOutdated) as refused:
+        await Database.connect(database_dsn)
+    assert revision in refused.value.detail
+    assert word in refused.value.hint
+
+
+async def test_a_connection_cut_in_the_middle_is_an_outage_and_the_pool_recovers(
+    database: Database, database_dsn: str
+) -> None:
+    killer = await open_connection(database_dsn)
+
+    async def work() -> None:
+        async with database.acquire() as connection:
+            await killer.execute("SELECT pg_terminate_backend($1)", connection.get_server_pid())
+            await connection.fetchval("SELECT 1")
+
+    with pytest.raises(StorageUnavailable):
+        await work()
+    await killer.close()
+    assert await database.is_available()
+
+
+async def test_a_pool_that_is_exhausted_or_closed_is_an_outage(database_dsn: str) -> None:
+    database = await Database.connect(database_dsn, pool_max=1, connect_timeout_s=0.2)
+    async with database.acquire():
+        assert not await database.is_available()
+    assert await database.is_available()
+    await database.close()
+    assert not await database.is_available()
+
+
+async def test_a_statement_that_takes_too_long_is_an_outage(database_dsn: str) -> None:
+    database = await Database.connect(database_dsn, command_timeout_s=0.1)
+    with pytest.raises(StorageUnavailable) as slow:
+        async with database.acquire() as connection:
+            await connection.fetchval("SELECT pg_sleep(30)")
+    assert "in time" in slow.value.detail
+    assert await database.is_available()
+    await database.close()
+
+
+async def test_closing_does_not_wait_for_a_connection_that_is_never_given_back(database_dsn: str) -> None:
+    database = await Database.connect(database_dsn)
+
+    async def hold() -> None:
+        async with database.acquire() as connection:
+            await database.close()
+            await connection.fetchval("SELECT 1")
+
+    with pytest.raises(StorageUnavailable):
+        await hold()
+
+
+async def test_a_wrong_statement_and_a_misused_connection_are_no_outage(database: Database) -> None:
+    with pytest.raises(asyncpg.UndefinedTableError):
+        async with database.acquire() as connection:
+            await connection.fetchval("SELECT * FROM nothing_here")
+    with pytest.raises(asyncpg.InterfaceError):
+        async with database.acquire() as connection:
+            await connection.fetchval("SELECT $1::int")
+
+
+@pytest.mark.parametrize(
+    ("dsn", "text"),
+    [
+        ("postgresql://u:p@db.example:5433/school", "db.example:5433/school"),
+        ("postgresql://u:p@db.example/school?sslmode=require", "db.example/school"),
+        ("postgresql://postgres@/rollcall?host=/run", "a local socket/rollcall"),
+        ("postgresql://u:p@h:port/x", "the configured address"),
+    ],
+)
+def test_an_address_is_described_without_user_and_password(dsn: str, text: str) -> None:
+    assert describe(dsn) == text
+
+
+def test_an_address_with_a_driver_is_understood() -> None:
+    assert driver_dsn("postgresql+asyncpg://u@h/d") == "postgresql://u@h/d"
+    assert urlsplit(driver_dsn("postgres://u@h/d")).scheme == "postgres"
