@@ -85,7 +85,7 @@ class EventBus:
         return self._last_id
 
     def on_event(self, handler: Callable[[Event], None]) -> None:
-        """Call a function with every new event, on the event loop; it must be quick and not raise."""
+        """Call a function with every new event, on the event loop; it must be quick. What it raises is logged."""
         self._handlers.append(handler)
 
     def set_status(self, status: StatusNotice) -> None:
@@ -121,7 +121,7 @@ class EventBus:
             )
         self.followers += 1
         try:
-            last_id = self._last_id if after is None else min(after, self._last_id)
+            last_id = await self._begin_behind(after)
             status: StatusNotice | None = None
             while True:
                 tick = self._tick
@@ -141,6 +141,17 @@ class EventBus:
                     yield KeepAlive()
         finally:
             self.followers -= 1
+
+    async def _begin_behind(self, after: int | None) -> int:
+        if after is None:
+            return self._last_id
+        if after <= self._last_id:
+            return after
+        # Another server may have heard of more than this one; an id of a database that is no more is nobody's.
+        try:
+            return min(after, await self._source.latest_id())
+        except UnavailableError:
+            return after
 
     async def _read(self, last_id: int) -> Sequence[Event]:
         if last_id >= self._last_id:
@@ -185,7 +196,11 @@ class EventBus:
         if len(self._ring) > self._ring_max:
             self._behind_ring = self._ring.popleft().id
         for handler in self._handlers:
-            handler(event)
+            try:
+                handler(event)
+            except Exception:
+                # An event may come from a newer version of the server beside this one.
+                log.exception("event %d of type %s could not be handled", event.id, event.type)
 
     def _notify(self) -> None:
         tick, self._tick = self._tick, asyncio.Event()

@@ -1,0 +1,36 @@
+"""Values that most of these tests need: a moment, sightings, events."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from recognition.types import Sighting
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def noon() -> datetime:
+    return NOON
+
+
+@pytest.fixture
+def make_sighting() -> Callable[..., Sighting]:
+    def make(**changes: Any) -> Sighting:
+        values: dict[str, Any] = {
+            "sighting_id": uuid4(),
+            "person_id": UUID(int=1),
+            "camera_id": "door",
+            "captured_at": NOON,
+            "distance": 0.31,
+            "runner_up_distance": 0.72,
+            "quality": 0.9,
+            "evidence_frames": 4,
+            "model_id": "model-a",
+        }
+        return Sighting(**(values | changes))
+
+    return make
