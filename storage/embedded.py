@@ -35,7 +35,7 @@ from storage.postmaster import (
     socket_dir_for,
     socket_dsn,
 )
-from storage.system_user import Owner, open_the_way, owner_for
+from storage.system_user import Owner, open_programs, open_the_way, owner_for
 
 SETTINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -112,6 +112,7 @@ class EmbeddedPostgres:
                 fcntl.flock(users_lock, fcntl.LOCK_SH)
                 programs = programs_for(self.data_dir)
                 owner = owner_for(self.data_dir)
+                open_programs(owner, programs / "postgres", programs.parent)
                 open_the_way(owner, programs, self.folder)
                 self._discard_half_made()
                 if not self.data_dir.exists():
@@ -122,6 +123,18 @@ class EmbeddedPostgres:
                 raise
             self._users_lock = users_lock
         return self.dsn
+
+    def revive(self) -> bool:
+        """Start the server again if it has died since `start`; says whether it had. The address stays the same."""
+        with _locked(self.folder / "start.lock"):
+            status = read_pid_file(self.data_dir)
+            if status is not None and is_server(status[0], self.data_dir):
+                return False
+            if self._process is not None:
+                self._process.wait()
+                self._process = None
+            self._socket_dir = self._ensure_running(programs_for(self.data_dir), owner_for(self.data_dir))
+            return True
 
     def stop(self, timeout_s: float = 30.0) -> None:
         """Stop the server, unless another process still uses it. Does nothing when not started."""

@@ -184,6 +184,7 @@ async def _database_dsn(settings: Settings, stack: AsyncExitStack) -> str:
     server = EmbeddedPostgres(Path(settings.data_dir) / "postgres")
     await asyncio.to_thread(server.start)
     stack.push_async_callback(asyncio.to_thread, server.stop)
+    stack.push_async_callback(_cancelled, _supervised("postgres", housekeeping.keep_postgres_running(server)))
     return server.dsn
 
 

@@ -1,4 +1,4 @@
-"""What has to be done now and then: old events are forgotten."""
+"""What has to be done now and then: old events are forgotten, and an embedded PostgreSQL that died is started again."""
 
 import asyncio
 import logging
@@ -6,11 +6,13 @@ from datetime import timedelta
 
 from recognition.errors import UnavailableError
 from storage import outbox
+from storage.embedded import EmbeddedPostgres
 from stream_server.services import Services
 
 log = logging.getLogger("rollcall.housekeeping")
 
 EVERY_S = 3600.0
+LOOK_AT_POSTGRES_EVERY_S = 2.0
 
 
 async def run(services: Services) -> None:
@@ -25,3 +27,14 @@ async def run(services: Services) -> None:
         except UnavailableError as error:
             log.info("old events stay for now: %s", error)
         await asyncio.sleep(EVERY_S)
+
+
+async def keep_postgres_running(server: EmbeddedPostgres) -> None:
+    """Start the embedded PostgreSQL again when it has died, for ever: nobody else looks after it."""
+    while True:
+        await asyncio.sleep(LOOK_AT_POSTGRES_EVERY_S)
+        try:
+            if await asyncio.to_thread(server.revive):
+                log.error("the embedded PostgreSQL had died and was started again")
+        except UnavailableError as error:
+            log.error("the embedded PostgreSQL has died and does not start: %s", error)

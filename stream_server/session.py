@@ -106,8 +106,8 @@ class CameraHub:
         return session is not None and session.sink is not None
 
     def counts(self, camera_id: str) -> FrameCounts | None:
-        """What became of this camera's frames; None when it has no session."""
-        return self._sampler.counts(camera_id) if camera_id in self._sessions else None
+        """What became of this camera's frames since it connected; None when it is not connected."""
+        return self._sampler.counts(camera_id) if self.is_connected(camera_id) else None
 
     def attach(self, camera_id: str, sink: CameraSink) -> CameraSession:
         """Connect a camera; TooManyCameras when there is no room."""
@@ -119,13 +119,13 @@ class CameraHub:
                     hint="raise ROLLCALL_CAMERAS__MAX_CAMERAS",
                 )
             session = self._sessions[camera_id] = CameraSession(camera_id, self._make_state())
-            self._sampler.add(camera_id)
         if session.forget is not None:
             session.forget.cancel()
             session.forget = None
         if session.sink is not None:
             session.sink.end(CLOSE_REPLACED, "another connection of this camera took over")
         session.sink = sink
+        self._sampler.add(camera_id)
         session.told_pace_fps = self._sampler.pace_fps
         log.info("camera %s connected", camera_id)
         return session
@@ -137,6 +137,7 @@ class CameraHub:
         session.sink = None
         session.forget = asyncio.get_running_loop().call_later(self._linger_s, self._forget, session)
         log.info("camera %s left: %s", session.camera_id, self._sampler.counts(session.camera_id).as_dict())
+        self._sampler.remove(session.camera_id)  # who is away has no share in the pace
 
     def offer(self, session: CameraSession, payload: bytes | ImageBgr) -> None:
         """Take a frame from a connected camera."""
@@ -251,7 +252,6 @@ class CameraHub:
 
     def _forget(self, session: CameraSession) -> None:
         self._sessions.pop(session.camera_id, None)
-        self._sampler.remove(session.camera_id)
 
     def _forget_one_idle(self) -> bool:
         for session in self._sessions.values():

@@ -74,7 +74,7 @@ class ModelsSettings(_Group):
     """Where model files are kept and come from."""
 
     dir: Path | None = Field(None, description="Folder of model files; default: models in the data folder.")
-    mirror: Path | None = Field(None, description="Folder looked into before YuNet is fetched from the internet.")
+    mirror: Path | None = Field(None, description="Folder looked into before a file is fetched or built.")
 
     @field_validator("dir", "mirror", mode="before")
     @classmethod

@@ -100,7 +100,8 @@ def _by_pairs(path: Path, recogniser: "Recogniser") -> dict[str, Any]:
     pairs = read_pairs(path)
     files = list(dict.fromkeys(file for pair in pairs for file in (pair.path_a, pair.path_b)))
     embeddings, ms_per_image = _embed(files, recogniser)
-    genuine, impostor = [], []
+    genuine: list[float] = []
+    impostor: list[float] = []
     for pair in pairs:
         a, b = embeddings[pair.path_a], embeddings[pair.path_b]
         if a is not None and b is not None:

@@ -1,6 +1,7 @@
 """`rollcall serve`: run the server."""
 
 import contextlib
+import signal
 import socket
 import sys
 
@@ -77,6 +78,8 @@ def run(settings: Settings) -> None:
         h11_max_incomplete_event_size=64 * 1024,
     )
     server = uvicorn.Server(config)
+    # uvicorn raises the signal again once it has stopped; asked to stop and stopped in order is exit code 0.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listening])
     if app.state.startup_error is not None:
