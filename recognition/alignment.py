@@ -23,14 +23,10 @@ def _scaled(points: NDArray[np.float64], *, scale: float, shift_up: float) -> ND
 
 # Scale and shift gave the best separation of persons among those tried; figures in docs/why/recognition.md.
 _TEMPLATE_FIVE = _scaled(_EYES_NOSE_MOUTH, scale=1.10, shift_up=0.03)
-_TEMPLATE_FOUR = _scaled(
-    np.vstack([_EYES_NOSE_MOUTH[:3], _EYES_NOSE_MOUTH[3:].mean(axis=0)]), scale=1.05, shift_up=0.0
-)
+_TEMPLATE_FOUR = _scaled(np.vstack([_EYES_NOSE_MOUTH[:3], _EYES_NOSE_MOUTH[3:].mean(axis=0)]), scale=1.05, shift_up=0.0)
 
 
-def similarity_transform(
-    source_xy: NDArray[np.float32], target_xy: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def similarity_transform(source_xy: NDArray[np.float32], target_xy: NDArray[np.float64]) -> NDArray[np.float64]:
     """The similarity, as a (2, 3) matrix, that maps `source_xy` (n, 2) nearest to `target_xy` (n, 2)."""
     source = source_xy.astype(np.float64) @ [1, 1j]
     target = target_xy @ [1, 1j]
@@ -40,9 +36,7 @@ def similarity_transform(
     # All landmarks in one point: no face, but no reason to divide by zero either.
     factor = (centred.conj() * (target - target_mean)).sum() / max(spread, 1e-9)
     shift = target_mean - factor * source_mean
-    return np.array(
-        [[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]], dtype=np.float64
-    )
+    return np.array([[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]], dtype=np.float64)
 
 
 def chip_transform(detection: Detection) -> NDArray[np.float64]:
@@ -60,7 +54,8 @@ def aligned_chip(image_bgr: ImageBgr, detection: Detection) -> ImageBgr:
     scale = math.hypot(matrix[0, 0], matrix[1, 0])
     if scale < 0.5:
         image_bgr, matrix = _shrunk_around(image_bgr, matrix, scale)
-    return cv2.warpAffine(image_bgr, matrix, (CHIP_SIDE_PX, CHIP_SIDE_PX), flags=cv2.INTER_LINEAR)
+    chip = cv2.warpAffine(image_bgr, matrix, (CHIP_SIDE_PX, CHIP_SIDE_PX), flags=cv2.INTER_LINEAR)
+    return np.asarray(chip, np.uint8)
 
 
 def _shrunk_around(
@@ -73,9 +68,7 @@ def _shrunk_around(
     import cv2
 
     factor = int(1 / scale)
-    corners = np.array(
-        [[0, 0, 1], [CHIP_SIDE_PX, 0, 1], [0, CHIP_SIDE_PX, 1], [CHIP_SIDE_PX, CHIP_SIDE_PX, 1]]
-    )
+    corners = np.array([[0, 0, 1], [CHIP_SIDE_PX, 0, 1], [0, CHIP_SIDE_PX, 1], [CHIP_SIDE_PX, CHIP_SIDE_PX, 1]])
     inverse = cv2.invertAffineTransform(matrix)
     covered = corners @ inverse.T
     height, width = image_bgr.shape[:2]
@@ -90,4 +83,4 @@ def _shrunk_around(
         [[ratio_x, 0, x0 + ratio_x / 2 - 0.5], [0, ratio_y, y0 + ratio_y / 2 - 0.5], [0, 0, 1]],
         dtype=np.float64,
     )
-    return small, matrix @ back
+    return np.asarray(small, np.uint8), matrix @ back

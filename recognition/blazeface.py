@@ -1,10 +1,11 @@
 """BlazeFace, the stand-in where YuNet cannot be had: six landmarks, of which alignment uses four.
 
-After MediaPipe's short-range face detector and its port in @vladmandic/human (src/face/blazeface.ts): 896 anchors, two a
-cell of 16 px and six a cell of 32 px on an input of 256 px; offsets in pixels from the anchor's centre; sigmoid scores.
+After MediaPipe's short-range face detector and its port in @vladmandic/human (src/face/blazeface.ts): 896 anchors,
+two a cell of 16 px and six a cell of 32 px on an input of 256 px; offsets in pixels from the anchor's centre; sigmoid
+scores.
 
-The network sees only 256 px and misses faces below about 14 of them, so larger pictures are searched a second time in
-overlapping tiles. Their number is bounded, and with it the time: one run takes about 10 ms on one thread.
+The network sees only 256 px and misses faces below about 14 of them, so larger pictures are searched a second time
+in overlapping tiles. Their number is bounded, and with it the time: one run takes about 10 ms on one thread.
 """
 
 from dataclasses import replace
@@ -42,7 +43,15 @@ class BlazeFaceDetector:
         """The faces in uint8 (height, width, 3) BGR, surest first, in pixels of the given picture."""
         height, width = image_bgr.shape[:2]
         faces = self._search(image_bgr, search_windows(width, height, self._settings.width_px))
-        return [self._looked_at_again(image_bgr, face) for face in faces]
+        again = [self._looked_at_again(image_bgr, face) for face in faces]
+        if not again:
+            return again
+        # Two boxes that seemed to be two faces may have become the same one.
+        return self._merged(
+            np.stack([face.box_xyxy for face in again]),
+            np.stack([face.landmarks_xy for face in again]),
+            np.array([face.score for face in again], np.float32),
+        )
 
     def _search(self, image_bgr: ImageBgr, windows: list[Window]) -> list[Detection]:
         boxes, landmarks, scores = [], [], []

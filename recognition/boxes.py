@@ -10,7 +10,8 @@ def iou_matrix(a_xyxy: NDArray[np.float32], b_xyxy: NDArray[np.float32]) -> NDAr
     bottom_right = np.minimum(a_xyxy[:, None, 2:], b_xyxy[None, :, 2:])
     shared = np.clip(bottom_right - top_left, 0, None).prod(axis=2)
     union = _areas(a_xyxy)[:, None] + _areas(b_xyxy)[None, :] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0).astype(np.float32)
+    overlap: NDArray[np.float32] = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return overlap.astype(np.float32)
 
 
 def non_maximum_suppression(
@@ -31,6 +32,6 @@ def non_maximum_suppression(
 
 
 def _areas(boxes_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.clip(boxes_xyxy[:, 2] - boxes_xyxy[:, 0], 0, None) * np.clip(
-        boxes_xyxy[:, 3] - boxes_xyxy[:, 1], 0, None
-    )
+    sides = np.clip(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 0, None)
+    areas: NDArray[np.float32] = sides[:, 0] * sides[:, 1]
+    return areas

@@ -70,8 +70,8 @@ def embed_with_mirrors(
 ) -> NDArray[np.float32]:
     """Embeddings (n, 128); where `mirrored` is set, the mean of the chip's and its mirror image's.
 
-    The mean of both costs twice the time and takes out a part of the noise, most of it on small faces; the figures are in
-    docs/why/recognition.md. Means and single embeddings may be compared with each other.
+    The mean of both costs twice the time and takes out a part of the noise, most of it on small faces; the figures
+    are in docs/why/recognition.md. Means and single embeddings may be compared with each other.
     """
     rows: list[ImageBgr] = []
     first_rows: list[int] = []
@@ -84,4 +84,5 @@ def embed_with_mirrors(
         return np.empty((0, EMBEDDING_LENGTH), np.float32)
     embeddings = embedder.embed(rows)
     counts = np.diff([*first_rows, len(rows)]).astype(np.float32)
-    return np.add.reduceat(embeddings, first_rows, axis=0) / counts[:, None]
+    means = np.add.reduceat(embeddings, first_rows, axis=0) / counts[:, None]
+    return means.astype(np.float32)

@@ -1,5 +1,6 @@
 """What comes of a photograph that somebody wants to be enrolled with: a template's embedding, or a reason why not."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -47,4 +48,4 @@ def face_meant(detections: Sequence[Detection]) -> Detection | EnrolmentRefusal:
 def side_px(detection: Detection) -> float:
     """The side of a square of the face's area, in pixels."""
     x0, y0, x1, y1 = (float(value) for value in detection.box_xyxy)
-    return max(0.0, (x1 - x0) * (y1 - y0)) ** 0.5
+    return math.sqrt(max(0.0, (x1 - x0) * (y1 - y0)))

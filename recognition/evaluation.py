@@ -50,8 +50,8 @@ class Pair:
 class Verification:
     """1:1 figures. None where there are too few comparisons to say anything.
 
-    `d_prime` is the distance of the means in pooled deviations. `tar_at_fmr` is the part of genuine pairs accepted at the
-    threshold where the part of impostor pairs accepted is at most the key.
+    `d_prime` is the distance of the means in pooled deviations. `tar_at_fmr` is the part of genuine pairs accepted at
+    the threshold where the part of impostor pairs accepted is at most the key.
     """
 
     d_prime: float | None
@@ -88,7 +88,7 @@ def list_pictures(folder: Path) -> list[Picture]:
 
 
 def read_pairs(path: Path) -> list[Pair]:
-    """The pairs of a CSV file `file_a,file_b,same`; names are relative to the file. A first line of titles may be there.
+    """The pairs of a CSV file `file_a,file_b,same`; names are relative to the file. A line of titles may come first.
 
     Raises RequestError with the number of the line that is wrong.
     """

@@ -102,4 +102,4 @@ def _decode_pixels(data: bytes, reduction: int) -> ImageBgr | None:
         return None
     if image is None or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         return None
-    return image
+    return np.asarray(image, np.uint8)

@@ -115,7 +115,7 @@ class Recogniser:
         self._check(gallery)
         timer = _StageTimer(self._clock)
         payload = frame.payload
-        image_bgr = decode(payload, self._settings.decode) if isinstance(payload, bytes) else payload
+        image_bgr = payload if isinstance(payload, np.ndarray) else decode(payload, self._settings.decode)
         timer.end("decode")
         detections = self._detector.detect(image_bgr)
         timer.end("detect")
@@ -179,7 +179,8 @@ class Recogniser:
         if not detections:
             return None
         chip_bgr = aligned_chip(image_bgr, max(detections, key=side_px))
-        return embed_with_mirrors(self._embedder, [chip_bgr], [True])[0]
+        embedding: Embedding = embed_with_mirrors(self._embedder, [chip_bgr], [True])[0]
+        return embedding
 
     def _check(self, gallery: Gallery) -> None:
         if gallery.model_id != self._embedder.model_id:

@@ -1,7 +1,7 @@
 """Following faces from frame to frame, so that a face is embedded once and evidence can gather.
 
-A track is predicted with its own velocity and joined to the nearest detection in reach. Reach is measured in face widths
-and grows with the time that passed, so the same settings serve 30 and 2 frames a second. Time is passed in.
+A track is predicted with its own velocity and joined to the nearest detection in reach. Reach is measured in widths of
+the face and grows with the time that passed, so the same settings serve 30 and 2 frames a second. Time is passed in.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,8 @@ class TrackingSettings:
     """How far and how long a face is followed. Lengths are in widths of the face.
 
     Between two frames a face may be `reach` off its predicted place, plus `reach_per_s` for each second between them,
-    but never more than `reach_max`. `size_ratio_max` bounds the change of size. A track not seen for `lost_after_s` ends.
+    but never more than `reach_max`. `size_ratio_max` bounds the change of size. A track not seen for `lost_after_s`
+    ends. At most `tracks_max` are kept, those in the picture first.
     """
 
     reach: float = 0.6
@@ -60,9 +61,7 @@ class Tracker:
         `now_mono` is in seconds and may not fall; a frame that comes late is taken as simultaneous with the last one.
         """
         settings = self._settings
-        self._tracks = [
-            track for track in self._tracks if now_mono - track.seen_mono <= settings.lost_after_s
-        ]
+        self._tracks = [track for track in self._tracks if now_mono - track.seen_mono <= settings.lost_after_s]
         assigned = self._assign(detections, now_mono)
         result: list[Track] = []
         for index, detection in enumerate(detections):
@@ -144,4 +143,5 @@ def _centres(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _sizes(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.float64]:
     sides = np.maximum(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 1.0)
-    return np.sqrt(sides.prod(axis=1))
+    sizes: NDArray[np.float64] = np.sqrt(sides[:, 0] * sides[:, 1])
+    return sizes

@@ -56,10 +56,9 @@ def input_blob(image_bgr: ImageBgr, width_px: int) -> tuple[NDArray[np.float32],
     scale = min(1.0, width_px / max(height, width))
     scaled_width, scaled_height = max(1, round(width * scale)), max(1, round(height * scale))
     if scale < 1:
-        image_bgr = cv2.resize(image_bgr, (scaled_width, scaled_height), interpolation=cv2.INTER_AREA)
-    padded_height, padded_width = (
-        -(-side // _MULTIPLE) * _MULTIPLE for side in (scaled_height, scaled_width)
-    )
+        resized = cv2.resize(image_bgr, (scaled_width, scaled_height), interpolation=cv2.INTER_AREA)
+        image_bgr = np.asarray(resized, np.uint8)
+    padded_height, padded_width = (-(-side // _MULTIPLE) * _MULTIPLE for side in (scaled_height, scaled_width))
     blob = np.zeros((1, 3, padded_height, padded_width), np.float32)
     blob[0, :, :scaled_height, :scaled_width] = image_bgr.transpose(2, 0, 1)
     return blob, np.array([scaled_width / width, scaled_height / height], np.float32)
@@ -74,9 +73,7 @@ def decode_outputs(
     """
     all_boxes, all_landmarks, all_scores = [], [], []
     for stride in _STRIDES:
-        confidence = np.clip(outputs[f"cls_{stride}"].ravel(), 0, 1) * np.clip(
-            outputs[f"obj_{stride}"].ravel(), 0, 1
-        )
+        confidence = np.clip(outputs[f"cls_{stride}"].ravel(), 0, 1) * np.clip(outputs[f"obj_{stride}"].ravel(), 0, 1)
         # Comparing squares first leaves a handful of cells for the rest of the arithmetic.
         cells = np.flatnonzero(confidence >= score_min**2)
         rows, columns = np.divmod(cells, input_width_px // stride)
