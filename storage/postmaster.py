@@ -83,13 +83,20 @@ def read_pid_file(data_dir: Path) -> tuple[int, Path, bool] | None:
 
 def is_server(pid: int, data_dir: Path) -> bool:
     """Whether this is a living PostgreSQL of the data folder, not a process that got the number later."""
+    if not Path("/proc/self").exists():
+        return _is_alive(pid)
     process = Path(f"/proc/{pid}")
-    if Path("/proc/self").exists():
-        try:
-            state = (process / "stat").read_text().rpartition(")")[2].split()[0]
-            return state != "Z" and (process / "cwd").readlink() == data_dir.resolve()
-        except OSError:
-            return False
+    try:
+        state = (process / "stat").read_text().rpartition(")")[2].split()[0]
+        # The command line and not the working folder: root in a container may not look at another user's process.
+        arguments = (process / "cmdline").read_bytes().split(b"\0")
+        folder = arguments[arguments.index(b"-D") + 1]
+        return state != "Z" and Path(os.fsdecode(folder)).samefile(data_dir)
+    except (OSError, ValueError, IndexError):
+        return False
+
+
+def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

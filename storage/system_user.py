@@ -1,6 +1,4 @@
-"""PostgreSQL refuses to run as root; where Rollcall does (most containers), the server gets a user of its
-own.
-"""
+"""PostgreSQL refuses to run as root: where Rollcall does (most containers) the server has its own user."""
 
 import os
 import pwd
@@ -69,6 +67,20 @@ def open_the_way(owner: Owner | None, *folders: Path) -> None:
             status = path.stat()
             if not _may_enter(status, owner):
                 path.chmod(stat.S_IMODE(status.st_mode) | stat.S_IXOTH)
+
+
+def open_programs(owner: Owner | None, program: Path, folder: Path) -> None:
+    """Let the server's user read what was installed below `folder`, if it may not run `program` there.
+
+    A package that was installed under a strict umask belongs to root alone.
+    """
+    if owner is None or _may_enter(program.stat(), owner):
+        return
+    for path in (folder, *folder.rglob("*")):
+        if path.is_symlink():
+            continue
+        mode = stat.S_IMODE(path.stat().st_mode)
+        path.chmod(mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0))
 
 
 def _may_enter(status: os.stat_result, owner: Owner) -> bool:
