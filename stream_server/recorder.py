@@ -120,7 +120,8 @@ class Recorder:
         while True:
             await self._spooled.wait()
             async for attempt in AsyncRetrying(
-                retry=retry_if_exception_type(UnavailableError),
+                # OSError: a full disk cannot hold the mark of what is stored; storing it twice is harmless.
+                retry=retry_if_exception_type((UnavailableError, OSError)),
                 wait=wait_exponential_jitter(initial=0.2, max=3.0),
             ):
                 with attempt:
@@ -128,7 +129,12 @@ class Recorder:
 
     async def _replay_all(self) -> None:
         replayed = 0
-        while batch := await self._on_disk(lambda: self._spool.peek(BATCH)):
+        while True:
+            # Cleared before the look: what is spooled while the disk answers sets it again.
+            self._spooled.clear()
+            batch = await self._on_disk(lambda: self._spool.peek(BATCH))
+            if not batch and not self._spooled.is_set():
+                break
             done = 0
             try:
                 for sighting in batch:
@@ -137,7 +143,6 @@ class Recorder:
             finally:
                 await self._on_disk(partial(self._spool.acknowledge, done))
                 replayed += done
-        self._spooled.clear()
         self.spooling = False
         log.info("the database is back, %d spooled sightings were stored", replayed)
         self._on_change()
