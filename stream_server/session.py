@@ -125,6 +125,7 @@ class CameraHub:
         if session.sink is not None:
             session.sink.end(CLOSE_REPLACED, "another connection of this camera took over")
         session.sink = sink
+        session.wants_faces = True  # until this connection says otherwise
         self._sampler.add(camera_id)
         session.told_pace_fps = self._sampler.pace_fps
         log.info("camera %s connected", camera_id)
