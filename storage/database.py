@@ -199,11 +199,11 @@ class Database:
             return False
         return True
 
-    async def close(self) -> None:
-        """Close the pool; connections that do not end within two seconds are cut."""
+    async def close(self, timeout_s: float = 2.0) -> None:
+        """Close the pool; connections that do not end within that time are cut."""
         try:
             with storage_errors(self._where):
-                await _closed_within(self._pool, 2.0)
+                await _closed_within(self._pool, timeout_s)
         except StorageUnavailable:
             self._pool.terminate()
 

@@ -78,7 +78,7 @@ def postgres_server() -> Iterator[EmbeddedPostgres]:
 
 def _fresh(server: EmbeddedPostgres, source: str) -> Iterator[str]:
     name = f"test_{uuid4().hex}"
-    run_async(lambda: execute(server.dsn, f"CREATE DATABASE {name} TEMPLATE {source}"))
+    run_async(lambda: execute(server.dsn, f"CREATE DATABASE {name} TEMPLATE {source} STRATEGY FILE_COPY"))
     yield on_database(server.dsn, name)
     run_async(lambda: execute(server.dsn, f"DROP DATABASE {name} WITH (FORCE)"))
 

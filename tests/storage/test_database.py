@@ -134,7 +134,7 @@ async def test_closing_does_not_wait_for_a_connection_that_is_never_given_back(d
 
     async def hold() -> None:
         async with database.acquire() as connection:
-            await database.close()
+            await database.close(timeout_s=0.05)
             await connection.fetchval("SELECT 1")
 
     with pytest.raises(StorageUnavailable):

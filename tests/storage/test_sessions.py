@@ -4,7 +4,7 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recognition.errors import InternalError, RequestError
@@ -34,6 +34,7 @@ def test_a_local_day_has_the_right_bounds(zone: str, day: date, starts_at: str, 
     assert end - first == timedelta(hours=hours)
 
 
+@settings(deadline=None)
 @given(
     st.datetimes(datetime(2000, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC)),
     st.sampled_from(["Europe/Berlin", "America/Havana", "America/Sao_Paulo", "Pacific/Apia", "Asia/Tehran"]),
