@@ -28,7 +28,7 @@ from stream_server.api import recognition as recognition_api
 from stream_server.api import sessions as sessions_api
 from stream_server.auth import Guard, load_or_make_token
 from stream_server.cameras import CameraRegistry
-from stream_server.errors import install_error_handlers
+from stream_server.errors import BodyLimitProblem, install_error_handlers
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
 from stream_server.ingest import websocket as websocket_ingest
@@ -62,7 +62,6 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
-        max_body_size=JSON_BODY_MAX_BYTES,
     )
     app.state.settings = settings
     app.state.services = None
@@ -70,7 +69,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.new_token = token if new else None
     install_error_handlers(app)
     app.include_router(health.router)
-    api = APIRouter(prefix="/api/v1")
+    # Routes that take photographs raise the limit for themselves.
+    api = APIRouter(prefix="/api/v1", max_body_size=JSON_BODY_MAX_BYTES)
     api.include_router(people_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
     api.include_router(recognition_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
     for module in (sessions_api, attendance_api, cameras_api, events_api):
@@ -78,6 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(api)
     app.include_router(websocket_ingest.router)
     app.include_router(events_api.socket_router)
+    app.add_middleware(BodyLimitProblem)
     app.add_middleware(Guard, token=token, allowed_origins=settings.http.allowed_origins)
     app.add_middleware(
         CORSMiddleware,

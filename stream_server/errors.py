@@ -8,8 +8,10 @@ from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from recognition.errors import ImageError, RequestError, RollcallError, UnavailableError
 from stream_server.messages import Problem
@@ -17,15 +19,15 @@ from stream_server.messages import Problem
 log = logging.getLogger("rollcall.http")
 
 RETRY_AFTER_S = 2
+CONTENT_TOO_LARGE = 413
+PROBLEM_JSON = "application/problem+json"
 
 _STATUS_OF_CODE = {
     "unauthenticated": HTTPStatus.UNAUTHORIZED,
     "origin_not_allowed": HTTPStatus.FORBIDDEN,
     "not_found": HTTPStatus.NOT_FOUND,
     "conflict": HTTPStatus.CONFLICT,
-    "image_too_many_bytes": HTTPStatus.CONTENT_TOO_LARGE
-    if hasattr(HTTPStatus, "CONTENT_TOO_LARGE")
-    else HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "image_too_many_bytes": CONTENT_TOO_LARGE,
     "image_unknown_format": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 }
 _UNPROCESSABLE = 422
@@ -53,7 +55,7 @@ def problem_response(
 ) -> JSONResponse:
     """A problem as a response; it may also answer a WebSocket handshake."""
     body = Problem(title=_title(status), status=status, code=code, detail=detail, hint=hint)
-    return JSONResponse(body.model_dump(), status_code=status, headers=headers, media_type="application/problem+json")
+    return JSONResponse(body.model_dump(), status_code=status, headers=headers, media_type=PROBLEM_JSON)
 
 
 def response_to(error: RollcallError) -> JSONResponse:
@@ -101,6 +103,35 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(RequestValidationError, on_validation_error)
     app.add_exception_handler(Exception, on_anything_else)
+
+
+class BodyLimitProblem:
+    """ASGI middleware: the framework refuses a body that is too large in plain text; this says it in our shape."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on but such a refusal."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        refused = False
+
+        async def send_or_replace(message: Message) -> None:
+            nonlocal refused
+            if message["type"] == "http.response.start" and message["status"] == CONTENT_TOO_LARGE:
+                kind = Headers(raw=message["headers"]).get("content-type", "")
+                refused = not kind.startswith(PROBLEM_JSON)
+            if not refused:
+                await send(message)
+
+        await self._app(scope, receive, send_or_replace)
+        if refused:
+            answer = problem_response(
+                CONTENT_TOO_LARGE, "content_too_large", "the body is larger than this route takes", "send less at once"
+            )
+            await answer(scope, receive, send)
 
 
 def _title(status: int) -> str:

@@ -21,6 +21,7 @@ from stream_server.messages import Event, StatusNotice
 log = logging.getLogger("rollcall.events")
 
 PAGE = 200
+GALLERY_CHANGED = "gallery.changed"
 CHECK_S = 10.0
 
 
@@ -192,6 +193,10 @@ class EventBus:
 
     def _append(self, event: Event) -> None:
         self._last_id = event.id
+        if event.type == GALLERY_CHANGED:
+            # Somebody may have been erased: the table then no longer has the name, and neither may the memory.
+            self._ring.clear()
+            self._behind_ring = event.id - 1
         self._ring.append(event)
         if len(self._ring) > self._ring_max:
             self._behind_ring = self._ring.popleft().id

@@ -9,6 +9,7 @@ from recognition.errors import UnavailableError
 from recognition.gallery import Gallery
 from storage import templates
 from storage.database import Database
+from stream_server.events import GALLERY_CHANGED
 from stream_server.messages import Event
 
 log = logging.getLogger("rollcall.people")
@@ -44,7 +45,7 @@ class PeopleKeeper:
 
     def on_event(self, event: Event) -> None:
         """Notice that templates, names or consent have changed, on this server or another."""
-        if event.type == "gallery.changed":
+        if event.type == GALLERY_CHANGED:
             self._stale.set()
 
     async def load(self) -> None:

@@ -80,11 +80,13 @@ def run(settings: Settings) -> None:
     server = uvicorn.Server(config)
     # uvicorn raises the signal again once it has stopped; asked to stop and stopped in order is exit code 0.
     signal.signal(signal.SIGTERM, lambda *_: None)
-    with contextlib.suppress(KeyboardInterrupt):
-        server.run(sockets=[listening])
-    if app.state.startup_error is not None:
-        say_error(app.state.startup_error)
-        sys.exit(EXIT_UNAVAILABLE)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run(sockets=[listening])
+    finally:  # uvicorn itself exits when the start fails
+        if app.state.startup_error is not None:
+            say_error(app.state.startup_error)
+            sys.exit(EXIT_UNAVAILABLE)
 
 
 def _listen(settings: Settings) -> socket.socket:
