@@ -125,8 +125,15 @@ class EmbeddedPostgres:
         return self.dsn
 
     def revive(self) -> bool:
-        """Start the server again if it has died since `start`; says whether it had. The address stays the same."""
+        """Start the server again if it has died since `start`; says whether it had. The address stays the same.
+
+        Does nothing before `start` and after `stop`. Raises StorageUnavailable when it does not come up.
+        """
+        if not self._is_started():
+            return False
         with _locked(self.folder / "start.lock"):
+            if not self._is_started():  # stopped while we waited
+                return False
             status = read_pid_file(self.data_dir)
             if status is not None and is_server(status[0], self.data_dir):
                 return False
@@ -260,6 +267,9 @@ class EmbeddedPostgres:
         if self._socket_dir is not None and self._socket_dir != self.data_dir:
             with contextlib.suppress(OSError):
                 self._socket_dir.rmdir()
+
+    def _is_started(self) -> bool:
+        return self._users_lock is not None
 
     def _let_go(self) -> None:
         """Forget our child without waiting for it: others use it, and it outlives us."""

@@ -84,6 +84,24 @@ def test_a_path_too_long_for_a_socket_works(folder: Path) -> None:
     server.stop()
 
 
+def test_a_server_that_died_is_revived_at_the_same_address_but_not_after_a_stop(folder: Path) -> None:
+    server = EmbeddedPostgres(folder)
+    assert not server.revive()
+    dsn = server.start()
+    assert not server.revive()
+    died = server.pid
+    assert died is not None
+    os.kill(died, signal.SIGKILL)
+    while is_server(died, server.data_dir):
+        time.sleep(0.01)
+    assert server.revive()
+    assert server.pid != died
+    assert (server.dsn, ask(dsn, "SELECT 1")) == (dsn, 1)
+    server.stop()
+    assert not server.revive()
+    assert server.pid is None
+
+
 def test_two_users_of_one_folder_share_the_server_and_the_last_stops_it(folder: Path) -> None:
     first, second = EmbeddedPostgres(folder), EmbeddedPostgres(folder)
     first.start()
