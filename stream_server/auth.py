@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from recognition.errors import RequestError
+from recognition.errors import RequestError, UnavailableError
 from stream_server.errors import response_to
 
 OPEN_PATHS = frozenset({"/healthz"})
@@ -35,22 +35,41 @@ class OriginNotAllowed(RequestError):
     code = "origin_not_allowed"
 
 
+class TokenUnusable(UnavailableError):
+    """The token's file cannot be read or written."""
+
+    code = "token_unusable"
+
+
 def load_or_make_token(folder: Path) -> tuple[str, bool]:
     """The token kept in the data folder (file `token`, readable by its owner only); made when there is none.
 
-    Returns the token and whether it is new.
+    Returns the token and whether it is new. Raises TokenUnusable.
     """
     path = folder / "token"
     try:
+        return _kept_token(path) or _new_token(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise TokenUnusable(
+            f"the token in {path} cannot be used: {getattr(error, 'strerror', None) or 'it is no text'}",
+            hint="check the data folder (ROLLCALL_DATA_DIR) and its owner, or set ROLLCALL_AUTH__TOKEN",
+        ) from error
+
+
+def _kept_token(path: Path) -> tuple[str, bool] | None:
+    try:
         kept = path.read_text().strip()
-        if kept:
-            return kept, False
     except FileNotFoundError:
-        pass
-    folder.mkdir(parents=True, exist_ok=True)
+        return None
+    return (kept, False) if kept else None
+
+
+def _new_token(path: Path) -> tuple[str, bool]:
+    path.parent.mkdir(parents=True, exist_ok=True)
     token = secrets.token_urlsafe(32)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
+        path.chmod(0o600)  # an empty file may have been there, open to others
         file.write(token + "\n")
     return token, True
 
@@ -93,7 +112,14 @@ class Guard:
         origin = headers.get("origin")
         if origin is None:  # no browser
             return True
-        return urlsplit(origin).netloc.lower() == headers.get("host", "").lower() or origin.lower() in self._origins
+        if origin.lower() in self._origins:
+            return True
+        try:
+            site = urlsplit(origin).netloc.lower()
+        except ValueError:  # such as half an IPv6 address
+            return False
+        # Pages of no site (sandboxed ones, files) say "null"; that is not the site of a request without a host.
+        return site != "" and site == headers.get("host", "").lower()
 
 
 def _digest(token: str) -> bytes:

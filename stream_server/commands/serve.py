@@ -47,10 +47,10 @@ def run(settings: Settings) -> None:
     configure_logging(settings.log_level)
     try:
         listening = _listen(settings)
+        app = create_app(settings)
     except UnavailableError as error:
         say_error(error)
         sys.exit(EXIT_UNAVAILABLE)
-    app = create_app(settings)
     address = f"http://{settings.http.host}:{listening.getsockname()[1]}"
     if app.state.new_token is not None:
         click.echo(

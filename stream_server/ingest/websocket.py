@@ -138,6 +138,8 @@ async def _read(socket: WebSocket, services: Services, session: CameraSession, s
         message = await socket.receive()
         if message["type"] == "websocket.disconnect":
             return
+        if session.sink is not sink:
+            return  # a newer connection of this camera took over; its frames are the ones that count
         data = message.get("bytes")
         if data is not None:
             services.hub.offer(session, data)
@@ -171,7 +173,8 @@ def _take_text(text: str, session: CameraSession) -> ErrorNotice | None:
             hint="docs/reference/websocket.md lists the messages",
         )
     session.wants_faces = hello.faces
-    log.info("camera %s is %s", session.camera_id, hello.client.encode("ascii", "replace").decode() or "unnamed")
+    # Escaped, so that nobody can write lines of their own into the log.
+    log.info("camera %s is %s", session.camera_id, ascii(hello.client)[1:-1] or "unnamed")
     return None
 
 
