@@ -1,6 +1,6 @@
 # Rollcall: every target sets up what it needs. `make demo` and `make test` are all a newcomer has to know.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check format bench models lock clean
+.PHONY: help demo run test check format bench docs models lock clean
 
 PYTHON ?= python3
 # Without internet YuNet cannot be fetched; a folder beside the project may hold the same bytes.
@@ -51,6 +51,9 @@ format: .venv/.dev ## rewrite the code in the project's format
 
 bench: .venv/.dev models ## measure, and write benchmarks/results.json and the tables made from it
 	$(BIN)/python -m benchmarks
+
+docs: .venv/.dev ## write the parts of docs/ that come from the code
+	$(BIN)/python -m docs.generate
 
 # Locked with hashes, for every platform, without any index address. runtime.txt is what an image holds.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header

@@ -1,0 +1,133 @@
+"""Writes the parts of the reference that come from the code: `make docs`. A test fails when they differ.
+
+Whole files: docs/openapi.json, docs/reference/settings.md, docs/reference/commands.md. In docs/reference/websocket.md the text
+between `<!-- NAME -->` and `<!-- /NAME -->` is the table of the message NAME.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import BaseModel, SecretStr
+from pydantic_settings import BaseSettings
+
+from stream_server import messages
+from stream_server.cli import rollcall
+from stream_server.commands.openapi import describe
+from stream_server.settings import Settings
+
+DOCS = Path(__file__).resolve().parent
+MESSAGES = ("Hello", "Welcome", "Pace", "Faces", "Face", "PersonRef", "AttendanceNotice", "ErrorNotice", "Event", "StatusNotice")
+
+
+def pages() -> dict[Path, str]:
+    """Every generated file with what it should hold."""
+    websocket = DOCS / "reference" / "websocket.md"
+    return {
+        DOCS / "openapi.json": describe(),
+        DOCS / "reference" / "settings.md": settings_page(),
+        DOCS / "reference" / "commands.md": commands_page(),
+        websocket: with_tables(websocket.read_text()),
+    }
+
+
+def settings_page() -> str:
+    lines = [
+        "# Settings",
+        "",
+        "Every setting is an environment variable; a file `.env` in the working directory is read too, and the environment",
+        "wins. A value that cannot be used stops the command with the name of the variable.",
+        "",
+        "| Variable | Default | What it does |",
+        "|---|---|---|",
+    ]
+    lines += [f"| `{name}` | {default} | {text} |" for name, default, text in _settings(Settings, "ROLLCALL_")]
+    return "\n".join(lines) + "\n"
+
+
+def _settings(group: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str]]:
+    for name, field in group.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel) and not issubclass(kind, BaseSettings):
+            yield from _settings(kind, f"{prefix}{name.upper()}__")
+            continue
+        variable = "DATABASE_URL" if name == "database_url" else prefix + name.upper()
+        default = field.default
+        shown = "not set" if default is None or isinstance(default, SecretStr) else f"`{_plain(default)}`"
+        yield variable, shown, (field.description or "").replace("|", "\\|")
+
+
+def _plain(value: Any) -> str:
+    return json.dumps(list(value)) if isinstance(value, tuple) else str(value)
+
+
+def commands_page() -> str:
+    lines = ["# Commands", "", "`.venv/bin/rollcall` after any `make` target. Progress and errors go to standard error.", ""]
+    for path, command in _commands(rollcall, ("rollcall",)):
+        context = click.Context(command, info_name=" ".join(path), terminal_width=100, max_content_width=100)
+        lines += [f"## {' '.join(path)}", "", "```text", command.get_help(context).rstrip(), "```", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _commands(group: click.Group, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from _commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+def with_tables(text: str) -> str:
+    for name in MESSAGES:
+        text, count = re.subn(
+            rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)",
+            lambda found, name=name: found.group(1) + message_table(getattr(messages, name)) + found.group(2),
+            text,
+            flags=re.DOTALL,
+        )
+        if count != 1:
+            raise SystemExit(f"docs/reference/websocket.md must have the markers of {name} once, not {count} times")
+    return text
+
+
+def message_table(message: type[BaseModel]) -> str:
+    schema = message.model_json_schema()
+    required = set(schema.get("required", ()))
+    lines = ["| Member | Type | What it says |", "|---|---|---|"]
+    for name, field in schema["properties"].items():
+        text = field.get("description", "").replace("|", "\\|")
+        if name not in required and "const" not in field:
+            text = f"{text} Default: `{json.dumps(field.get('default'))}`.".strip()
+        lines.append(f"| `{name}` | {_type(field)} | {text} |")
+    return "\n".join(lines) + "\n"
+
+
+def _type(field: dict[str, Any]) -> str:
+    if "const" in field:
+        return f"`{json.dumps(field['const'])}`"
+    if "enum" in field:
+        return ", ".join(f"`{value}`" for value in field["enum"])
+    if "anyOf" in field:
+        return " or ".join(_type(option) for option in field["anyOf"])
+    if "$ref" in field:
+        return field["$ref"].rsplit("/", 1)[1]
+    if field.get("type") == "array":
+        if "prefixItems" in field:
+            return f"array of {len(field['prefixItems'])} {_type(field['prefixItems'][0])}s"
+        return f"array of {_type(field['items'])}"
+    return str(field.get("format") or field.get("type", "any"))
+
+
+def main() -> None:
+    for path, content in pages().items():
+        path.write_text(content)
+
+
+if __name__ == "__main__":
+    main()
