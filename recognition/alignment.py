@@ -67,7 +67,7 @@ def _shrunk_around(
     """
     import cv2
 
-    factor = int(1 / scale)
+    factor = int(min(1 / max(scale, 1e-6), 64))
     corners = np.array([[0, 0, 1], [CHIP_SIDE_PX, 0, 1], [0, CHIP_SIDE_PX, 1], [CHIP_SIDE_PX, CHIP_SIDE_PX, 1]])
     inverse = cv2.invertAffineTransform(matrix)
     covered = corners @ inverse.T

@@ -134,7 +134,7 @@ def _move(track: Track, detection: Detection, now_mono: float) -> None:
 
 def _nearly(costs: NDArray[np.float64], chosen: int) -> bool:
     others = np.delete(costs, chosen)
-    return bool(others.size) and float(others.min()) < costs[chosen] + 0.75
+    return bool(others.size) and float(others.min()) < costs[chosen] + 1.0
 
 
 def _centres(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from recognition.errors import InternalError
+from recognition.gallery import Gallery
+from recognition.types import Template
+
+
+@pytest.fixture
+def gallery(embedding):
+    return Gallery(
+        [
+            Template("b1", "bea", "m", embedding(1, 0)),
+            Template("a1", "ada", "m", embedding(0, 0)),
+            Template("b2", "bea", "m", embedding(0.5, 0)),
+            Template("c1", "cem", "m", embedding(0, 3)),
+        ],
+        model_id="m",
+    )
+
+
+def test_the_nearest_person_and_the_nearest_other_person_are_found(gallery, embedding):
+    match = gallery.search(embedding(0.6, 0))
+    assert (match.person_id, match.template_id) == ("bea", "b2")
+    assert match.distance == pytest.approx(0.1, abs=1e-5)
+    assert match.runner_up_person_id == "ada"
+    assert match.runner_up_distance == pytest.approx(0.6, abs=1e-5)
+
+
+def test_a_template_finds_itself_at_distance_zero(gallery, embedding):
+    assert gallery.search(embedding(0, 3)).distance == pytest.approx(0, abs=1e-3)
+
+
+def test_one_person_alone_has_no_runner_up(embedding):
+    match = Gallery([Template("t", "ada", "m", embedding(1))], model_id="m").search(embedding(0))
+    assert match.person_id == "ada"
+    assert match.runner_up_person_id is None
+    assert match.runner_up_distance is None
+
+
+def test_an_empty_gallery_matches_nobody(embedding):
+    gallery = Gallery([], model_id="m")
+    assert len(gallery) == 0
+    assert gallery.search(embedding(1)) is None
+    assert gallery.search_all(np.zeros((3, 128), np.float32)) == [None] * 3
+
+
+def test_searching_for_no_faces_gives_no_matches(gallery):
+    assert gallery.search_all(np.zeros((0, 128), np.float32)) == []
+
+
+def test_templates_of_another_model_are_refused(embedding):
+    with pytest.raises(InternalError) as caught:
+        Gallery([Template("t", "ada", "old", embedding(1))], model_id="new")
+    assert caught.value.code == "model_mismatch"
+
+
+def test_it_knows_its_people(gallery):
+    assert len(gallery) == 3
+    assert "bea" in gallery
+    assert "dan" not in gallery
+
+
+def test_the_generation_tells_contents_apart_and_not_their_order(embedding):
+    templates = [Template("a", "ada", "m", embedding(1)), Template("b", "bea", "m", embedding(2))]
+    one = Gallery(templates, model_id="m")
+    assert one.generation == Gallery(templates[::-1], model_id="m").generation
+    assert one.generation != Gallery(templates[:1], model_id="m").generation
+    moved = [templates[0], Template("b", "bea", "m", embedding(3))]
+    assert one.generation != Gallery(moved, model_id="m").generation
+    renamed = [templates[0], Template("b", "cem", "m", embedding(2))]
+    assert one.generation != Gallery(renamed, model_id="m").generation
+
+
+def test_ten_thousand_people_are_searched_like_one_by_one():
+    random = np.random.default_rng(1)
+    embeddings = random.normal(0, 0.1, (10_000, 128)).astype(np.float32)
+    gallery = Gallery(
+        [Template(f"t{i}", f"p{i % 9_000:05}", "m", row) for i, row in enumerate(embeddings)], model_id="m"
+    )
+    probes = random.normal(0, 0.1, (3, 128)).astype(np.float32)
+    for probe, match in zip(probes, gallery.search_all(probes), strict=True):
+        distances = np.linalg.norm(embeddings - probe, axis=1)
+        assert match.template_id == f"t{distances.argmin()}"
+        assert match.distance == pytest.approx(distances.min(), abs=1e-4)
+        others = np.array([i % 9_000 != distances.argmin() % 9_000 for i in range(10_000)])
+        assert match.runner_up_distance == pytest.approx(distances[others].min(), abs=1e-4)
