@@ -23,6 +23,8 @@ BENCHMARKS: dict[str, Callable[..., list[Measurement]]] = {
     "latency": latency.measure,
     "startup": startup.measure,
 }
+# Between two benchmarks: what the last one left to be done, on disk and in other processes, ends.
+PAUSE_S, QUICK_PAUSE_S = 10.0, 1.0
 _HERE = Path(__file__).resolve().parent
 _README = _HERE.parent / "README.md"
 
@@ -46,7 +48,7 @@ def main(only: tuple[str, ...], quick: bool, as_json: bool, output: Path) -> Non
     failed = False
     for number, name in enumerate(names):
         if number:
-            time.sleep(1.0 if quick else 10.0)  # what the last one left behind, on disk and in other processes
+            time.sleep(QUICK_PAUSE_S if quick else PAUSE_S)
         try:
             measurements = _run(name, console, quick=quick)
         except RollcallError as error:
@@ -79,7 +81,7 @@ def _run(name: str, console: Console, *, quick: bool) -> list[Measurement]:
 def _write(output: Path, new: list[report.Result]) -> None:
     results = report.merged(report.read_results(output / report.RESULTS_FILE), new, list(BENCHMARKS))
     report.write(output, results)
-    if output == _HERE and not any(result["quick"] for result in results):
+    if output.resolve() == _HERE and not any(result["quick"] for result in results):
         _update_readme(results)
 
 

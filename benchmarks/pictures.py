@@ -21,7 +21,7 @@ _CROP_MARGIN = 0.35
 # 35 to 40 pixels apart, as of somebody two or three metres in front of a camera.
 _FOUR_FACES = "sample4.jpg"
 _FOUR_FACES_XYXY = (188, 0, 1508, 990)
-# What the four cameras of the load see: 15 faces, nobody twice.
+# What the four cameras of the load see: 16 people, nobody twice.
 _STREAMED = ("sample2.jpg", "sample4.jpg", "sample5.jpg", "sample6.jpg")
 
 

@@ -126,7 +126,7 @@ def with_unit(value: float, unit: str) -> str:
         return f"{value:.3g} {unit}"
     size = abs(value)
     digits = 0 if size >= 99.5 else 1 if size >= 9.95 else 2
-    return f"{value:.{digits}f} {unit}"
+    return f"{round(value, digits) + 0.0:.{digits}f} {unit}"  # + 0.0: no minus before a zero
 
 
 def machine_line(machine: Mapping[str, Any]) -> str:

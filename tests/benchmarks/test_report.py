@@ -30,6 +30,7 @@ RATIO = Measurement("embedding.ratio", 2.192, "x")
         (99.51, "MB", "100 MB"),
         (0.0, "MB/min", "0.00 MB/min"),
         (-0.5, "MB/min", "-0.50 MB/min"),
+        (-0.001, "MB/min", "0.00 MB/min"),
         (0.0, "files", "0 files"),
         (99.75, "%", "99.8 %"),
         (100.0, "%", "100 %"),
