@@ -4,6 +4,7 @@ The three families of `recognition.errors` become 4xx, 503 and 500. Which 4xx a 
 """
 
 import logging
+import re
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -31,6 +32,7 @@ _STATUS_OF_CODE = {
     "image_unknown_format": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 }
 _UNPROCESSABLE = 422
+_TOO_LARGE = "content_too_large"
 
 
 class EnrolmentRefused(RequestError):
@@ -80,7 +82,8 @@ def install_error_handlers(app: FastAPI) -> None:
 
     async def on_http_exception(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        code = _title(error.status_code).lower().replace(" ", "_").replace("-", "_")
+        # Python's own name of 413 has changed between versions; codes do not.
+        code = _TOO_LARGE if error.status_code == CONTENT_TOO_LARGE else _code_of(_title(error.status_code))
         hint = "the paths are in docs/reference/api.md" if error.status_code == 404 else ""
         return problem_response(
             error.status_code,
@@ -129,9 +132,13 @@ class BodyLimitProblem:
         await self._app(scope, receive, send_or_replace)
         if refused:
             answer = problem_response(
-                CONTENT_TOO_LARGE, "content_too_large", "the body is larger than this route takes", "send less at once"
+                CONTENT_TOO_LARGE, _TOO_LARGE, "the body is larger than this route takes", "send less at once"
             )
             await answer(scope, receive, send)
+
+
+def _code_of(title: str) -> str:
+    return "_".join(re.findall(r"[a-z]+", title.lower().replace("'", "")))
 
 
 def _title(status: int) -> str:

@@ -5,13 +5,25 @@ as `ROLLCALL_HTTP__PORT`. A file `.env` in the working directory is read too; th
 `docs/reference/settings.md` lists all of them, and a test holds it to this module.
 """
 
+import json
+import re
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsError as SourceError
 
 from recognition.errors import RequestError
 
@@ -52,13 +64,24 @@ class HttpSettings(_Group):
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    allowed_origins: tuple[str, ...] = Field(
+    # Decoded here and not by the source, whose error would not name the variable.
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description='Web origins, besides its own, that may call the server from a browser: ["https://example.org"].',
     )
     max_connections: int = Field(512, ge=1, description="Connections at one time; more are answered 503.")
     max_photo_bytes: int = Field(8 * 2**20, ge=1024, description="Largest photograph taken over REST.")
     max_subscribers: int = Field(64, ge=1, description="Readers of the event stream at one time.")
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _from_json(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise ValueError('a list is written as ["https://a.example", "https://b.example"]') from error
 
 
 class AuthSettings(_Group):
@@ -68,6 +91,11 @@ class AuthSettings(_Group):
         None,
         description="Bearer token that guards everything but /healthz. Made and kept in the data folder when not set.",
     )
+
+    @field_validator("token", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
 
 
 class ModelsSettings(_Group):
@@ -105,14 +133,22 @@ class CameraSettings(_Group):
     max_fps: float = Field(
         5.0, gt=0, le=60, description="Frames a second asked of one camera when there is time for all."
     )
-    min_fps: float = Field(0.5, gt=0, description="Frames a second asked of a camera under the heaviest load.")
+    min_fps: float = Field(0.5, gt=0, le=60, description="Frames a second asked of a camera under the heaviest load.")
     max_frame_bytes: int = Field(2**20, ge=4096, description="Largest message taken from a camera.")
     max_frame_pixels: int = Field(12_000_000, ge=100_000, description="Largest picture taken from a camera.")
-    frame_deadline_s: float = Field(1.0, gt=0, description="A frame that has waited longer is dropped and counted.")
+    frame_deadline_s: float = Field(
+        1.0, gt=0, le=60, description="A frame that has waited longer is dropped and counted."
+    )
     width_px: int = Field(640, ge=160, description="Picture width asked of a camera.")
     height_px: int = Field(480, ge=120, description="Picture height asked of a camera.")
     jpeg_quality: int = Field(80, ge=10, le=100, description="JPEG quality asked of a camera.")
     auto_register: bool = Field(False, description="Take frames from cameras that nobody has added.")
+
+    @model_validator(mode="after")
+    def _pace_has_a_range(self) -> Self:
+        if self.min_fps > self.max_fps:
+            raise ValueError(f"MIN_FPS is {self.min_fps:g} and above MAX_FPS, which is {self.max_fps:g}")
+        return self
 
 
 class StorageSettings(_Group):
@@ -159,6 +195,9 @@ class Settings(BaseSettings):
         return self.models.dir or self.data_dir / "models"
 
 
+_HINT = "docs/reference/settings.md lists every variable"
+
+
 def load_settings() -> Settings:
     """Read the settings from the environment; SettingsError names the variable that is wrong."""
     try:
@@ -167,10 +206,14 @@ def load_settings() -> Settings:
         problems = "; ".join(
             f"{_variable(item['loc'])}: {item['msg'].removeprefix('Value error, ')}" for item in error.errors()
         )
-        raise SettingsError(problems, hint="docs/reference/settings.md lists every variable") from None
+        raise SettingsError(problems, hint=_HINT) from None
+    except SourceError as error:
+        field = re.search(r'field "(\w+)"', str(error))
+        variable = _variable((field[1],)) if field else "a variable"
+        raise SettingsError(f"{variable}: this group is set by one variable each, or as JSON", hint=_HINT) from None
 
 
 def _variable(location: tuple[int | str, ...]) -> str:
     if location and location[0] in ("database_url", "DATABASE_URL"):
         return "DATABASE_URL"
-    return "ROLLCALL_" + "__".join(str(part).upper() for part in location)
+    return "ROLLCALL_" + "__".join(part.upper() for part in location if isinstance(part, str))

@@ -1,0 +1,209 @@
+import json
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from pydantic import BaseModel, SecretStr
+
+from stream_server.settings import Settings, SettingsError, load_settings
+
+# A value for every setting that is not its default, as it is written and as it is read.
+VALUES: dict[str, tuple[str, Any]] = {
+    "ROLLCALL_DATA_DIR": ("/srv/rollcall", Path("/srv/rollcall")),
+    "DATABASE_URL": ("postgresql://u:p@h/d", SecretStr("postgresql://u:p@h/d")),
+    "ROLLCALL_LOG_LEVEL": ("DEBUG", "DEBUG"),
+    "ROLLCALL_SITE__NAME": ("Evening school", "Evening school"),
+    "ROLLCALL_SITE__TIME_ZONE": ("Europe/Berlin", "Europe/Berlin"),
+    "ROLLCALL_HTTP__HOST": ("0.0.0.0", "0.0.0.0"),
+    "ROLLCALL_HTTP__PORT": ("8080", 8080),
+    "ROLLCALL_HTTP__ALLOWED_ORIGINS": (
+        '["https://a.example", "https://b.example"]',
+        ("https://a.example", "https://b.example"),
+    ),
+    "ROLLCALL_HTTP__MAX_CONNECTIONS": ("7", 7),
+    "ROLLCALL_HTTP__MAX_PHOTO_BYTES": ("2048", 2048),
+    "ROLLCALL_HTTP__MAX_SUBSCRIBERS": ("3", 3),
+    "ROLLCALL_AUTH__TOKEN": ("open-sesame", SecretStr("open-sesame")),
+    "ROLLCALL_MODELS__DIR": ("/srv/models", Path("/srv/models")),
+    "ROLLCALL_MODELS__MIRROR": ("/srv/mirror", Path("/srv/mirror")),
+    "ROLLCALL_RECOGNITION__DETECTOR": ("blazeface", "blazeface"),
+    "ROLLCALL_RECOGNITION__ENGINE": ("onnxruntime", "onnxruntime"),
+    "ROLLCALL_RECOGNITION__PRECISION": ("fp32", "fp32"),
+    "ROLLCALL_RECOGNITION__THREADS": ("5", 5),
+    "ROLLCALL_RECOGNITION__DETECTION_WIDTH_PX": ("800", 800),
+    "ROLLCALL_CAMERAS__MAX_CAMERAS": ("9", 9),
+    "ROLLCALL_CAMERAS__MAX_FPS": ("12.5", 12.5),
+    "ROLLCALL_CAMERAS__MIN_FPS": ("0.25", 0.25),
+    "ROLLCALL_CAMERAS__MAX_FRAME_BYTES": ("5000", 5000),
+    "ROLLCALL_CAMERAS__MAX_FRAME_PIXELS": ("200000", 200_000),
+    "ROLLCALL_CAMERAS__FRAME_DEADLINE_S": ("0.5", 0.5),
+    "ROLLCALL_CAMERAS__WIDTH_PX": ("320", 320),
+    "ROLLCALL_CAMERAS__HEIGHT_PX": ("240", 240),
+    "ROLLCALL_CAMERAS__JPEG_QUALITY": ("55", 55),
+    "ROLLCALL_CAMERAS__AUTO_REGISTER": ("true", True),
+    "ROLLCALL_STORAGE__POOL_MAX": ("6", 6),
+    "ROLLCALL_STORAGE__SPOOL_MAX_RECORDS": ("11", 11),
+    "ROLLCALL_STORAGE__SPOOL_MAX_BYTES": ("8192", 8192),
+    "ROLLCALL_STORAGE__OUTBOX_KEEP_DAYS": ("2", 2),
+}
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import os
+
+    monkeypatch.chdir(tmp_path)  # away from any .env
+    for name in list(os.environ):
+        if name.startswith("ROLLCALL_") or name == "DATABASE_URL":
+            monkeypatch.delenv(name)
+
+
+def fields(model: type[BaseModel] = Settings, prefix: str = "ROLLCALL_") -> dict[str, tuple[str, ...]]:
+    """Every variable, and the way to its field."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            deeper = fields(field.annotation, f"{prefix}{name.upper()}__")
+            found |= {variable: (name, *way) for variable, way in deeper.items()}
+        else:
+            found["DATABASE_URL" if name == "database_url" else prefix + name.upper()] = (name,)
+    return found
+
+
+def read(settings: Settings, variable: str) -> Any:
+    value: Any = settings
+    for name in fields()[variable]:
+        value = getattr(value, name)
+    return value
+
+
+def refusal(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> str:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+    assert "docs/reference/settings.md" in raised.value.hint
+    return raised.value.detail
+
+
+def test_every_setting_is_in_the_table_of_this_test() -> None:
+    assert set(VALUES) == set(fields())
+
+
+@pytest.mark.parametrize("variable", VALUES)
+def test_a_variable_sets_its_setting(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    written, value = VALUES[variable]
+    assert read(load_settings(), variable) != value
+    monkeypatch.setenv(variable, written)
+    assert read(load_settings(), variable) == value
+
+
+def test_every_setting_says_what_it_is() -> None:
+    def check(model: type[BaseModel]) -> None:
+        for name, field in model.model_fields.items():
+            if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+                check(field.annotation)
+            else:
+                assert field.description, name
+
+    check(Settings)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ROLLCALL_HTTP__PORT", "eighty"),
+        ("ROLLCALL_HTTP__PORT", "65536"),
+        ("ROLLCALL_HTTP__PORT", ""),
+        ("ROLLCALL_HTTP__MAX_SUBSCRIBERS", "0"),
+        ("ROLLCALL_LOG_LEVEL", "loud"),
+        ("ROLLCALL_SITE__TIME_ZONE", "Mars/Olympus"),
+        ("ROLLCALL_SITE__TIME_ZONE", "../../etc/passwd"),
+        ("ROLLCALL_SITE__TIME_ZONE", ""),
+        ("ROLLCALL_RECOGNITION__THREADS", "-1"),
+        ("ROLLCALL_RECOGNITION__DETECTOR", "haar"),
+        ("ROLLCALL_CAMERAS__MAX_FPS", "nan"),
+        ("ROLLCALL_CAMERAS__MAX_FPS", "inf"),
+        ("ROLLCALL_CAMERAS__MIN_FPS", "inf"),
+        ("ROLLCALL_CAMERAS__FRAME_DEADLINE_S", "inf"),
+        ("ROLLCALL_CAMERAS__AUTO_REGISTER", "perhaps"),
+        ("ROLLCALL_HTTP__ALLOWED_ORIGINS", "https://a.example"),
+        ("ROLLCALL_HTTP__ALLOWED_ORIGINS", '"https://a.example"'),
+        ("ROLLCALL_HTTP__ALLOWED_ORIGINS", "[1]"),
+        ("ROLLCALL_HTTP__PROT", "8000"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named(variable: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refusal(monkeypatch, variable, value).startswith(f"{variable}: ")
+
+
+@pytest.mark.parametrize("value", ["8000", "port=8000", "{"])
+def test_a_whole_group_in_one_variable_is_named(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refusal(monkeypatch, "ROLLCALL_HTTP", value).startswith("ROLLCALL_HTTP: ")
+
+
+def test_all_bad_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROLLCALL_LOG_LEVEL", "loud")
+    detail = refusal(monkeypatch, "ROLLCALL_HTTP__PORT", "eighty")
+    assert "ROLLCALL_LOG_LEVEL: " in detail
+    assert "ROLLCALL_HTTP__PORT: " in detail
+
+
+def test_the_least_pace_is_not_above_the_greatest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROLLCALL_CAMERAS__MAX_FPS", "2")
+    detail = refusal(monkeypatch, "ROLLCALL_CAMERAS__MIN_FPS", "3")
+    assert "ROLLCALL_CAMERAS" in detail
+    assert "min_fps" in detail.lower()
+
+
+@pytest.mark.parametrize(
+    "variable", ["DATABASE_URL", "ROLLCALL_AUTH__TOKEN", "ROLLCALL_MODELS__DIR", "ROLLCALL_MODELS__MIRROR"]
+)
+def test_an_empty_value_is_no_value(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "")
+    assert read(load_settings(), variable) is None
+
+
+def test_the_database_has_a_second_name_for_those_who_set_everything_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROLLCALL_DATABASE_URL", "postgresql://h/d")
+    assert load_settings().database_url == SecretStr("postgresql://h/d")
+
+
+def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://user:hunter2@host/db")
+    monkeypatch.setenv("ROLLCALL_AUTH__TOKEN", "open-sesame")
+    settings = load_settings()
+    shown = repr(settings) + str(settings) + settings.model_dump_json() + repr(settings.auth)
+    assert "hunter2" not in shown
+    assert "open-sesame" not in shown
+    assert "hunter2" not in refusal(monkeypatch, "ROLLCALL_LOG_LEVEL", "hunter2")
+
+
+def test_the_models_are_kept_in_the_data_folder_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROLLCALL_DATA_DIR", "elsewhere")
+    assert load_settings().models_dir == Path("elsewhere/models")
+    monkeypatch.setenv("ROLLCALL_MODELS__DIR", "models")
+    assert load_settings().models_dir == Path("models")
+
+
+def test_the_site_has_a_time_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROLLCALL_SITE__TIME_ZONE", "Asia/Kolkata")
+    assert load_settings().site.zone == ZoneInfo("Asia/Kolkata")
+
+
+def test_a_file_of_settings_is_read_and_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("ROLLCALL_HTTP__PORT=1234\nROLLCALL_SITE__NAME=From the file\nUNRELATED=1\n")
+    monkeypatch.setenv("ROLLCALL_SITE__NAME", "From the environment")
+    settings = load_settings()
+    assert (settings.http.port, settings.site.name) == (1234, "From the environment")
+
+
+def test_settings_are_not_changed_by_accident() -> None:
+    settings = load_settings()
+    for target, name in ((settings, "log_level"), (settings.http, "port")):
+        with pytest.raises(ValueError, match="frozen"):
+            setattr(target, name, getattr(target, name))
+
+
+def test_the_defaults_are_valid_json_values() -> None:
+    assert json.loads(load_settings().model_dump_json())["cameras"]["max_fps"] == 5.0
