@@ -1,7 +1,7 @@
 """Writes the parts of the reference that come from the code: `make docs`. A test fails when they differ.
 
-Whole files: docs/openapi.json, docs/reference/settings.md, docs/reference/commands.md. In docs/reference/websocket.md the text
-between `<!-- NAME -->` and `<!-- /NAME -->` is the table of the message NAME.
+Whole files: docs/openapi.json, docs/reference/settings.md, docs/reference/commands.md. In docs/reference/websocket.md
+the text between `<!-- NAME -->` and `<!-- /NAME -->` is the table of the message NAME.
 """
 
 import json
@@ -20,7 +20,18 @@ from stream_server.commands.openapi import describe
 from stream_server.settings import Settings
 
 DOCS = Path(__file__).resolve().parent
-MESSAGES = ("Hello", "Welcome", "Pace", "Faces", "Face", "PersonRef", "AttendanceNotice", "ErrorNotice", "Event", "StatusNotice")
+MESSAGES = (
+    "Hello",
+    "Welcome",
+    "Pace",
+    "Faces",
+    "Face",
+    "PersonRef",
+    "AttendanceNotice",
+    "ErrorNotice",
+    "Event",
+    "StatusNotice",
+)
 
 
 def pages() -> dict[Path, str]:
@@ -35,11 +46,12 @@ def pages() -> dict[Path, str]:
 
 
 def settings_page() -> str:
+    """docs/reference/settings.md."""
     lines = [
         "# Settings",
         "",
-        "Every setting is an environment variable; a file `.env` in the working directory is read too, and the environment",
-        "wins. A value that cannot be used stops the command with the name of the variable.",
+        "Every setting is an environment variable; a file `.env` in the working directory is read too, and the",
+        "environment wins. A value that cannot be used stops the command with the name of the variable.",
         "",
         "| Variable | Default | What it does |",
         "|---|---|---|",
@@ -65,7 +77,13 @@ def _plain(value: Any) -> str:
 
 
 def commands_page() -> str:
-    lines = ["# Commands", "", "`.venv/bin/rollcall` after any `make` target. Progress and errors go to standard error.", ""]
+    """docs/reference/commands.md."""
+    lines = [
+        "# Commands",
+        "",
+        "`.venv/bin/rollcall` after any `make` target. Progress and errors go to standard error.",
+        "",
+    ]
     for path, command in _commands(rollcall, ("rollcall",)):
         context = click.Context(command, info_name=" ".join(path), terminal_width=100, max_content_width=100)
         lines += [f"## {' '.join(path)}", "", "```text", command.get_help(context).rstrip(), "```", ""]
@@ -84,6 +102,7 @@ def _commands(group: click.Group, path: tuple[str, ...]) -> Iterator[tuple[tuple
 
 
 def with_tables(text: str) -> str:
+    """The text with every message table replaced."""
     for name in MESSAGES:
         text, count = re.subn(
             rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)",
@@ -97,6 +116,7 @@ def with_tables(text: str) -> str:
 
 
 def message_table(message: type[BaseModel]) -> str:
+    """The members of a message as a Markdown table."""
     schema = message.model_json_schema()
     required = set(schema.get("required", ()))
     lines = ["| Member | Type | What it says |", "|---|---|---|"]
@@ -125,6 +145,7 @@ def _type(field: dict[str, Any]) -> str:
 
 
 def main() -> None:
+    """Write all of it."""
     for path, content in pages().items():
         path.write_text(content)
 

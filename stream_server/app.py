@@ -26,7 +26,7 @@ from stream_server.api import events as events_api
 from stream_server.api import people as people_api
 from stream_server.api import recognition as recognition_api
 from stream_server.api import sessions as sessions_api
-from stream_server.auth import Guard, load_or_make_token
+from stream_server.auth import TOKEN_SCHEME, Guard, load_or_make_token
 from stream_server.cameras import CameraRegistry
 from stream_server.errors import BodyLimitProblem, install_error_handlers
 from stream_server.events import EventBus
@@ -70,7 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
     install_error_handlers(app)
     app.include_router(health.router)
     # Routes that take photographs raise the limit for themselves.
-    api = APIRouter(prefix="/api/v1", max_body_size=JSON_BODY_MAX_BYTES)
+    api = APIRouter(prefix="/api/v1", max_body_size=JSON_BODY_MAX_BYTES, dependencies=[TOKEN_SCHEME])
     api.include_router(people_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
     api.include_router(recognition_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
     for module in (sessions_api, attendance_api, cameras_api, events_api):

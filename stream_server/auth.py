@@ -12,12 +12,18 @@ import secrets
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from fastapi import Security
+from fastapi.security import HTTPBearer
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recognition.errors import RequestError, UnavailableError
 from stream_server.errors import response_to
 
+# Says in the OpenAPI description what the guard demands; it checks nothing itself.
+TOKEN_SCHEME = Security(
+    HTTPBearer(auto_error=False, scheme_name="token", description="The token printed at the first start.")
+)
 OPEN_PATHS = frozenset({"/healthz"})
 SUBPROTOCOL = "rollcall.v1"
 TOKEN_SUBPROTOCOL = "rollcall.bearer."

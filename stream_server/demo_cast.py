@@ -31,7 +31,8 @@ class Cast:
     """What the demo plays.
 
     `people` maps names to encoded photographs. `frames` gives a camera's encoded frames at a pace, each with its time
-    in seconds. `expected` are the names that should be marked, None when that is not known.
+    in seconds. `expected` are the names that should be marked, None when that is not
+    known. `description` is for people.
     """
 
     people: Mapping[str, list[bytes]]
@@ -39,6 +40,7 @@ class Cast:
     frames: Callable[[str, float], Iterator[tuple[float, bytes]]]
     seconds: float
     expected: frozenset[str] | None
+    description: str
 
 
 def photograph_cast(models_dir: Path, seconds: float) -> Cast:
@@ -69,7 +71,9 @@ def photograph_cast(models_dir: Path, seconds: float) -> Cast:
         for number in range(int(seconds * fps)):
             yield number / fps, views[camera].jpeg(number / fps)
 
-    return Cast(people, tuple(views), frames, seconds, frozenset(streamed & set(people)))
+    expected = frozenset(streamed & set(people))
+    description = f"{len(views)} cameras show {len(streamed)} people: {len(expected)} of them, and strangers"
+    return Cast(people, tuple(views), frames, seconds, expected, description)
 
 
 def own_cast(folder: Path, video: Path) -> Cast:
@@ -95,4 +99,4 @@ def own_cast(folder: Path, video: Path) -> Cast:
         for at_s, image_bgr in video_frames(str(video), fps, max_width_px=1280):
             yield at_s, encode_jpeg(image_bgr, 85)
 
-    return Cast(people, ("camera-1",), frames, seconds, None)
+    return Cast(people, ("camera-1",), frames, seconds, None, f"one camera shows {video.name}")

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
 from recognition.errors import RollcallError
+from stream_server.auth import TOKEN_SCHEME
 from stream_server.memory import peak_rss_mb, rss_mb
 from stream_server.messages import Health, Readiness, StatusNotice
 from stream_server.services import Services
@@ -30,7 +31,13 @@ async def healthz() -> Health:
     return Health()
 
 
-@router.get("/readyz", summary="Can it do its work?", responses={503: {"model": Readiness}})
+@router.get(
+    "/readyz",
+    summary="Can it do its work?",
+    response_model=Readiness,
+    responses={503: {"model": Readiness, "description": "It starts"}},
+    dependencies=[TOKEN_SCHEME],
+)
 async def readyz(request: Request) -> JSONResponse:
     """200 when frames are taken (`ok`, or `degraded` with the reasons), 503 while it starts."""
     services: Services = request.app.state.services

@@ -15,7 +15,12 @@ from stream_server.app import create_app
 from stream_server.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
-GENERATED = ("docs/openapi.json", "docs/reference/settings.md", "docs/reference/commands.md", "docs/reference/websocket.md")
+GENERATED = (
+    "docs/openapi.json",
+    "docs/reference/settings.md",
+    "docs/reference/commands.md",
+    "docs/reference/websocket.md",
+)
 
 
 @pytest.mark.parametrize("name", GENERATED)
@@ -43,7 +48,9 @@ def test_every_endpoint_and_socket_is_in_the_reference(tmp_path: Path) -> None:
     endpoints = {(method.upper(), path) for path, methods in described.items() for method in methods}
     assert len(endpoints) > 15
     for method, path in endpoints:
-        assert f"`{method} {path.replace('_id}', '}').replace('{person}', '{id}')}`" in api or f"`{method} {path}`" in api, (
+        assert (
+            f"`{method} {path.replace('_id}', '}').replace('{person}', '{id}')}`" in api or f"`{method} {path}`" in api
+        ), (
             method,
             path,
         )
@@ -61,9 +68,10 @@ def _codes() -> set[str]:
         for path in (ROOT / package).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
                 value: ast.expr | None = None
-                if isinstance(node, ast.keyword) and node.arg == "code":
-                    value = node.value
-                elif isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "code" for t in node.targets):
+                if (isinstance(node, ast.keyword) and node.arg == "code") or (
+                    isinstance(node, ast.Assign)
+                    and any(isinstance(t, ast.Name) and t.id == "code" for t in node.targets)
+                ):
                     value = node.value
                 if isinstance(value, ast.Constant) and isinstance(value.value, str):
                     codes.add(value.value)
@@ -93,7 +101,9 @@ def test_every_make_target_of_the_readme_exists() -> None:
 
 
 def test_every_rollcall_command_of_the_documents_exists() -> None:
-    commands = set(re.findall(r"^## (rollcall [a-z ]+)$", (ROOT / "docs/reference/commands.md").read_text(), flags=re.MULTILINE))
+    commands = set(
+        re.findall(r"^## (rollcall [a-z ]+)$", (ROOT / "docs/reference/commands.md").read_text(), flags=re.MULTILINE)
+    )
     known = {command.split()[1] for command in commands}
     for document in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
         for used in re.findall(r"rollcall ((?:[a-z]+))(?= |`|$)", document.read_text(), flags=re.MULTILINE):

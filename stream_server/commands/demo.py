@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sys
 from collections import Counter
 from contextlib import AsyncExitStack
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich._export_format import CONSOLE_SVG_FORMAT
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -44,8 +47,11 @@ SETTLE_S = 2.0
     help="How long the photographs are streamed.",
 )
 @click.option("--keep", is_flag=True, help="Leave the server running at the end, until Ctrl-C.")
+@click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="Also write what is shown as an SVG.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document at the end, and nothing else.")
-def demo(people: Path | None, video: Path | None, seconds: float, keep: bool, as_json: bool) -> None:
+def demo(
+    people: Path | None, video: Path | None, seconds: float, keep: bool, picture: Path | None, as_json: bool
+) -> None:
     """Enrol people, stream cameras, show who is marked, and check the stored list.
 
     Starts a server of its own with an empty database on a free port; exits 0 only when what is stored agrees with what
@@ -55,10 +61,19 @@ def demo(people: Path | None, video: Path | None, seconds: float, keep: bool, as
         raise click.UsageError("--people and --video belong together")
     settings = load_settings()
     cast = own_cast(people, video) if people and video else photograph_cast(settings.models_dir, seconds)
-    console = Console(stderr=as_json, quiet=as_json, highlight=False)
+    console = Console(stderr=as_json, quiet=as_json, highlight=False, record=picture is not None)
+    if picture is not None:
+        console.width = 80
     summary = asyncio.run(_demo(cast, settings.models_dir, console, keep=keep, as_json=as_json))
+    if picture is not None:
+        picture.write_text(console.export_svg(title="make demo", code_format=_without_web_fonts(CONSOLE_SVG_FORMAT)))
     if not summary["ok"]:
         sys.exit(1)
+
+
+def _without_web_fonts(svg_format: str) -> str:
+    """The picture must not fetch anything from elsewhere; the reader's own monospaced font will do."""
+    return re.sub(r"@font-face \{\{.*?\}\}", "", svg_format, flags=re.DOTALL)
 
 
 async def _demo(cast: Cast, models_dir: Path, console: Console, *, keep: bool, as_json: bool) -> dict[str, Any]:
@@ -98,7 +113,7 @@ async def _enrol(cast: Cast, client: ServerClient, console: Console) -> set[str]
         raise RequestError(
             "nobody could be enrolled", hint="use photographs that show one face each, upright and sharp"
         )
-    console.print(f"{len(enrolled)} people enrolled")
+    console.print(f"{len(enrolled)} people enrolled; {cast.description}")
     return enrolled
 
 
@@ -157,9 +172,10 @@ async def _check(
         problems += [f"{name} was not there and is marked" for name in sorted(set(marked) - cast.expected)]
     elif not marked:
         problems.append("nobody was marked")
-    table = Table("person", "status", "first seen (UTC)", "camera", title="Attendance as stored")
+    table = Table("person", "status", "first seen (UTC)", "camera", box=SIMPLE_HEAD)
     for record in stored:
         table.add_row(record["person"]["name"], record["status"], record["first_seen"][11:19], record["camera"])
+    console.print("\nAttendance as stored:")
     console.print(table)
     absent = sorted(enrolled - set(marked))
     if absent:
