@@ -27,7 +27,7 @@ class CameraRegistry:
         """NotFound unless the camera is known; where the site allows it, an unknown one is added."""
         if camera_id in self._known:
             return
-        if _ID.match(camera_id) is None:
+        if _ID.fullmatch(camera_id) is None:
             raise NotFound(
                 "that is no camera id",
                 hint="use small letters, digits, - and _, 64 at most",

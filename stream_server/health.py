@@ -5,10 +5,11 @@ import logging
 from importlib.metadata import version
 from typing import Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
 from recognition.errors import RollcallError
+from stream_server.api.request import ServicesOf
 from stream_server.auth import TOKEN_SCHEME
 from stream_server.memory import peak_rss_mb, rss_mb
 from stream_server.messages import Health, Readiness, StatusNotice
@@ -38,9 +39,8 @@ async def healthz() -> Health:
     responses={503: {"model": Readiness, "description": "It starts"}},
     dependencies=[TOKEN_SCHEME],
 )
-async def readyz(request: Request) -> JSONResponse:
+async def readyz(services: ServicesOf) -> JSONResponse:
     """200 when frames are taken (`ok`, or `degraded` with the reasons), 503 while it starts."""
-    services: Services = request.app.state.services
     body = readiness(services)
     return JSONResponse(body.model_dump(mode="json"), status_code=503 if body.status == "starting" else 200)
 

@@ -250,7 +250,7 @@ class CameraBody(Shape):
 class CameraPut(Shape):
     """A camera to add or rename."""
 
-    name: Annotated[str, Field(max_length=200)] = ""
+    name: Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
 
 
 class Cameras(Shape):

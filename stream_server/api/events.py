@@ -4,17 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, WebSocket
+from fastapi import APIRouter, Header, Query, WebSocket
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from recognition.errors import RequestError, RollcallError
+from stream_server.api.request import ServicesOf, services_of
 from stream_server.auth import SUBPROTOCOL
 from stream_server.errors import response_to
 from stream_server.events import KeepAlive
 from stream_server.messages import Event, StatusNotice
-from stream_server.services import Services
 
 router = APIRouter(tags=["events"])
 socket_router = APIRouter()
@@ -57,7 +57,7 @@ class EventStream(StreamingResponse):
     responses={200: {"content": {"text/event-stream": {}}, "description": "Server-sent events"}},
 )
 async def follow_events(
-    request: Request,
+    services: ServicesOf,
     last_event_id: Annotated[str | None, Header(description="Go on behind this event.")] = None,
     after: Annotated[
         int | None, Query(ge=0, description="The same for a first connection; 0 for all there are.")
@@ -67,7 +67,6 @@ async def follow_events(
 
     `status` events tell how the server is; they are not stored and have no id.
     """
-    services: Services = request.app.state.services
     start = after if last_event_id is None else _event_id(last_event_id)
     follower = services.bus.follow(start)
     first = await anext(follower)  # refused here, while there is still a status code to say so
@@ -86,8 +85,8 @@ async def follow_events(
 @socket_router.websocket("/ws/v1/events")
 async def events_socket(socket: WebSocket) -> None:
     """The same events, one JSON message each."""
-    services: Services = socket.app.state.services
     try:
+        services = services_of(socket)
         after = socket.query_params.get("after")
         follower = services.bus.follow(None if after is None else _event_id(after))
         first = await anext(follower)

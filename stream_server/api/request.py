@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
+from fastapi.requests import HTTPConnection
 
 from recognition.errors import RequestError, UnavailableError
 from recognition.frames import PHOTOGRAPH_LIMITS, DecodeLimits
@@ -10,11 +11,11 @@ from stream_server.messages import CAMERA_ID, Problem
 from stream_server.services import Services
 
 
-def services_of(request: Request) -> Services:
-    """The running parts."""
-    services: Services | None = request.app.state.services
+def services_of(connection: HTTPConnection) -> Services:
+    """The running parts, for a request or a WebSocket. Raises UnavailableError while there are none."""
+    services: Services | None = connection.app.state.services
     if services is None:
-        raise UnavailableError("the server is stopping", hint="try again in a moment")
+        raise UnavailableError("the server is starting or stopping", hint="try again in a moment")
     return services
 
 

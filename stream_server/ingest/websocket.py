@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from recognition.errors import RollcallError
+from stream_server.api.request import services_of
 from stream_server.auth import SUBPROTOCOL
 from stream_server.errors import response_to
 from stream_server.messages import AttendanceNotice, ErrorNotice, Faces, Hello, Pace, Shape, Welcome
@@ -100,9 +101,9 @@ class SocketSink:
 @router.websocket("/ws/v1/camera/{camera_id}")
 async def camera_socket(socket: WebSocket, camera_id: str) -> None:
     """Take pictures from a camera and send back what was seen."""
-    services: Services = socket.app.state.services
     sink = SocketSink(socket)
     try:
+        services = services_of(socket)
         await services.cameras.require(camera_id)
         session = services.hub.attach(camera_id, sink)
     except RollcallError as error:

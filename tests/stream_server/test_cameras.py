@@ -1,0 +1,87 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from storage import cameras as camera_table
+from storage.errors import NotFound, StorageUnavailable
+from stream_server.cameras import CameraRegistry
+
+
+class Table:
+    """The table of cameras, in place of `storage.cameras`; and the pool, in place of `Database`."""
+
+    def __init__(self, *ids: str) -> None:
+        self.rows = set(ids)
+        self.reads = 0
+        self.away = False
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator["Table"]:
+        if self.away:
+            raise StorageUnavailable("away")
+        yield self
+
+    async def list_cameras(self, connection: "Table") -> list[camera_table.Camera]:
+        self.reads += 1
+        return [camera_table.Camera(row, row, datetime(2026, 1, 1, tzinfo=UTC)) for row in sorted(self.rows)]
+
+    async def ensure(self, connection: "Table", camera_id: str, name: str | None = None) -> None:
+        self.rows.add(camera_id)
+
+
+@pytest.fixture
+def table(monkeypatch: pytest.MonkeyPatch) -> Table:
+    table = Table("door")
+    monkeypatch.setattr(camera_table, "list_cameras", table.list_cameras)
+    monkeypatch.setattr(camera_table, "ensure", table.ensure)
+    return table
+
+
+def registry(table: Any, *, auto_register: bool = False) -> CameraRegistry:
+    return CameraRegistry(table, auto_register=auto_register)
+
+
+async def test_a_known_camera_may_stream_while_the_database_is_away(table: Table) -> None:
+    cameras = registry(table)
+    await cameras.load()
+    table.away = True
+    await cameras.require("door")
+    with pytest.raises(StorageUnavailable):
+        await cameras.require("yard")
+
+
+async def test_an_unknown_camera_is_refused_with_the_way_to_add_it(table: Table) -> None:
+    cameras = registry(table)
+    await cameras.load()
+    with pytest.raises(NotFound) as refused:
+        await cameras.require("yard")
+    assert refused.value.code == "unknown_camera"
+    assert "PUT /api/v1/cameras/yard" in refused.value.hint
+
+
+async def test_a_camera_that_was_added_elsewhere_is_found(table: Table) -> None:
+    cameras = registry(table)
+    await cameras.load()
+    table.rows.add("yard")
+    await cameras.require("yard")
+    reads = table.reads
+    await cameras.require("yard")
+    assert table.reads == reads
+
+
+async def test_a_camera_is_added_by_itself_where_the_site_allows_it(table: Table) -> None:
+    await registry(table, auto_register=True).require("yard")
+    assert "yard" in table.rows
+
+
+@pytest.mark.parametrize("camera_id", ["", "Door", "-door", "door\n", "a b", "../door", "dóor", "a" * 65, "door\0"])
+async def test_what_is_no_camera_id_is_refused_without_asking_the_database(table: Table, camera_id: str) -> None:
+    for auto_register in (False, True):
+        with pytest.raises(NotFound) as refused:
+            await registry(table, auto_register=auto_register).require(camera_id)
+        assert refused.value.code == "bad_camera_id"
+    assert table.reads == 0
+    assert table.rows == {"door"}
