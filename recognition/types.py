@@ -113,7 +113,7 @@ class FaceResult:
     """What is said of one face in one picture. `person_id` is set when, and only when, `state` is KNOWN.
 
     `match` is kept for REVIEW and UNKNOWN too, so that a person can see how near it was. `score` is the detector's.
-    `track_id` is None for a single picture.
+    `track_id` is None for a single picture; `evidence_frames` says how many pictures of the track agree.
     """
 
     box_xyxy: tuple[float, float, float, float]
@@ -123,6 +123,7 @@ class FaceResult:
     person_id: str | None = None
     match: Match | None = None
     track_id: int | None = None
+    evidence_frames: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,4 +154,6 @@ class FrameResult:
     height_px: int
     faces: tuple[FaceResult, ...]
     newly_known: tuple[FaceResult, ...] = ()
-    stage_ms: dict[Literal["decode", "detect", "track", "align", "embed", "decide"], float] = field(default_factory=dict)
+    stage_ms: dict[Literal["decode", "detect", "track", "align", "embed", "decide"], float] = field(
+        default_factory=dict
+    )
