@@ -4,6 +4,7 @@ import threading
 import time
 from dataclasses import dataclass
 
+from recognition.decision import DecisionPolicy
 from recognition.detection import DetectionSettings, DetectorKind, make_detector
 from recognition.embedding import FaceEmbedder, OnnxFaceEmbedder
 from recognition.engines import EngineKind
@@ -55,7 +56,14 @@ class LoadedModels:
         self.pipeline = PipelineSettings(
             decode=DecodeLimits(
                 max_bytes=settings.cameras.max_frame_bytes, max_pixels=settings.cameras.max_frame_pixels
-            )
+            ),
+            decision=DecisionPolicy(
+                accept_distance=recognition.accept_distance,
+                review_distance=recognition.review_distance,
+                margin=recognition.margin,
+                min_evidence_frames=recognition.min_evidence_frames,
+                kiosk=recognition.kiosk,
+            ),
         )
         self._detection = DetectionSettings(width_px=recognition.detection_width_px)
         self._store = store

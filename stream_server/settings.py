@@ -120,10 +120,25 @@ class RecognitionSettings(_Group):
     precision: Literal["int8", "fp32"] = Field(
         "int8", description="Which face network; templates of one are not valid for the other."
     )
+    accept_distance: float = Field(
+        0.55, gt=0, le=2, description="A face nearer than this to a person may be named. Lower is stricter."
+    )
+    review_distance: float = Field(
+        0.60, gt=0, le=2, description="Up to this distance a face is left for a person to review; beyond it is unknown."
+    )
+    margin: float = Field(0.05, ge=0, le=2, description="How much farther the next person must be for a name.")
+    min_evidence_frames: int = Field(2, ge=2, le=20, description="Pictures of a track that must agree for a name.")
+    kiosk: bool = Field(False, description="One picture is enough when a face is alone before the camera.")
     threads: int = Field(2, ge=1, le=64, description="Recognition threads; the number of cores is a good value.")
     detection_width_px: int = Field(
         640, ge=160, le=1920, description="Longer side of the picture that is searched for faces."
     )
+
+    @model_validator(mode="after")
+    def _review_is_wider_than_accept(self) -> Self:
+        if self.review_distance < self.accept_distance:
+            raise ValueError("review_distance must not be less than accept_distance")
+        return self
 
 
 class CameraSettings(_Group):
