@@ -13,6 +13,9 @@ from stream_server.client import ServerClient
 
 Message = dict[str, Any]
 
+# The times of a video are rounded: a frame that comes so much before its turn is in time.
+_SLACK_S = 1e-3
+
 
 class CameraFeed:
     """One connected camera. Made by `open_feed`."""
@@ -35,7 +38,7 @@ class CameraFeed:
         began, due_s = loop.time(), 0.0
         while (item := await asyncio.to_thread(next, frames, None)) is not None:
             at_s, picture = item
-            if at_s + 1e-3 < due_s:
+            if at_s + _SLACK_S < due_s:
                 self.skipped += 1
                 continue
             due_s = max(due_s, at_s - 1.0 / self.pace_fps) + 1.0 / self.pace_fps

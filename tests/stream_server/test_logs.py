@@ -1,0 +1,55 @@
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from stream_server.logs import configure_logging
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    root, access, errors = (logging.getLogger(name) for name in (None, "uvicorn.access", "uvicorn.error"))
+    handlers, level = root.handlers[:], root.level
+    levels = access.level, errors.level
+    filters = errors.filters[:]
+    yield
+    root.handlers[:], errors.filters[:] = handlers, filters
+    root.setLevel(level)
+    access.setLevel(levels[0])
+    errors.setLevel(levels[1])
+
+
+def test_a_line_has_time_level_part_and_words(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("INFO")
+    logging.getLogger("rollcall.test").info("hello %s", "Ada")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
+    date, _, level, name, *words = line.split()
+    assert (len(date), level, name, words) == (10, "INFO", "rollcall.test:", ["hello", "Ada"])
+
+
+@pytest.mark.parametrize(("level", "lines"), [("DEBUG", 3), ("INFO", 2), ("ERROR", 1)])
+def test_what_is_below_the_level_is_not_logged(level: str, lines: int, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(level)
+    log = logging.getLogger("rollcall.test")
+    log.debug("a")
+    log.info("b")
+    log.error("c")
+    assert len(capsys.readouterr().err.splitlines()) == lines
+
+
+def test_who_asked_for_which_path_is_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("DEBUG")
+    logging.getLogger("uvicorn.access").info('"GET /api/v1/people/1 HTTP/1.1" 200')
+    assert capsys.readouterr().err == ""
+
+
+def test_a_start_that_fails_is_not_told_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("INFO")
+    log = logging.getLogger("uvicorn.error")
+    log.error("Traceback (most recent call last):\n  ...")
+    log.error("Application startup failed. Exiting.")
+    assert [line.split(": ", 1)[1] for line in capsys.readouterr().err.splitlines()] == [
+        "Application startup failed. Exiting."
+    ]
