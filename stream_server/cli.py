@@ -46,7 +46,9 @@ def rollcall() -> None:
 def main() -> None:
     """Entry point: an error of ours is one line that says what to do, not a traceback."""
     try:
-        rollcall(standalone_mode=False)
+        code = rollcall(standalone_mode=False)
+        if isinstance(code, int):  # what a command gave to `Context.exit`
+            sys.exit(code)
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpx
@@ -37,6 +38,8 @@ class ServerClient:
     """
 
     def __init__(self, base_url: str, token: str, *, timeout_s: float = 10.0) -> None:
+        """Raises ServerAway when no server can be at such an address."""
+        _check_address(base_url)
         self.base_url = base_url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"}
         self._http = httpx.AsyncClient(base_url=self.base_url, headers=self._headers, timeout=timeout_s)
@@ -149,6 +152,16 @@ def local_token(settings: Settings) -> str:
             code="no_token",
         )
     return token
+
+
+def _check_address(base_url: str) -> None:
+    try:
+        parts = urlsplit(base_url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # half an IPv6 address, or a port that is none
+        usable = False
+    if not usable:
+        raise ServerAway(f"{base_url} is no address of a server", hint="an address is like http://127.0.0.1:8000")
 
 
 def _away(base_url: str, error: Exception) -> ServerAway:

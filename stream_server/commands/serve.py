@@ -46,8 +46,12 @@ def run(settings: Settings) -> None:
 
     configure_logging(settings.log_level)
     try:
-        listening = _listen(settings)
-        app = create_app(settings)
+        listening = _listen(settings)  # before a token is made: one that is never printed helps nobody
+        try:
+            app = create_app(settings)
+        except BaseException:
+            listening.close()
+            raise
     except UnavailableError as error:
         say_error(error)
         sys.exit(EXIT_UNAVAILABLE)
