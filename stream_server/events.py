@@ -9,7 +9,7 @@ that a slow one costs no memory and misses nothing, and one that comes back goes
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -104,13 +104,13 @@ class EventBus:
         while True:
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception_type(UnavailableError),
-                wait=wait_exponential_jitter(initial=0.2, max=5.0, jitter=0.5),
+                wait=wait_exponential_jitter(multiplier=0.2, max=5.0, jitter=0.5),
                 before_sleep=before_sleep_log(log, logging.INFO),
             ):
                 with attempt:
                     await self._follow_outbox()
 
-    async def follow(self, after: int | None = None) -> AsyncIterator[Event | StatusNotice | KeepAlive]:
+    async def follow(self, after: int | None = None) -> AsyncGenerator[Event | StatusNotice | KeepAlive, None]:
         """Events behind `after` (None: from now on), then live ones, without gap or repeat, for ever.
 
         The server's status comes first and whenever it changes; KeepAlive when nothing came for a while.

@@ -68,7 +68,7 @@ class PeopleKeeper:
             self._stale.clear()
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception_type(UnavailableError),
-                wait=wait_exponential_jitter(initial=0.2, max=5.0),
+                wait=wait_exponential_jitter(multiplier=0.2, max=5.0),
             ):
                 with attempt:
                     await self.load()

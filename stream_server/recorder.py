@@ -122,7 +122,7 @@ class Recorder:
             async for attempt in AsyncRetrying(
                 # OSError: a full disk cannot hold the mark of what is stored; storing it twice is harmless.
                 retry=retry_if_exception_type((UnavailableError, OSError)),
-                wait=wait_exponential_jitter(initial=0.2, max=3.0),
+                wait=wait_exponential_jitter(multiplier=0.2, max=3.0),
             ):
                 with attempt:
                     await self._replay_all()

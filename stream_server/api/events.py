@@ -1,13 +1,12 @@
 """Live events: server-sent events over HTTP, and the same over a WebSocket."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, WebSocket
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocketDisconnect
 
 from recognition.errors import RequestError, RollcallError
 from stream_server.api.request import ServicesOf, services_of
@@ -21,6 +20,8 @@ socket_router = APIRouter()
 
 SEND_TIMEOUT_S = 20.0
 
+Follower = AsyncGenerator[Event | StatusNotice | KeepAlive, None]
+
 
 class BadEventId(RequestError):
     """The id to go on from is no number."""
@@ -32,6 +33,10 @@ class EventStream(StreamingResponse):
     """Server-sent events that give up on a reader who takes nothing for a while."""
 
     media_type = "text/event-stream"
+
+    def __init__(self, first: Event | StatusNotice | KeepAlive, follower: Follower) -> None:
+        super().__init__(_chunks(first, follower), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        self._follower = follower
 
     async def stream_response(self, send: Send) -> None:
         """Send every chunk within a time limit."""
@@ -48,6 +53,8 @@ class EventStream(StreamingResponse):
             await super().__call__(scope, receive, send)
         except* TimeoutError:
             pass  # too slow: the connection ends, and Last-Event-ID takes up the thread
+        finally:
+            await self._follower.aclose()  # at once, and not when memory is tidied up: there are only so many places
 
 
 @router.get(
@@ -70,16 +77,7 @@ async def follow_events(
     start = after if last_event_id is None else _event_id(last_event_id)
     follower = services.bus.follow(start)
     first = await anext(follower)  # refused here, while there is still a status code to say so
-
-    async def chunks() -> AsyncIterator[str]:
-        try:
-            yield _chunk(first)
-            async for item in follower:
-                yield _chunk(item)
-        finally:
-            await follower.aclose()  # type: ignore[attr-defined]
-
-    return EventStream(chunks(), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+    return EventStream(first, follower)
 
 
 @socket_router.websocket("/ws/v1/events")
@@ -104,13 +102,13 @@ async def events_socket(socket: WebSocket) -> None:
                 task.cancel()
             await asyncio.gather(sending, reading, return_exceptions=True)
     finally:
-        await follower.aclose()  # type: ignore[attr-defined]
+        await follower.aclose()
 
 
 async def _send_events(
     socket: WebSocket,
     first: Event | StatusNotice | KeepAlive,
-    follower: AsyncIterator[Event | StatusNotice | KeepAlive],
+    follower: Follower,
 ) -> None:
     await _send(socket, first)
     async for item in follower:
@@ -126,11 +124,9 @@ async def _send(socket: WebSocket, item: Event | StatusNotice | KeepAlive) -> No
 
 
 async def _until_gone(socket: WebSocket) -> None:
-    try:
-        while True:
-            await socket.receive_text()  # nothing is expected; what comes is ignored
-    except (WebSocketDisconnect, KeyError):
-        return
+    # Nothing is expected; what comes, text or not, is ignored.
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        continue
 
 
 def _event_id(text: str) -> int:
@@ -141,6 +137,12 @@ def _event_id(text: str) -> int:
     if not 0 <= number < 2**63:
         raise BadEventId("the event id to go on from is no number", hint="send the id of the last event you have")
     return number
+
+
+async def _chunks(first: Event | StatusNotice | KeepAlive, follower: Follower) -> AsyncIterator[str]:
+    yield _chunk(first)
+    async for item in follower:
+        yield _chunk(item)
 
 
 def _chunk(item: Event | StatusNotice | KeepAlive) -> str:

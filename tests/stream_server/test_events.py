@@ -9,7 +9,7 @@ from tenacity import wait_none
 
 from recognition.errors import UnavailableError
 from stream_server import events as events_module
-from stream_server.events import PAGE, EventBus, KeepAlive, TooManySubscribers
+from stream_server.events import GALLERY_CHANGED, PAGE, EventBus, KeepAlive, TooManySubscribers
 from stream_server.messages import Event, StatusNotice
 
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -194,7 +194,7 @@ async def test_events_in_any_rhythm_reach_every_follower_once_and_in_order() -> 
         for ids, first in zip(await asyncio.gather(*waiting), (20, 0, 5, 20), strict=True):
             assert ids == list(range(first + 1, 201))
         for follower in followers:
-            await follower.aclose()  # type: ignore[attr-defined]
+            await follower.aclose()
 
 
 async def test_a_slow_follower_costs_no_memory_and_catches_up() -> None:
@@ -279,11 +279,11 @@ async def test_one_follower_too_many_is_refused_until_another_leaves() -> None:
         await anext(third)
     assert (refused.value.code, bus.followers) == ("too_many_subscribers", 2)
     assert "MAX_SUBSCRIBERS" in refused.value.hint
-    await first.aclose()  # type: ignore[attr-defined]
+    await first.aclose()
     fourth = bus.follow()
     await anext(fourth)
     for follower in (second, fourth):
-        await follower.aclose()  # type: ignore[attr-defined]
+        await follower.aclose()
     assert bus.followers == 0
 
 
@@ -307,6 +307,23 @@ async def test_handlers_get_every_new_event_once_and_none_of_the_past() -> None:
         source.add(10)
         await until(lambda: bus.last_id == 13)
     assert heard == list(range(4, 14))
+
+
+async def test_a_change_of_the_gallery_empties_the_memory_so_that_an_erased_name_is_gone() -> None:
+    source = MemoryOutbox()
+    bus = await started(source)
+    with running(bus):
+        source.add(5)
+        await until(lambda: bus.last_id == 5)
+        source.rows = [event.model_copy(update={"data": {"name": ""}}) for event in source.rows]
+        source.rows.append(Event(id=6, type=GALLERY_CHANGED, at=AT, data={}))
+        source.add()
+        await until(lambda: bus.last_id == 7)
+        async with aclosing(bus.follow(after=3)) as follower:
+            await anext(follower)
+            events = [await anext(follower) for _ in range(4)]
+    assert [event.id for event in events if isinstance(event, Event)] == [4, 5, 6, 7]
+    assert [event.data for event in events if isinstance(event, Event)] == [{"name": ""}] * 2 + [{}] * 2
 
 
 async def test_a_handler_that_fails_holds_up_neither_the_others_nor_the_bus() -> None:
