@@ -1,0 +1,148 @@
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from recognition.errors import ModelError
+from stream_server import health
+from stream_server.health import STAND_IN, readiness
+from stream_server.messages import Readiness, StatusNotice
+from stream_server.sampler import Pacing, Sampler
+
+
+class Bus:
+    """Notes the statuses that followers are told."""
+
+    def __init__(self) -> None:
+        self.connected = True
+        self.last_id = 7
+        self.followers = 2
+        self.told: list[StatusNotice] = []
+        self.news = asyncio.Event()
+
+    def set_status(self, status: StatusNotice) -> None:
+        self.told.append(status)
+        self.news.set()
+
+    async def next(self) -> StatusNotice:
+        async with asyncio.timeout(10):
+            await self.news.wait()
+        self.news.clear()
+        return self.told[-1]
+
+
+def make_services(**changes: Any) -> Any:
+    """The parts of a server that does well."""
+    chosen = SimpleNamespace(
+        detector="yunet.onnx", embedder="face.onnx", detector_digest="d", model_id="m", stand_in=False
+    )
+    services = SimpleNamespace(
+        models=SimpleNamespace(chosen=chosen, engine=SimpleNamespace(value="opencv")),
+        sampler=Sampler(Pacing()),
+        recorder=SimpleNamespace(spooling=False, pending=0, stored=3, dropped=0, failed=0),
+        people=SimpleNamespace(people=2, templates=5, of_other_models=0),
+        executor=SimpleNamespace(threads=2, refused_single=0),
+        hub=SimpleNamespace(connected=1),
+        bus=Bus(),
+        models_ready=True,
+        models_problem=None,
+    )
+    for path, value in changes.items():
+        *way, name = path.split("__")
+        target: Any = services
+        for step in way:
+            target = getattr(target, step)
+        setattr(target, name, value)
+    return services
+
+
+def test_a_server_that_does_well_is_ok_and_says_what_it_works_with() -> None:
+    ready = readiness(make_services())
+    assert (ready.status, ready.reasons) == ("ok", ())
+    assert ready.gallery == {"people": 2, "templates": 5, "templates_of_other_models": 0}
+    assert (ready.storage["state"], ready.storage["stored"], ready.storage["last_event_id"]) == ("ok", 3, 7)
+    assert ready.sockets == {"cameras": 1, "event_followers": 2}
+    assert ready.detector == {"file": "yunet.onnx", "sha256": "d", "engine": "opencv", "stand_in": False}
+    assert ready.memory["rss_mb"] > 0
+    assert Readiness.model_validate_json(ready.model_dump_json()) == ready
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"models__chosen__stand_in": True}, "BlazeFace"),
+        ({"bus__connected": False}, "database is away"),
+        ({"recorder__spooling": True}, "database is away"),
+        ({"recorder__dropped": 1}, "lost"),
+        ({"people__of_other_models": 4}, "enrol these people again"),
+    ],
+)
+async def test_what_is_less_than_it_should_be_is_a_reason(change: dict[str, Any], word: str) -> None:
+    ready = readiness(make_services(**change))
+    assert ready.status == "degraded"
+    (reason,) = ready.reasons
+    assert word in reason
+
+
+async def test_a_server_whose_models_are_not_loaded_is_starting() -> None:
+    ready = readiness(make_services(models_ready=False, bus__connected=False))
+    assert (ready.status, ready.reasons) == ("starting", ())
+
+
+async def loaded() -> None:
+    return None
+
+
+async def broken() -> None:
+    raise ModelError("the face network is cut short", hint="run `rollcall models build`")
+
+
+async def watched(services: Any, warm_up: Any) -> tuple["asyncio.Task[None]", StatusNotice]:
+    watching = asyncio.create_task(health.watch(services, asyncio.create_task(warm_up)))
+    return watching, await services.bus.next()
+
+
+async def stop(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_followers_are_told_when_the_models_are_loaded() -> None:
+    services = make_services(models_ready=False)
+    watching, status = await watched(services, loaded())
+    assert services.models_ready
+    assert status == StatusNotice(state="ok")
+    await stop(watching)
+
+
+async def test_models_that_cannot_be_loaded_are_said_and_the_server_stays_up(caplog: pytest.LogCaptureFixture) -> None:
+    services = make_services(models_ready=False)
+    watching, status = await watched(services, broken())
+    assert status.state == "starting"
+    assert "cut short" in status.reasons[0]
+    assert "rollcall models build" in status.reasons[0]
+    assert "cut short" in caplog.text
+    assert not watching.done()
+    await stop(watching)
+
+
+async def test_a_change_is_told_at_the_next_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "LOOK_EVERY_S", 0.0)
+    services = make_services()
+    watching, _ = await watched(services, loaded())
+    services.bus.connected = False
+    while (status := await services.bus.next()).state == "ok":
+        pass
+    assert "database is away" in status.reasons[0]
+    services.bus.connected = True
+    while (status := await services.bus.next()).state != "ok":
+        pass
+    await stop(watching)
+
+
+async def test_the_stand_in_is_said_at_the_start(caplog: pytest.LogCaptureFixture) -> None:
+    watching, status = await watched(make_services(models__chosen__stand_in=True), loaded())
+    assert status.reasons == (STAND_IN,)
+    assert STAND_IN in caplog.text
+    await stop(watching)

@@ -1,0 +1,163 @@
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pytest
+import pytest_asyncio
+from tenacity import wait_none
+
+from recognition.types import Template
+from storage import templates as template_table
+from storage.errors import StorageUnavailable
+from stream_server import people as people_module
+from stream_server.events import GALLERY_CHANGED
+from stream_server.messages import Event
+from stream_server.people import PeopleKeeper
+
+MODEL = "model-a"
+
+
+class Tables:
+    """Enrolled people in memory, in place of the tables and of the pool."""
+
+    def __init__(self) -> None:
+        self.names: dict[UUID, str] = {}
+        self.others = 0
+        self.away = False
+        self.reads = 0
+        self.read = asyncio.Event()
+        self.tried_while_away = asyncio.Event()
+
+    def enrol(self, number: int, name: str) -> None:
+        self.names[UUID(int=number)] = name
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator["Tables"]:
+        if self.away:
+            self.tried_while_away.set()
+            raise StorageUnavailable("away")
+        yield self
+
+    async def load_gallery(self, _: Any, model_id: str) -> list[Template]:
+        assert model_id == MODEL
+        self.reads += 1
+        return [
+            Template(f"{person_id}-1", str(person_id), MODEL, np.full(128, person_id.int, np.float32))
+            for person_id in self.names
+        ]
+
+    async def enrolled_names(self, _: Any, model_id: str) -> dict[UUID, str]:
+        return dict(self.names)
+
+    async def count_by_model(self, _: Any) -> dict[str, int]:
+        self.read.set()
+        return {MODEL: len(self.names)} | ({"model-b": self.others} if self.others else {})
+
+
+@pytest.fixture
+def tables(monkeypatch: pytest.MonkeyPatch) -> Tables:
+    tables = Tables()
+    for name in ("load_gallery", "enrolled_names", "count_by_model"):
+        monkeypatch.setattr(template_table, name, getattr(tables, name))
+    monkeypatch.setattr(people_module, "DEBOUNCE_S", 0.0)
+    monkeypatch.setattr(people_module, "wait_exponential_jitter", lambda **_: wait_none())
+    tables.enrol(1, "Ada")
+    return tables
+
+
+@pytest_asyncio.fixture
+async def keeper(tables: Any) -> AsyncIterator[PeopleKeeper]:
+    keeper = PeopleKeeper(tables, MODEL)
+    await keeper.load()
+    running = asyncio.create_task(keeper.run())
+    yield keeper
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+def changed(type_: str = GALLERY_CHANGED) -> Event:
+    return Event(id=1, type=type_, at=datetime(2026, 3, 2, tzinfo=UTC), data={})
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+async def test_names_and_templates_are_those_of_the_tables(keeper: PeopleKeeper, tables: Tables) -> None:
+    assert keeper.name(str(UUID(int=1))) == "Ada"
+    assert keeper.name(str(UUID(int=2))) is None
+    assert (keeper.people, keeper.templates, keeper.of_other_models) == (1, 1, 0)
+    match = keeper.gallery.search(np.full(128, 1, np.float32))
+    assert match is not None
+    assert match.person_id == str(UUID(int=1))
+
+
+async def test_nobody_is_enrolled_before_the_first_look(tables: Any) -> None:
+    keeper = PeopleKeeper(tables, MODEL)
+    assert (keeper.people, len(keeper.gallery), keeper.gallery.model_id) == (0, 0, MODEL)
+
+
+async def test_a_change_is_seen_and_a_gallery_in_use_stays_as_it_is(keeper: PeopleKeeper, tables: Tables) -> None:
+    in_use = keeper.gallery
+    tables.enrol(2, "Bob")
+    keeper.on_event(changed())
+    await until(lambda: keeper.people == 2)
+    assert (len(in_use), len(keeper.gallery)) == (1, 2)
+    assert in_use.generation != keeper.gallery.generation
+
+
+async def test_somebody_who_was_erased_has_neither_name_nor_template(keeper: PeopleKeeper, tables: Tables) -> None:
+    tables.names.clear()
+    keeper.on_event(changed())
+    await until(lambda: keeper.people == 0)
+    assert keeper.name(str(UUID(int=1))) is None
+    assert keeper.gallery.search(np.full(128, 1, np.float32)) is None
+
+
+async def test_events_of_other_kinds_read_nothing(keeper: PeopleKeeper, tables: Tables) -> None:
+    keeper.on_event(changed("attendance.marked"))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert tables.reads == 1
+
+
+async def test_many_changes_at_once_are_read_once(keeper: PeopleKeeper, tables: Tables) -> None:
+    for number in range(2, 100):
+        tables.enrol(number, str(number))
+        keeper.on_event(changed())
+    await until(lambda: keeper.people == 99)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert tables.reads == 2
+
+
+async def test_a_change_while_it_is_read_is_read_again(keeper: PeopleKeeper, tables: Tables) -> None:
+    tables.read.clear()
+    keeper.on_event(changed())
+    await tables.read.wait()
+    tables.enrol(2, "Bob")
+    keeper.on_event(changed())
+    await until(lambda: keeper.people == 2)
+
+
+async def test_a_change_during_an_outage_is_seen_after_it(keeper: PeopleKeeper, tables: Tables) -> None:
+    tables.away = True
+    tables.enrol(2, "Bob")
+    keeper.on_event(changed())
+    await tables.tried_while_away.wait()
+    assert keeper.people == 1
+    tables.away = False
+    await until(lambda: keeper.people == 2)
+
+
+async def test_templates_of_other_models_are_counted_and_not_compared(keeper: PeopleKeeper, tables: Tables) -> None:
+    tables.others = 3
+    keeper.on_event(changed())
+    await until(lambda: keeper.of_other_models == 3)
+    assert keeper.templates == 1
