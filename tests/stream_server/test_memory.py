@@ -18,4 +18,4 @@ def test_the_peak_is_not_below_what_is_held_now() -> None:
 
 def test_the_peak_stands_in_where_the_kernel_does_not_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(memory, "_STATM", tmp_path / "nothing")
-    assert memory.rss_mb() == memory.peak_rss_mb()
+    assert memory.rss_mb() == pytest.approx(memory.peak_rss_mb(), rel=0.05)
