@@ -30,6 +30,7 @@ MESSAGES = (
     "AttendanceNotice",
     "ErrorNotice",
     "Event",
+    "GapNotice",
     "StatusNotice",
 )
 

@@ -1,5 +1,6 @@
 """Finding faces: the interface, its settings, and the choice among detectors."""
 
+import threading
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from recognition.engines import EngineKind, make_engine
+from recognition.engines import Engine, EngineKind, make_engine
 from recognition.types import Detection, ImageBgr
 
 
@@ -41,6 +42,22 @@ class FaceDetector(Protocol):
         ...
 
 
+class SharedDetector:
+    """A detector shared by several threads, which take turns.
+
+    OpenCV keeps about 27 MB for every loaded YuNet at 640x480; waiting for a turn is cheaper than another one.
+    """
+
+    def __init__(self, detector: FaceDetector) -> None:
+        self._detector = detector
+        self._turn = threading.Lock()
+
+    def detect(self, image_bgr: ImageBgr) -> list[Detection]:
+        """The faces in uint8 (height, width, 3) BGR, surest first; empty when there are none."""
+        with self._turn:
+            return self._detector.detect(image_bgr)
+
+
 def make_detector(
     path: Path,
     *,
@@ -52,14 +69,21 @@ def make_detector(
 
     Raises ModelError if the file cannot be loaded.
     """
+    return detector_on(make_engine(path, engine), kind=kind, settings=settings)
+
+
+def detector_on(
+    engine: Engine, *, kind: DetectorKind = DetectorKind.YUNET, settings: DetectionSettings | None = None
+) -> FaceDetector:
+    """A detector on a network that is loaded already, and that several detectors may share."""
     settings = settings or DetectionSettings()
     if kind is DetectorKind.YUNET:
         from recognition.yunet import YuNetDetector
 
-        return YuNetDetector(make_engine(path, engine), settings)
+        return YuNetDetector(engine, settings)
     from recognition.blazeface import BlazeFaceDetector
 
-    return BlazeFaceDetector(make_engine(path, engine), settings)
+    return BlazeFaceDetector(engine, settings)
 
 
 def detect_close_up(detector: FaceDetector, image_bgr: ImageBgr) -> list[Detection]:

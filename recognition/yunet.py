@@ -24,10 +24,12 @@ class YuNetDetector:
     def __init__(self, engine: Engine, settings: DetectionSettings) -> None:
         self._engine = engine
         self._settings = settings
+        # Kept from picture to picture: 4 MB that would be asked of the kernel, zeroed and given back for each.
+        self._buffer: NDArray[np.float32] = np.empty(0, np.float32)
 
     def detect(self, image_bgr: ImageBgr) -> list[Detection]:
         """The faces in uint8 (height, width, 3) BGR, surest first, in pixels of the given picture."""
-        blob, scale_xy = input_blob(image_bgr, self._settings.width_px)
+        blob, scale_xy, self._buffer = input_blob(image_bgr, self._settings.width_px, self._buffer)
         outputs = self._engine.run(blob)
         boxes, landmarks, scores = decode_outputs(outputs, blob.shape[3], self._settings.score_min)
         kept = non_maximum_suppression(
@@ -45,10 +47,13 @@ class YuNetDetector:
         ]
 
 
-def input_blob(image_bgr: ImageBgr, width_px: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The network's input (1, 3, h, w), BGR 0..255, and the scale (x, y) from picture to input.
+def input_blob(
+    image_bgr: ImageBgr, width_px: int, buffer: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """The network's input (1, 3, h, w), BGR 0..255; the scale (x, y) from picture to input; and the buffer it lies in.
 
-    The picture lies at the top left, zeros below and right of it up to a multiple of 32. It is never enlarged.
+    The picture lies at the top left, zeros below and right of it up to a multiple of 32. It is never enlarged. The
+    input is a part of `buffer`, float32 of one dimension, or of a new one where that is too small.
     """
     import cv2
 
@@ -59,9 +64,14 @@ def input_blob(image_bgr: ImageBgr, width_px: int) -> tuple[NDArray[np.float32],
         resized = cv2.resize(image_bgr, (scaled_width, scaled_height), interpolation=cv2.INTER_AREA)
         image_bgr = np.asarray(resized, np.uint8)
     padded_height, padded_width = (-(-side // _MULTIPLE) * _MULTIPLE for side in (scaled_height, scaled_width))
-    blob = np.zeros((1, 3, padded_height, padded_width), np.float32)
+    length = 3 * padded_height * padded_width
+    if buffer.size < length:
+        buffer = np.empty(length, np.float32)
+    blob = buffer[:length].reshape(1, 3, padded_height, padded_width)
     blob[0, :, :scaled_height, :scaled_width] = image_bgr.transpose(2, 0, 1)
-    return blob, np.array([scaled_width / width, scaled_height / height], np.float32)
+    blob[0, :, scaled_height:] = 0
+    blob[0, :, :, scaled_width:] = 0
+    return blob, np.array([scaled_width / width, scaled_height / height], np.float32), buffer
 
 
 def decode_outputs(

@@ -171,6 +171,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         ("events", bus.run()),
         ("gallery", people.run()),
         ("housekeeping", housekeeping.run(services)),
+        ("memory", housekeeping.give_back_memory()),
         ("status", health.watch(services, warm_up)),
         ("recognition", hub.run()),
     ):

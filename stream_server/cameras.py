@@ -31,7 +31,7 @@ class CameraRegistry:
             raise NotFound(
                 "that is no camera id",
                 hint="use small letters, digits, - and _, 64 at most",
-                code="bad_camera_id",
+                code="camera_id_invalid",
             )
         if self._auto_register:
             await self.add(camera_id, None)

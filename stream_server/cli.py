@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from recognition.errors import RollcallError
+from recognition.errors import RollcallError, UnavailableError
 
 COMMANDS = {
     "serve": ("stream_server.commands.serve", "serve"),
@@ -58,7 +58,7 @@ def main() -> None:
         sys.exit(stop.exit_code)
     except RollcallError as error:
         say_error(error)
-        sys.exit(EXIT_FAILED)
+        sys.exit(EXIT_UNAVAILABLE if isinstance(error, UnavailableError) else EXIT_FAILED)
 
 
 EXIT_FAILED = 1

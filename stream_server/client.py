@@ -161,7 +161,7 @@ def _check_address(base_url: str) -> None:
     except ValueError:  # half an IPv6 address, or a port that is none
         usable = False
     if not usable:
-        raise ServerAway(f"{base_url} is no address of a server", hint="an address is like http://127.0.0.1:8000")
+        raise RequestError(f"{base_url} is no address of a server", hint="an address is like http://127.0.0.1:8000")
 
 
 def _away(base_url: str, error: Exception) -> ServerAway:

@@ -97,6 +97,6 @@ def own_cast(folder: Path, video: Path) -> Cast:
 
     def frames(_: str, fps: float) -> Iterator[tuple[float, bytes]]:
         for at_s, image_bgr in video_frames(str(video), fps, max_width_px=1280):
-            yield at_s, encode_jpeg(image_bgr, 85)
+            yield at_s, encode_jpeg(image_bgr, 92)
 
     return Cast(people, ("camera-1",), frames, seconds, None, f"one camera shows {video.name}")

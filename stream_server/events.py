@@ -16,7 +16,7 @@ from typing import Protocol
 from tenacity import AsyncRetrying, before_sleep_log, retry_if_exception_type, wait_exponential_jitter
 
 from recognition.errors import UnavailableError
-from stream_server.messages import Event, StatusNotice
+from stream_server.messages import Event, GapNotice, StatusNotice
 
 log = logging.getLogger("rollcall.events")
 
@@ -60,6 +60,9 @@ class TooManySubscribers(UnavailableError):
 
 class KeepAlive:
     """Nothing happened for a while."""
+
+
+BusItem = Event | GapNotice | StatusNotice | KeepAlive
 
 
 class EventBus:
@@ -110,10 +113,11 @@ class EventBus:
                 with attempt:
                     await self._follow_outbox()
 
-    async def follow(self, after: int | None = None) -> AsyncGenerator[Event | StatusNotice | KeepAlive, None]:
+    async def follow(self, after: int | None = None) -> AsyncGenerator[BusItem, None]:
         """Events behind `after` (None: from now on), then live ones, without gap or repeat, for ever.
 
-        The server's status comes first and whenever it changes; KeepAlive when nothing came for a while.
+        GapNotice comes first where that is not possible, because events were forgotten. The server's status comes
+        before the events and whenever it changes, KeepAlive when nothing came for a while.
         """
         if self.followers >= self._max_followers:
             raise TooManySubscribers(
@@ -123,6 +127,8 @@ class EventBus:
         self.followers += 1
         try:
             last_id = await self._begin_behind(after)
+            if (gap := await self._gap_behind(last_id)) is not None:
+                yield gap
             status: StatusNotice | None = None
             while True:
                 tick = self._tick
@@ -153,6 +159,16 @@ class EventBus:
             return min(after, await self._source.latest_id())
         except UnavailableError:
             return after
+
+    async def _gap_behind(self, last_id: int) -> GapNotice | None:
+        """Says so when the event that a reader has seen last is itself forgotten, and maybe others behind it."""
+        if last_id == 0 or last_id >= self._behind_ring:
+            return None
+        try:
+            oldest_id = await self._source.oldest_id()
+        except UnavailableError:
+            return None
+        return GapNotice(oldest_id=oldest_id) if oldest_id > last_id else None
 
     async def _read(self, last_id: int) -> Sequence[Event]:
         if last_id >= self._last_id:

@@ -7,12 +7,14 @@ from datetime import timedelta
 from recognition.errors import UnavailableError
 from storage import outbox
 from storage.embedded import EmbeddedPostgres
+from stream_server import memory
 from stream_server.services import Services
 
 log = logging.getLogger("rollcall.housekeeping")
 
 EVERY_S = 3600.0
 LOOK_AT_POSTGRES_EVERY_S = 2.0
+GIVE_BACK_EVERY_S = 5.0
 
 
 async def run(services: Services) -> None:
@@ -27,6 +29,13 @@ async def run(services: Services) -> None:
         except UnavailableError as error:
             log.info("old events stay for now: %s", error)
         await asyncio.sleep(EVERY_S)
+
+
+async def give_back_memory() -> None:
+    """Give free memory back to the kernel now and then, for ever."""
+    while True:
+        await asyncio.sleep(GIVE_BACK_EVERY_S)
+        await asyncio.to_thread(memory.give_back)
 
 
 async def keep_postgres_running(server: EmbeddedPostgres) -> None:

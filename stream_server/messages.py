@@ -42,7 +42,9 @@ class Hello(BaseModel):
 
     type: Literal["hello"]
     client: str = Field("", max_length=200, description="Name and version of the client, for the log.")
-    max_fps: float | None = Field(None, gt=0, le=240, description="The most frames a second it can send.")
+    max_fps: float | None = Field(
+        None, gt=0, le=240, description="The most frames a second it can send; it is asked for no more."
+    )
     faces: bool = Field(True, description="False: send no `faces` messages, the camera shows no boxes.")
 
 
@@ -137,6 +139,13 @@ class Event(Shape):
     type: str
     at: datetime
     data: dict[str, Any]
+
+
+class GapNotice(Shape):
+    """The events right behind the one that was asked for are no longer kept: read the lists anew, then follow."""
+
+    type: Literal["gap"] = "gap"
+    oldest_id: int = Field(description="The oldest event that is kept; the stream goes on with it.")
 
 
 class StatusNotice(Shape):

@@ -2,12 +2,13 @@
 
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass
 
 from recognition.decision import DecisionPolicy
-from recognition.detection import DetectionSettings, DetectorKind, make_detector
+from recognition.detection import DetectionSettings, DetectorKind, FaceDetector, SharedDetector, detector_on
 from recognition.embedding import FaceEmbedder, OnnxFaceEmbedder
-from recognition.engines import EngineKind
+from recognition.engines import Engine, EngineKind, make_engine
 from recognition.frames import DecodeLimits
 from recognition.models.store import (
     BLAZEFACE,
@@ -35,7 +36,8 @@ class ChosenModels:
 
 
 class LoadedModels:
-    """Makes recognisers: a detector for each thread, one face network for all.
+    """Makes recognisers, one for each thread: detection networks are shared where that saves memory, and there is
+    one face network for all.
 
     Raises ModelError when a file is missing or not the pinned one, at once and not at the first face.
     """
@@ -67,22 +69,32 @@ class LoadedModels:
         )
         self._detection = DetectionSettings(width_px=recognition.detection_width_px)
         self._store = store
+        self._detectors_max = recognition.detectors
+        self._detectors: deque[FaceDetector] = deque()
+        self._session: Engine | None = None
         self._embedder: FaceEmbedder | None = None
         self._lock = threading.Lock()
 
     def make_recogniser(self) -> Recogniser:
         """A recogniser for the calling thread. Safe to call from several threads at once."""
-        detector = make_detector(
-            self._store.path(self.chosen.detector),
-            kind=DetectorKind.BLAZEFACE if self.chosen.detector == BLAZEFACE else DetectorKind.YUNET,
-            engine=self.engine,
-            settings=self._detection,
-        )
-        return Recogniser(detector, self._shared_embedder(), settings=self.pipeline, clock=time.perf_counter)
+        return Recogniser(self._detector(), self._shared_embedder(), settings=self.pipeline, clock=time.perf_counter)
 
     def make_state(self) -> CameraState:
         """The state of a camera that has sent nothing yet."""
         return CameraState(self.pipeline)
+
+    def _detector(self) -> FaceDetector:
+        """One of the thread's own on a shared ONNX Runtime session, or a turn on one of OpenCV's few networks."""
+        kind = DetectorKind.BLAZEFACE if self.chosen.detector == BLAZEFACE else DetectorKind.YUNET
+        with self._lock:
+            if self.engine is EngineKind.ONNXRUNTIME:
+                self._session = self._session or make_engine(self._store.path(self.chosen.detector), self.engine)
+                return detector_on(self._session, kind=kind, settings=self._detection)
+            if len(self._detectors) < self._detectors_max:
+                engine = make_engine(self._store.path(self.chosen.detector), self.engine)
+                self._detectors.append(SharedDetector(detector_on(engine, kind=kind, settings=self._detection)))
+            self._detectors.rotate(-1)
+            return self._detectors[0]
 
     def _shared_embedder(self) -> FaceEmbedder:
         with self._lock:

@@ -22,7 +22,7 @@ class Pacing:
     which `utilisation` is given away, divided by the number of cameras, within `min_fps` and `max_fps`.
     """
 
-    max_fps: float = 5.0
+    max_fps: float = 10.0
     min_fps: float = 0.5
     threads: int = 2
     utilisation: float = 0.8

@@ -6,6 +6,7 @@ tracks. The newest connection of a camera is the one that counts; an older one i
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -66,6 +67,7 @@ class CameraSession:
     sequence: int = 0
     told_pace_fps: float = 0.0
     wants_faces: bool = True
+    max_fps: float = math.inf
     forget: asyncio.TimerHandle | None = field(default=None, repr=False)
 
 
@@ -125,7 +127,7 @@ class CameraHub:
         if session.sink is not None:
             session.sink.end(CLOSE_REPLACED, "another connection of this camera took over")
         session.sink = sink
-        session.wants_faces = True  # until this connection says otherwise
+        session.wants_faces, session.max_fps = True, math.inf  # until this connection says otherwise
         self._sampler.add(camera_id)
         session.told_pace_fps = self._sampler.pace_fps
         log.info("camera %s connected", camera_id)
@@ -220,7 +222,7 @@ class CameraHub:
                     dropped=counts.dropped,
                 )
             )
-        pace_fps = self._sampler.pace_fps
+        pace_fps = min(self._sampler.pace_fps, session.max_fps)
         if abs(pace_fps - session.told_pace_fps) >= 0.1 * session.told_pace_fps:
             session.told_pace_fps = pace_fps
             sink.tell(Pace(pace_fps=round(pace_fps, 2)))

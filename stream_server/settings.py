@@ -130,6 +130,9 @@ class RecognitionSettings(_Group):
     min_evidence_frames: int = Field(2, ge=2, le=20, description="Pictures of a track that must agree for a name.")
     kiosk: bool = Field(False, description="One picture is enough when a face is alone before the camera.")
     threads: int = Field(2, ge=1, le=64, description="Recognition threads; the number of cores is a good value.")
+    detectors: int = Field(
+        1, ge=1, le=64, description="Detection networks on OpenCV; threads share them. Each costs about 27 MB."
+    )
     detection_width_px: int = Field(
         640, ge=160, le=1920, description="Longer side of the picture that is searched for faces."
     )
@@ -146,7 +149,7 @@ class CameraSettings(_Group):
 
     max_cameras: int = Field(64, ge=1, description="Cameras streaming at one time; more are refused.")
     max_fps: float = Field(
-        5.0, gt=0, le=60, description="Frames a second asked of one camera when there is time for all."
+        10.0, gt=0, le=60, description="Frames a second asked of one camera when there is time for all."
     )
     min_fps: float = Field(0.5, gt=0, le=60, description="Frames a second asked of a camera under the heaviest load.")
     max_frame_bytes: int = Field(2**20, ge=4096, description="Largest message taken from a camera.")
@@ -156,7 +159,7 @@ class CameraSettings(_Group):
     )
     width_px: int = Field(640, ge=160, description="Picture width asked of a camera.")
     height_px: int = Field(480, ge=120, description="Picture height asked of a camera.")
-    jpeg_quality: int = Field(80, ge=10, le=100, description="JPEG quality asked of a camera.")
+    jpeg_quality: int = Field(85, ge=10, le=100, description="JPEG quality asked of a camera.")
     auto_register: bool = Field(False, description="Take frames from cameras that nobody has added.")
 
     @model_validator(mode="after")

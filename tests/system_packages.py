@@ -1,7 +1,7 @@
 """Install the Debian packages that tests need: run by `make test`.
 
-On Debian (or Ubuntu) as root the packages of `system_packages.txt` are installed when they are missing. Elsewhere nothing
-happens: the tests that need them are skipped, each with its reason, and counted at the end of the run.
+On Debian (or Ubuntu) as root the packages of `system_packages.txt` are installed when they are missing. Elsewhere
+nothing happens: the tests that need them are skipped, each with its reason, and counted at the end of the run.
 """
 
 import os
@@ -46,7 +46,9 @@ def main() -> int:
             ["apt-get", "--quiet=2", *command], env=environment, capture_output=True, text=True, check=False
         )
         if done.returncode != 0:
-            print(f"apt-get {command[0]} failed; tests that need {', '.join(packages)} are skipped:\n{done.stderr[-800:]}")
+            print(
+                f"apt-get {command[0]} failed; tests that need {', '.join(packages)} are skipped:\n{done.stderr[-800:]}"
+            )
             return 0
     return 0
 

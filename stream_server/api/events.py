@@ -12,15 +12,15 @@ from recognition.errors import RequestError, RollcallError
 from stream_server.api.request import ServicesOf, services_of
 from stream_server.auth import SUBPROTOCOL
 from stream_server.errors import response_to
-from stream_server.events import KeepAlive
-from stream_server.messages import Event, StatusNotice
+from stream_server.events import BusItem, KeepAlive
+from stream_server.messages import Event, GapNotice, StatusNotice
 
 router = APIRouter(tags=["events"])
 socket_router = APIRouter()
 
 SEND_TIMEOUT_S = 20.0
 
-Follower = AsyncGenerator[Event | StatusNotice | KeepAlive, None]
+Follower = AsyncGenerator[BusItem, None]
 
 
 class BadEventId(RequestError):
@@ -34,7 +34,7 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, first: Event | StatusNotice | KeepAlive, follower: Follower) -> None:
+    def __init__(self, first: BusItem, follower: Follower) -> None:
         super().__init__(_chunks(first, follower), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         self._follower = follower
 
@@ -107,7 +107,7 @@ async def events_socket(socket: WebSocket) -> None:
 
 async def _send_events(
     socket: WebSocket,
-    first: Event | StatusNotice | KeepAlive,
+    first: BusItem,
     follower: Follower,
 ) -> None:
     await _send(socket, first)
@@ -116,7 +116,7 @@ async def _send_events(
             await _send(socket, item)
 
 
-async def _send(socket: WebSocket, item: Event | StatusNotice | KeepAlive) -> None:
+async def _send(socket: WebSocket, item: BusItem) -> None:
     if isinstance(item, KeepAlive):
         return
     async with asyncio.timeout(SEND_TIMEOUT_S):
@@ -139,17 +139,17 @@ def _event_id(text: str) -> int:
     return number
 
 
-async def _chunks(first: Event | StatusNotice | KeepAlive, follower: Follower) -> AsyncIterator[str]:
+async def _chunks(first: BusItem, follower: Follower) -> AsyncIterator[str]:
     yield _chunk(first)
     async for item in follower:
         yield _chunk(item)
 
 
-def _chunk(item: Event | StatusNotice | KeepAlive) -> str:
+def _chunk(item: BusItem) -> str:
     match item:
         case KeepAlive():
             return ": still here\n\n"
-        case StatusNotice():
-            return f"event: status\ndata: {item.model_dump_json()}\n\n"
+        case StatusNotice() | GapNotice():
+            return f"event: {item.type}\ndata: {item.model_dump_json()}\n\n"
         case Event():
             return f"id: {item.id}\nevent: {item.type}\ndata: {item.model_dump_json()}\n\n"

@@ -9,6 +9,7 @@ import click
 
 from recognition.errors import UnavailableError
 from stream_server.cli import EXIT_UNAVAILABLE, say_error
+from stream_server.memory import limit_malloc
 from stream_server.settings import Settings, load_settings
 
 # A peer that acknowledges nothing for so long is gone. It also ends connections whose client never reads: nothing
@@ -39,6 +40,7 @@ def serve(host: str | None, port: int | None) -> None:
 
 def run(settings: Settings) -> None:
     """Serve; exits the process with 3 when the server cannot start."""
+    limit_malloc()  # before anything is imported that allocates much
     import uvicorn
 
     from stream_server.app import create_app

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import math
 from collections import deque
 
 from fastapi import APIRouter, WebSocket
@@ -21,7 +22,6 @@ log = logging.getLogger("rollcall.websocket")
 router = APIRouter()
 
 CLOSE_POLICY = 1008
-CLOSE_SLOW = 4408
 TOLD_MAX = 64
 BAD_TEXTS_MAX = 20
 
@@ -174,6 +174,7 @@ def _take_text(text: str, session: CameraSession) -> ErrorNotice | None:
             hint="docs/reference/websocket.md lists the messages",
         )
     session.wants_faces = hello.faces
+    session.max_fps = hello.max_fps or math.inf
     # Escaped, so that nobody can write lines of their own into the log.
     log.info("camera %s is %s", session.camera_id, ascii(hello.client)[1:-1] or "unnamed")
     return None

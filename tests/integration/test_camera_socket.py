@@ -218,7 +218,7 @@ async def test_a_message_of_20_mb_ends_the_connection_and_costs_no_memory(
 
 async def test_an_unknown_camera_is_refused_with_what_to_do(running_server: ChildServer) -> None:
     headers = {"Authorization": f"Bearer {running_server.token}"}
-    for camera, code in (("nobody-added-me", "unknown_camera"), ("Bad Id", "bad_camera_id")):
+    for camera, code in (("nobody-added-me", "unknown_camera"), ("Bad Id", "camera_id_invalid")):
         url = f"ws://127.0.0.1:{running_server.port}/ws/v1/camera/{camera.replace(' ', '%20')}"
         with pytest.raises(InvalidStatus) as refused:
             await connect(url, additional_headers=headers)

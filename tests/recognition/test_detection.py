@@ -1,11 +1,15 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 from recognition.boxes import iou_matrix
-from recognition.detection import DetectionSettings, DetectorKind, detect_close_up, make_detector
+from recognition.detection import DetectionSettings, DetectorKind, SharedDetector, detect_close_up, make_detector
 from recognition.engines import EngineKind
 from recognition.errors import ModelError
 from recognition.models.photographs import photographs
+from recognition.types import Detection, ImageBgr
 
 
 class NeedsMargin:
@@ -84,3 +88,22 @@ def test_a_tiny_picture_is_no_reason_to_fail(models_dir, yunet_path):
     ):
         assert detector.detect(np.zeros((16, 16, 3), np.uint8)) == []
         assert detector.detect(np.zeros((16, 4000, 3), np.uint8)) == []
+
+
+def test_threads_that_share_a_detector_take_turns() -> None:
+    inside: list[int] = []
+    most: list[int] = []
+
+    class Counting:
+        def detect(self, image_bgr: ImageBgr) -> list[Detection]:
+            inside.append(1)
+            most.append(len(inside))
+            time.sleep(0.001)  # long enough for another thread to come in, if it could
+            inside.pop()
+            return []
+
+    shared = SharedDetector(Counting())
+    picture = np.zeros((32, 32, 3), np.uint8)
+    with ThreadPoolExecutor(8) as pool:
+        assert all(found == [] for found in pool.map(lambda _: shared.detect(picture), range(40)))
+    assert max(most) == 1

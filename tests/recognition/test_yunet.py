@@ -5,6 +5,8 @@ from recognition.detection import DetectionSettings
 from recognition.types import LandmarkLayout
 from recognition.yunet import YuNetDetector, decode_outputs, input_blob
 
+EMPTY = np.empty(0, np.float32)
+
 
 def outputs_with(width, height, faces):
     """Network outputs that say: a face (stride, column, row, confidence), box as large as four cells."""
@@ -50,7 +52,7 @@ def test_values_beyond_one_do_not_make_a_score_beyond_one():
 
 
 def test_a_large_picture_is_made_smaller_and_filled_up_to_whole_cells():
-    blob, scale_xy = input_blob(np.full((768, 1366, 3), 7, np.uint8), 640)
+    blob, scale_xy, _ = input_blob(np.full((768, 1366, 3), 7, np.uint8), 640, EMPTY)
     assert blob.shape == (1, 3, 384, 640)
     assert blob[0, 0, 359, 639] == 7
     assert blob[0, 0, 360, 0] == 0
@@ -58,7 +60,7 @@ def test_a_large_picture_is_made_smaller_and_filled_up_to_whole_cells():
 
 
 def test_a_small_picture_is_not_enlarged():
-    blob, scale_xy = input_blob(np.zeros((50, 40, 3), np.uint8), 640)
+    blob, scale_xy, _ = input_blob(np.zeros((50, 40, 3), np.uint8), 640, EMPTY)
     assert blob.shape == (1, 3, 64, 64)
     assert scale_xy.tolist() == [1, 1]
 
@@ -74,3 +76,14 @@ def test_faces_come_back_in_pixels_of_the_picture_surest_first():
 
 def test_a_picture_without_faces_gives_none():
     assert YuNetDetector(ScriptedEngine([]), DetectionSettings()).detect(np.zeros((480, 640, 3), np.uint8)) == []
+
+
+def test_the_buffer_of_one_picture_serves_the_next_and_leaves_nothing_of_it() -> None:
+    first, _, buffer = input_blob(np.full((480, 640, 3), 255, np.uint8), 640, EMPTY)
+    second, _, same = input_blob(np.full((100, 90, 3), 7, np.uint8), 640, buffer)
+    assert same is buffer
+    assert np.shares_memory(first, second)
+    assert set(np.unique(second)) == {0.0, 7.0}
+    assert second[0, :, 100:].max() == second[0, :, :, 90:].max() == 0
+    _, _, larger = input_blob(np.zeros((960, 1280, 3), np.uint8), 1280, buffer)
+    assert larger.size > buffer.size

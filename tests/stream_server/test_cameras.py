@@ -82,6 +82,6 @@ async def test_what_is_no_camera_id_is_refused_without_asking_the_database(table
     for auto_register in (False, True):
         with pytest.raises(NotFound) as refused:
             await registry(table, auto_register=auto_register).require(camera_id)
-        assert refused.value.code == "bad_camera_id"
+        assert refused.value.code == "camera_id_invalid"
     assert table.reads == 0
     assert table.rows == {"door"}

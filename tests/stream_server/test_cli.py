@@ -131,7 +131,7 @@ def test_an_error_of_ours_is_one_line_and_what_to_do(
 ) -> None:
     error = kind("the pictures are gone", hint="put them back")
     monkeypatch.setattr(rollcall, "get_command", lambda *_: failing(error))
-    assert run_main(monkeypatch, "serve") == EXIT_FAILED
+    assert run_main(monkeypatch, "serve") == (EXIT_UNAVAILABLE if kind is UnavailableError else EXIT_FAILED)
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == ["rollcall: the pictures are gone", "  put them back"]
@@ -241,7 +241,7 @@ def test_a_server_that_is_not_there_is_one_line(
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    assert run_main(monkeypatch, "people", "list", "--server", address) == EXIT_FAILED
+    assert run_main(monkeypatch, "people", "list", "--server", address) == EXIT_UNAVAILABLE
     first, second = capsys.readouterr().err.splitlines()
     assert address in first
     assert "rollcall serve" in second

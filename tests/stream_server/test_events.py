@@ -10,7 +10,7 @@ from tenacity import wait_none
 from recognition.errors import UnavailableError
 from stream_server import events as events_module
 from stream_server.events import GALLERY_CHANGED, PAGE, EventBus, KeepAlive, TooManySubscribers
-from stream_server.messages import Event, StatusNotice
+from stream_server.messages import Event, GapNotice, StatusNotice
 
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -33,6 +33,7 @@ class MemoryOutbox:
     def __init__(self, rows: int = 0) -> None:
         self.rows: list[Event] = []
         self.away = False
+        self.forgotten = 0
         self.lines: list[tuple[Line, Callable[[], None]]] = []
         self.reads: list[int] = []
         self.limits: list[int] = []
@@ -66,13 +67,14 @@ class MemoryOutbox:
 
     async def oldest_id(self) -> int:
         self._reach()
-        return min(1, len(self.rows))
+        return self.forgotten + 1 if len(self.rows) > self.forgotten else 0
 
     async def read_after(self, last_id: int, limit: int) -> list[Event]:
         self._reach()
         self.reads.append(last_id)
         self.limits.append(limit)
-        found = self.rows[last_id : last_id + limit]
+        first = max(last_id, self.forgotten)
+        found = self.rows[first : first + limit]
         self.during_read()
         await asyncio.sleep(0)
         return found
@@ -324,6 +326,16 @@ async def test_a_change_of_the_gallery_empties_the_memory_so_that_an_erased_name
             events = [await anext(follower) for _ in range(4)]
     assert [event.id for event in events if isinstance(event, Event)] == [4, 5, 6, 7]
     assert [event.data for event in events if isinstance(event, Event)] == [{"name": ""}] * 2 + [{}] * 2
+
+
+@pytest.mark.parametrize(("after", "told"), [(0, False), (3, True), (6, True), (7, False), (9, False), (10, False)])
+async def test_a_reader_whose_event_was_forgotten_is_told_of_the_gap(after: int, told: bool) -> None:
+    source = MemoryOutbox(10)
+    source.forgotten = 6  # events 7 to 10 are kept
+    bus = await started(source)
+    async with aclosing(bus.follow(after=after)) as follower:
+        first = await anext(follower)
+    assert (first == GapNotice(oldest_id=7)) is told
 
 
 async def test_a_handler_that_fails_holds_up_neither_the_others_nor_the_bus() -> None:

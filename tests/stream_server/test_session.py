@@ -297,6 +297,15 @@ async def test_the_pace_is_told_when_it_has_moved_by_a_tenth(make_stage: Callabl
     assert sink.silent
 
 
+async def test_a_camera_is_asked_for_no_more_than_it_says_it_can_send(make_stage: Callable[..., Stage]) -> None:
+    stage = make_stage(Pacing(max_fps=50.0, min_fps=0.1, threads=2, frame_deadline_s=60.0))
+    session, sink = stage.attach("slow")
+    session.max_fps = 4.0
+    stage.hub.offer(session, b"")
+    assert isinstance(await sink.next(), Faces)
+    assert await sink.next() == Pace(pace_fps=4.0)
+
+
 def marked(camera: str | None, **more: Any) -> Event:
     data = {
         "attendance_id": str(UUID(int=5)),

@@ -212,4 +212,4 @@ def test_settings_are_not_changed_by_accident() -> None:
 
 
 def test_the_defaults_are_valid_json_values() -> None:
-    assert json.loads(load_settings().model_dump_json())["cameras"]["max_fps"] == 5.0
+    assert json.loads(load_settings().model_dump_json())["cameras"]["max_fps"] == 10.0
