@@ -32,11 +32,14 @@ from stream_server.errors import BodyLimitProblem, install_error_handlers
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
 from stream_server.ingest import websocket as websocket_ingest
+from stream_server.ingest.pull.keeper import PullKeeper, patience_of
+from stream_server.ingest.pull.supervisor import PullSupervisor
 from stream_server.models import LoadedModels
 from stream_server.outbox import OutboxSource
 from stream_server.people import PeopleKeeper
 from stream_server.recorder import Recorder
 from stream_server.sampler import Pacing, Sampler
+from stream_server.secrets import SecretBox
 from stream_server.services import Services, utc_now
 from stream_server.session import CameraHub
 from stream_server.settings import Settings
@@ -150,6 +153,21 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         now=utc_now,
         max_cameras=settings.cameras.max_cameras,
     )
+    pulls = PullKeeper(
+        database=database,
+        settings=settings,
+        box=SecretBox.from_settings(
+            settings.secrets.key.get_secret_value() if settings.secrets.key else None, settings.data_dir
+        ),
+        supervisor=lambda record: PullSupervisor(
+            hub=hub,
+            pace_fps=lambda: sampler.pace_fps,
+            record=record,
+            patience=patience_of(settings.pull),
+            group_size=settings.pull.group_size,
+        ),
+        now=utc_now,
+    )
     services = Services(
         settings=settings,
         database=database,
@@ -161,6 +179,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         cameras=cameras,
         recorder=recorder,
         bus=bus,
+        pulls=pulls,
     )
     bus.on_event(people.on_event)
     bus.on_event(hub.on_event)
@@ -174,9 +193,13 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         ("memory", housekeeping.give_back_memory()),
         ("status", health.watch(services, warm_up)),
         ("recognition", hub.run()),
+        ("camera-states", pulls.run()),
     ):
         stack.push_async_callback(_cancelled, _supervised(name, work))
     stack.callback(hub.end_all, CLOSE_GOING_AWAY, "the server stops")
+    await pulls.load()
+    stack.push_async_callback(pulls.supervisor.close)
+    stack.push_async_callback(_cancelled, _supervised("pull", pulls.supervisor.run()))
     return services
 
 

@@ -44,8 +44,14 @@ class CameraRegistry:
                 code="unknown_camera",
             )
 
-    async def add(self, camera_id: str, name: str | None) -> None:
-        """Make a camera known, or rename it."""
+    async def add(self, camera_id: str, name: str | None, *, must_be_new: bool = False) -> None:
+        """Make a camera known, or rename it. Conflict when it must be new and is not."""
         async with self._database.acquire() as connection:
-            await cameras.ensure(connection, camera_id, name)
+            await cameras.add(connection, camera_id, name, must_be_new=must_be_new)
         self._known.add(camera_id)
+
+    async def remove(self, camera_id: str) -> None:
+        """Forget a camera; it may not connect any more. Raises NotFound."""
+        async with self._database.acquire() as connection, connection.transaction():
+            await cameras.remove(connection, camera_id)
+        self._known.discard(camera_id)

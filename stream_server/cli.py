@@ -14,6 +14,7 @@ COMMANDS = {
     "recognise": ("stream_server.commands.recognise", "recognise"),
     "evaluate": ("stream_server.commands.evaluate", "evaluate"),
     "people": ("stream_server.commands.people", "people"),
+    "cameras": ("stream_server.commands.cameras", "cameras"),
     "models": ("stream_server.commands.models", "models"),
     "db": ("stream_server.commands.db", "db"),
     "openapi": ("stream_server.commands.openapi", "openapi"),

@@ -62,11 +62,15 @@ class ServerClient:
         body: object = None,
         photo: bytes | None = None,
         params: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
     ) -> Any:
         """One REST request; returns the decoded JSON, or None when there is none."""
-        sent: dict[str, Any] = {} if body is None else {"json": body}
+        sent: dict[str, Any] = {"headers": headers or {}}
+        if body is not None:
+            sent["json"] = body
         if photo is not None:
-            sent = {"content": photo, "headers": {"Content-Type": "application/octet-stream"}}
+            sent["content"] = photo
+            sent["headers"] = {"Content-Type": "application/octet-stream", **(headers or {})}
         try:
             response = await self._http.request(method, path, params=params, **sent)
         except httpx.HTTPError as error:

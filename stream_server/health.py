@@ -82,6 +82,7 @@ def readiness(services: Services) -> Readiness:
             "refused_single": services.executor.refused_single,
         },
         sockets={"cameras": services.hub.connected, "event_followers": services.bus.followers},
+        pulled=services.pulls.supervisor.counts(),
         memory={"rss_mb": round(rss_mb(), 1), "peak_rss_mb": round(peak_rss_mb(), 1)},
     )
 

@@ -1,13 +1,15 @@
 """The parts of a running server, in one value that the routes share. Built by `app.create_app` and nowhere else."""
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from storage.database import Database
 from stream_server.cameras import CameraRegistry
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
+from stream_server.ingest.pull.keeper import PullKeeper
 from stream_server.models import LoadedModels
 from stream_server.people import PeopleKeeper
 from stream_server.recorder import Recorder
@@ -35,6 +37,9 @@ class Services:
     cameras: CameraRegistry
     recorder: Recorder
     bus: EventBus
+    pulls: PullKeeper
     now: Callable[[], datetime] = utc_now
     models_ready: bool = False
     models_problem: str | None = None
+    # Each is a process of its own.
+    trials: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))

@@ -169,6 +169,42 @@ class CameraSettings(_Group):
         return self
 
 
+class PullSettings(_Group):
+    """IP cameras that the server opens by itself."""
+
+    allow_private: bool = Field(False, description="Open cameras in private networks, such as 10.0.0.7.")
+    allow_loopback: bool = Field(False, description="Open addresses of this machine itself; for tests.")
+    replay_dir: Path | None = Field(None, description="Folder whose recordings may be played as `file:name.mp4`.")
+    verify_tls: bool = Field(True, description="Check certificates of https cameras.")
+    group_size: int = Field(8, ge=1, le=64, description="Cameras that share a reader process.")
+    open_timeout_s: float = Field(4.0, gt=0, le=60, description="How long opening a camera may be silent.")
+    read_timeout_s: float = Field(4.0, gt=0, le=60, description="A camera that is silent so long is opened anew.")
+    stall_after_s: float = Field(3.0, gt=0, le=60, description="A camera that is silent so long is called stalled.")
+    retry_max_s: float = Field(2.0, gt=0, le=600, description="Longest wait before a lost camera is tried again.")
+    refused_retry_s: float = Field(
+        30.0, gt=0, le=3600, description="Wait after a refusal, such as a wrong password, before the next try."
+    )
+    max_side_px: int = Field(1280, ge=160, le=7680, description="Larger pictures are made smaller to this.")
+
+    @field_validator("replay_dir", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+
+class SecretsSettings(_Group):
+    """The key of kept secrets, such as passwords of cameras."""
+
+    key: SecretStr | None = Field(
+        None, description="32 bytes as base64. Made and kept in the data folder (`secret-key`) when not set."
+    )
+
+    @field_validator("key", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+
 class StorageSettings(_Group):
     """The database and what stands in while it is away."""
 
@@ -201,6 +237,8 @@ class Settings(BaseSettings):
     recognition: RecognitionSettings = RecognitionSettings()
     cameras: CameraSettings = CameraSettings()
     storage: StorageSettings = StorageSettings()
+    pull: PullSettings = PullSettings()
+    secrets: SecretsSettings = SecretsSettings()
 
     @field_validator("database_url", mode="before")
     @classmethod

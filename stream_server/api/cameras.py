@@ -1,32 +1,82 @@
-"""Cameras: a camera is added once and may then stream."""
+"""Cameras: a camera is added once and may then stream, or is opened by the server when it has an address."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Header
+from starlette.responses import Response
 
 from storage import cameras
-from stream_server.api.request import PROBLEMS, CameraId, ServicesOf
-from stream_server.messages import CameraBody, CameraPut, Cameras
+from stream_server.api.request import NOT_FOUND, PROBLEMS, CameraId, ServicesOf
+from stream_server.ingest.pull.keeper import SourceChange
+from stream_server.ingest.pull.trial import try_camera
+from stream_server.messages import CameraBody, CameraPut, Cameras, CameraTest, PullBody
+from stream_server.services import Services
 
 router = APIRouter(prefix="/cameras", tags=["cameras"], responses=PROBLEMS)
+
+OnlyNew = Annotated[
+    str | None, Header(alias="If-None-Match", description="`*`: only add, and answer 409 when the id is taken.")
+]
 
 
 @router.get("", summary="List cameras")
 async def list_cameras(services: ServicesOf) -> Cameras:
-    """All cameras, and what became of the frames of those that stream."""
+    """All cameras, how they do, and what became of the frames of those that stream."""
     async with services.database.acquire() as connection:
         rows = await cameras.list_cameras(connection)
     return Cameras(cameras=tuple(_camera(row, services) for row in rows))
 
 
-@router.put("/{camera_id}", summary="Add or rename a camera")
-async def put_camera(camera_id: CameraId, body: CameraPut, services: ServicesOf) -> CameraBody:
-    """Doing it again changes nothing."""
-    await services.cameras.add(camera_id, body.name or None)
+@router.get("/{camera_id}", summary="One camera", responses=NOT_FOUND)
+async def get_camera(camera_id: CameraId, services: ServicesOf) -> CameraBody:
+    """How it does."""
     async with services.database.acquire() as connection:
-        row = await cameras.get(connection, camera_id)
-    return _camera(row, services)
+        return _camera(await cameras.get(connection, camera_id), services)
 
 
-def _camera(camera: cameras.Camera, services: ServicesOf) -> CameraBody:
+@router.put("/{camera_id}", summary="Add or change a camera")
+async def put_camera(
+    camera_id: CameraId, body: CameraPut, services: ServicesOf, only_new: OnlyNew = None
+) -> CameraBody:
+    """Doing it again changes nothing. With an address the server opens the camera by itself."""
+    change = _change(body)
+    await services.pulls.check(change)
+    await services.cameras.add(camera_id, body.name or None, must_be_new=only_new == "*")
+    if change != SourceChange():
+        await services.pulls.change(camera_id, change)
+    return await get_camera(camera_id, services)
+
+
+@router.delete("/{camera_id}", summary="Remove a camera", status_code=204, responses=NOT_FOUND)
+async def delete_camera(camera_id: CameraId, services: ServicesOf) -> Response:
+    """Its address and credentials are deleted; records that name it stay."""
+    await services.cameras.remove(camera_id)
+    services.pulls.supervisor.remove(camera_id)
+    return Response(status_code=204)
+
+
+@router.post("/{camera_id}/test", summary="Open a camera once", responses=NOT_FOUND)
+async def test_camera(camera_id: CameraId, services: ServicesOf) -> CameraTest:
+    """Opens the camera's address beside whatever runs, and says what came: a picture, or the reason why none did."""
+    async with services.database.acquire() as connection:
+        camera = await cameras.get(connection, camera_id)
+    order = services.pulls.order(camera)
+    async with services.trials:
+        return await try_camera(order)
+
+
+def _change(body: CameraPut) -> SourceChange:
+    given = body.model_fields_set
+    return SourceChange(
+        address=(body.address or "") if "address" in given else None,
+        username=(body.username.get_secret_value() if body.username else "") if "username" in given else None,
+        password=(body.password.get_secret_value() if body.password else "") if "password" in given else None,
+        transport=body.transport if "transport" in given else None,
+        enabled=body.enabled if "enabled" in given else None,
+    )
+
+
+def _camera(camera: cameras.Camera, services: Services) -> CameraBody:
     counts = services.hub.counts(camera.camera_id)
     return CameraBody(
         id=camera.camera_id,
@@ -34,4 +84,25 @@ def _camera(camera: cameras.Camera, services: ServicesOf) -> CameraBody:
         connected=services.hub.is_connected(camera.camera_id),
         created_at=camera.created_at,
         frames=None if counts is None else counts.as_dict(),
+        address=camera.address,
+        transport=camera.transport,
+        has_credentials=services.pulls.has_credentials(camera),
+        enabled=camera.enabled,
+        pull=None if camera.address is None else _pull(camera, services),
+    )
+
+
+def _pull(camera: cameras.Camera, services: Services) -> PullBody:
+    status = services.pulls.supervisor.status(camera.camera_id)
+    if status is None:
+        return PullBody(state="off", reason="" if camera.enabled else "it is switched off")
+    return PullBody(
+        state=status.state.value,
+        reason=status.reason,
+        last_frame_age_s=status.last_frame_age_s,
+        frames=status.frames,
+        connects=status.connects,
+        failures=status.failures,
+        via=status.via,
+        codec=status.codec,
     )

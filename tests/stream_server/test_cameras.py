@@ -28,7 +28,9 @@ class Table:
         self.reads += 1
         return [camera_table.Camera(row, row, datetime(2026, 1, 1, tzinfo=UTC)) for row in sorted(self.rows)]
 
-    async def ensure(self, connection: "Table", camera_id: str, name: str | None = None) -> None:
+    async def add(
+        self, connection: "Table", camera_id: str, name: str | None = None, *, must_be_new: bool = False
+    ) -> None:
         self.rows.add(camera_id)
 
 
@@ -36,7 +38,7 @@ class Table:
 def table(monkeypatch: pytest.MonkeyPatch) -> Table:
     table = Table("door")
     monkeypatch.setattr(camera_table, "list_cameras", table.list_cameras)
-    monkeypatch.setattr(camera_table, "ensure", table.ensure)
+    monkeypatch.setattr(camera_table, "add", table.add)
     return table
 
 

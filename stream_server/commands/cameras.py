@@ -1,0 +1,133 @@
+"""`rollcall cameras`: add, test, list, remove and discover cameras of a running server."""
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+import click
+
+from recognition.errors import RequestError
+from stream_server.client import ServerClient, local_token
+from stream_server.settings import load_settings
+
+_SERVER = click.option("--server", default="http://127.0.0.1:8000", show_default=True, help="Address of the server.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+_TEST_TIMEOUT_S = 60.0
+
+
+@click.group()
+def cameras() -> None:
+    """Add, test and list cameras."""
+
+
+@cameras.command()
+@click.argument("camera_id", metavar="ID")
+@click.argument("address", required=False)
+@click.option("--name", default="", help="Name for people.")
+@click.option("--username", help="User of the camera.")
+@click.option("--ask-password", is_flag=True, help="Ask for the camera's password, or read it from standard input.")
+@click.option("--transport", type=click.Choice(["auto", "tcp", "udp"]), help="For RTSP; auto: TCP, then UDP.")
+@click.option("--disabled", is_flag=True, help="Do not open it yet.")
+@click.option("--replace", is_flag=True, help="Change the camera if the id is taken.")
+@_SERVER
+@_JSON
+def add(
+    camera_id: str,
+    address: str | None,
+    name: str,
+    username: str | None,
+    ask_password: bool,
+    transport: str | None,
+    disabled: bool,
+    replace: bool,
+    server: str,
+    as_json: bool,
+) -> None:
+    """Add a camera. With an ADDRESS (rtsp, rtsps, http, https) the server opens it by itself."""
+    body: dict[str, Any] = {"name": name}
+    if ask_password:
+        body["password"] = _password()
+    given = {"address": address, "username": username, "transport": transport}
+    body |= {key: value for key, value in given.items() if value is not None}
+    if disabled:
+        body["enabled"] = False
+    camera = asyncio.run(_call(server, "PUT", f"/{camera_id}", body=body, only_new=not replace))
+    click.echo(json.dumps(camera) if as_json else f"{camera['id']} was {'changed' if replace else 'added'}")
+
+
+@cameras.command()
+@click.argument("camera_id", metavar="ID")
+@_SERVER
+@_JSON
+def test(camera_id: str, server: str, as_json: bool) -> None:
+    """Open a camera once and say what came. Exit code 1 when no picture did."""
+    result = asyncio.run(_call(server, "POST", f"/{camera_id}/test"))
+    if as_json:
+        click.echo(json.dumps(result))
+    elif result["ok"]:
+        fps = f", {result['fps']:g} frames a second" if result["fps"] else ""
+        click.echo(f"{camera_id}: {result['width_px']}x{result['height_px']} {result['codec']} by {result['via']}{fps}")
+    else:
+        click.echo(f"{camera_id}: {result['reason']}", err=True)
+    if not result["ok"]:
+        sys.exit(1)
+
+
+@cameras.command("list")
+@_SERVER
+@_JSON
+def list_cameras(server: str, as_json: bool) -> None:
+    """List cameras and how they do."""
+    found = asyncio.run(_call(server, "GET", ""))
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    for camera in found["cameras"]:
+        pull = camera["pull"]
+        state = ("connected" if camera["connected"] else "away") if pull is None else pull["state"]
+        reason = f" ({pull['reason']})" if pull and pull["reason"] else ""
+        click.echo(f"{camera['id']}  {state}{reason}  {camera['address'] or camera['name']}")
+
+
+@cameras.command()
+@click.argument("camera_id", metavar="ID")
+@_SERVER
+@_JSON
+def remove(camera_id: str, server: str, as_json: bool) -> None:
+    """Remove a camera; its address and credentials are deleted, records that name it stay."""
+    asyncio.run(_call(server, "DELETE", f"/{camera_id}"))
+    click.echo(json.dumps({"removed": camera_id}) if as_json else f"{camera_id} was removed")
+
+
+@cameras.command()
+@click.option("--timeout", "timeout_s", default=4.0, show_default=True, help="Seconds to wait for answers.")
+@click.option("--username", default="", help="User of the cameras, to ask them for their streams.")
+@click.option("--ask-password", is_flag=True, help="Ask for their password, or read it from standard input.")
+@_JSON
+def discover(timeout_s: float, username: str, ask_password: bool, as_json: bool) -> None:
+    """Look for ONVIF cameras in the network of this machine, and ask each for its smallest stream."""
+    from stream_server.ingest.pull.onvif import discover as look_around
+
+    found = asyncio.run(look_around(timeout_s, username, _password() if ask_password else ""))
+    if as_json:
+        click.echo(json.dumps({"cameras": [camera.as_dict() for camera in found]}))
+        return
+    for camera in found:
+        click.echo(f"{camera.device}  {camera.stream or camera.reason}")
+    if not found:
+        click.echo("no ONVIF camera has answered", err=True)
+
+
+def _password() -> str:
+    if sys.stdin.isatty():
+        return str(click.prompt("Password of the camera", hide_input=True, err=True))
+    return sys.stdin.readline().rstrip("\n")
+
+
+async def _call(server: str, method: str, path: str, *, body: object = None, only_new: bool = False) -> Any:
+    if path.count("/") > 2 or any(character in path for character in "?#%"):
+        raise RequestError("that is no camera id", hint="use small letters, digits, - and _", code="camera_id_invalid")
+    async with ServerClient(server, local_token(load_settings()), timeout_s=_TEST_TIMEOUT_S) as client:
+        headers = {"If-None-Match": "*"} if only_new else None
+        return await client.call(method, f"/api/v1/cameras{path}", body=body, headers=headers)
