@@ -144,6 +144,11 @@ class PullSupervisor:
         """The processes that read."""
         return tuple(group.pid for group in self._groups if group.pid is not None)
 
+    @property
+    def ending(self) -> int:
+        """Readers that were told to end and have not ended yet."""
+        return len(self._ending)
+
     def counts(self) -> dict[str, int]:
         """Cameras by state, and the number of readers."""
         counts = dict.fromkeys((state.value for state in PullState), 0)

@@ -1,5 +1,6 @@
 """Pictures out of anything that FFmpeg opens: RTSP, HLS, files. Runs in a reader."""
 
+import errno
 import socket
 import time
 from collections.abc import Iterator
@@ -142,7 +143,7 @@ def _ended(error: Any) -> Exception:
         if isinstance(error, kind):
             return Ended(reason, refused=True)
     # 461 Unsupported Transport, and cameras that say it less exactly.
-    if isinstance(error, av.HTTPClientError | av.ProtocolNotFoundError) or "HTTP_OTHER" in str(error.errno):
+    if isinstance(error, av.HTTPClientError) or error.errno == errno.EPROTONOSUPPORT:
         return _OtherTransport()
     passing = {
         av.ExitError: "the camera did not answer in time",

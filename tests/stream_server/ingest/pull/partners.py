@@ -105,11 +105,12 @@ class GstServer:
 def gst_server(mounts: dict[str, dict[str, str]]) -> Iterator[GstServer]:
     if not Path(SYSTEM_PYTHON).is_file():
         pytest.skip("there is no system Python")
-    looks = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
+    looks = (
+        "import gi; gi.require_version('Gst', '1.0'); gi.require_version('GstRtspServer', '1.0'); from gi.repository import Gst, GstRtspServer; "
+        "Gst.init(None); exit(not all(map(Gst.ElementFactory.find, ('x264enc', 'rtph264pay', 'jpegenc', 'h264parse'))))"
+    )
     if subprocess.run([SYSTEM_PYTHON, "-c", looks], capture_output=True, check=False).returncode != 0:
-        pytest.skip("GStreamer's RTSP server is not installed (tests/system_packages.txt)")
-    if subprocess.run(["gst-inspect-1.0", "x264enc"], capture_output=True, check=False).returncode != 0:
-        pytest.skip("GStreamer's x264enc is not installed (tests/system_packages.txt)")
+        pytest.skip("GStreamer's RTSP server or its plugins are not installed (tests/system_packages.txt)")
     server = GstServer(mounts)
     try:
         yield server
