@@ -69,9 +69,13 @@ def play(job: Job, container: "InputContainer", *, via: str, in_real_time: bool 
     opened = False
     clock, keys = Clock(), _KeyFrames()
     began_mono, first_s = time.monotonic(), None
+    asked_mono = began_mono
     for packet in container.demux(stream):
+        if not in_real_time and time.monotonic() - asked_mono >= job.order.read_s:
+            # FFmpeg's time-out first gives out what its parser still held, and raises only after the next one.
+            raise Ended("the camera did not answer in time")
         job.step(1)
-        if packet.size == 0:
+        if packet.size == 0:  # the end of what can be decoded
             continue
         stream_s = None if packet.pts is None or packet.time_base is None else float(packet.pts * packet.time_base)
         if in_real_time and stream_s is not None:
@@ -92,6 +96,7 @@ def play(job: Job, container: "InputContainer", *, via: str, in_real_time: bool 
                 yield Opened(via, context.name, width, height, float(rate) if rate else None)
             if job.is_due(clock.at(stream_s, now)):
                 yield Picture("encoded", bytes(picture), width, height) if is_jpeg else _planes(job, picture)
+        asked_mono = time.monotonic()
 
 
 class _OtherTransport(Exception):

@@ -13,7 +13,7 @@ from stream_server.ingest.pull.state import PullState
 from stream_server.ingest.pull.supervisor import PullSupervisor
 
 # Times for tests on a machine that is busy with other things too.
-PATIENCE = Patience(stall_after_s=1.5, retry_max_s=1.0, refused_retry_s=60.0, hung_after_s=20.0)
+PATIENCE = Patience(stall_after_s=1.2, retry_max_s=1.0, refused_retry_s=60.0, hung_after_s=20.0)
 
 
 @dataclass
@@ -70,7 +70,7 @@ class Pulled:
         return asyncio.get_running_loop().time()
 
     def pull(self, camera_id: str, url: str, **more: Any) -> None:
-        values: dict[str, Any] = {"allow_loopback": True, "open_s": 2.0, "read_s": 2.0, **more}
+        values: dict[str, Any] = {"allow_loopback": True, "open_s": 2.0, "read_s": 3.0, **more}
         self.supervisor.set(camera_id, Order(camera_id, 0, url, **values))
 
     def state(self, camera_id: str) -> PullState:
@@ -83,7 +83,7 @@ class Pulled:
         assert status is not None
         return status.reason
 
-    async def until(self, condition: Callable[[], bool], within_s: float = 30.0) -> float:
+    async def until(self, condition: Callable[[], bool], within_s: float = 20.0) -> float:
         """Wait until it holds; returns how long that took."""
         began = self.now()
         while not condition():
@@ -92,7 +92,7 @@ class Pulled:
             await asyncio.sleep(0.02)
         return self.now() - began
 
-    async def until_state(self, camera_id: str, *states: PullState, within_s: float = 30.0) -> float:
+    async def until_state(self, camera_id: str, *states: PullState, within_s: float = 20.0) -> float:
         return await self.until(lambda: self.state(camera_id) in states, within_s)
 
     def states(self, camera_id: str) -> list[PullState]:

@@ -36,7 +36,7 @@ def h264(*, width: int = 640, height: int = 480, fps: int = 15, keys: int = 30) 
 
 def jpeg(*, fps: int = 15) -> str:
     """The same as RTP/JPEG."""
-    picture = TEST_PICTURE.format(width=640, height=480, fps=fps)
+    picture = TEST_PICTURE.format(width=640, height=480, fps=fps).replace("x-raw,", "x-raw,format=I420,")
     return f"( {picture}jpegenc ! rtpjpegpay name=pay0 pt=26 )"
 
 
