@@ -303,6 +303,30 @@ class CameraTest(Shape):
     jpeg_base64: str | None = Field(None, description="The first picture, as JPEG in base64.")
 
 
+class CameraSearch(Shape):
+    """How to look for ONVIF cameras."""
+
+    timeout_s: float = Field(4.0, gt=0, le=30, description="How long to wait for answers.")
+    username: CameraLogin = SecretStr("")
+    password: CameraLogin = SecretStr("")
+
+
+class FoundCameraBody(Shape):
+    """A camera that answered."""
+
+    device: str
+    stream: str | None = Field(None, description="Address of its smallest stream.")
+    width_px: int | None = None
+    height_px: int | None = None
+    reason: str = Field("", description="Why it did not tell its stream.")
+
+
+class FoundCameras(Shape):
+    """The cameras that answered."""
+
+    cameras: tuple[FoundCameraBody, ...]
+
+
 class Cameras(Shape):
     """All cameras."""
 

@@ -1,5 +1,6 @@
 """Cameras: a camera is added once and may then stream, or is opened by the server when it has an address."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Header
@@ -8,8 +9,18 @@ from starlette.responses import Response
 from storage import cameras
 from stream_server.api.request import NOT_FOUND, PROBLEMS, CameraId, ServicesOf
 from stream_server.ingest.pull.keeper import SourceChange
+from stream_server.ingest.pull.onvif import discover
 from stream_server.ingest.pull.trial import try_camera
-from stream_server.messages import CameraBody, CameraPut, Cameras, CameraTest, PullBody
+from stream_server.messages import (
+    CameraBody,
+    CameraPut,
+    Cameras,
+    CameraSearch,
+    CameraTest,
+    FoundCameraBody,
+    FoundCameras,
+    PullBody,
+)
 from stream_server.services import Services
 
 router = APIRouter(prefix="/cameras", tags=["cameras"], responses=PROBLEMS)
@@ -25,6 +36,16 @@ async def list_cameras(services: ServicesOf) -> Cameras:
     async with services.database.acquire() as connection:
         rows = await cameras.list_cameras(connection)
     return Cameras(cameras=tuple(_camera(row, services) for row in rows))
+
+
+@router.post("/discover", summary="Look for ONVIF cameras")
+async def discover_cameras(body: CameraSearch, services: ServicesOf) -> FoundCameras:
+    """Asks the network of the server, and each camera that answers for its smallest stream. Nothing is added."""
+    async with services.trials:
+        found = await discover(
+            body.timeout_s, body.username.get_secret_value(), body.password.get_secret_value(), services.pulls.rules
+        )
+    return FoundCameras(cameras=tuple(FoundCameraBody(**asdict(camera)) for camera in found))
 
 
 @router.get("/{camera_id}", summary="One camera", responses=NOT_FOUND)

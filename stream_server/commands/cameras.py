@@ -104,18 +104,19 @@ def remove(camera_id: str, server: str, as_json: bool) -> None:
 @click.option("--timeout", "timeout_s", default=4.0, show_default=True, help="Seconds to wait for answers.")
 @click.option("--username", default="", help="User of the cameras, to ask them for their streams.")
 @click.option("--ask-password", is_flag=True, help="Ask for their password, or read it from standard input.")
+@_SERVER
 @_JSON
-def discover(timeout_s: float, username: str, ask_password: bool, as_json: bool) -> None:
-    """Look for ONVIF cameras in the network of this machine, and ask each for its smallest stream."""
-    from stream_server.ingest.pull.onvif import discover as look_around
-
-    found = asyncio.run(look_around(timeout_s, username, _password() if ask_password else ""))
+def discover(timeout_s: float, username: str, ask_password: bool, server: str, as_json: bool) -> None:
+    """Look for ONVIF cameras in the network of the server, and ask each for its smallest stream."""
+    wishes = {"timeout_s": timeout_s, "username": username, "password": _password() if ask_password else ""}
+    found = asyncio.run(_call(server, "POST", "/discover", body=wishes))
     if as_json:
-        click.echo(json.dumps({"cameras": [camera.as_dict() for camera in found]}))
+        click.echo(json.dumps(found))
         return
-    for camera in found:
-        click.echo(f"{camera.device}  {camera.stream or camera.reason}")
-    if not found:
+    for camera in found["cameras"]:
+        size = f"  {camera['width_px']}x{camera['height_px']}" if camera["width_px"] else ""
+        click.echo(f"{camera['device']}  {camera['stream'] or camera['reason']}{size}")
+    if not found["cameras"]:
         click.echo("no ONVIF camera has answered", err=True)
 
 

@@ -106,7 +106,8 @@ def gst_server(mounts: dict[str, dict[str, str]]) -> Iterator[GstServer]:
     if not Path(SYSTEM_PYTHON).is_file():
         pytest.skip("there is no system Python")
     looks = (
-        "import gi; gi.require_version('Gst', '1.0'); gi.require_version('GstRtspServer', '1.0'); from gi.repository import Gst, GstRtspServer; "
+        "import gi; gi.require_version('Gst', '1.0'); gi.require_version('GstRtspServer', '1.0'); "
+        "from gi.repository import Gst, GstRtspServer; "
         "Gst.init(None); exit(not all(map(Gst.ElementFactory.find, ('x264enc', 'rtph264pay', 'jpegenc', 'h264parse'))))"
     )
     if subprocess.run([SYSTEM_PYTHON, "-c", looks], capture_output=True, check=False).returncode != 0:
