@@ -61,15 +61,20 @@ class ChildServer:
         """A client of it."""
         return ServerClient(self.url, self.token)
 
-    def rollcall(self, *arguments: str) -> None:
-        """Run another command with the same settings; ChildFailed with what it said when it fails."""
-        done = subprocess.run(
+    def run_command(self, *arguments: str, typed: str = "") -> "subprocess.CompletedProcess[str]":
+        """Run another command with the same settings, with `typed` as its standard input."""
+        return subprocess.run(
             [sys.executable, "-m", "stream_server", *arguments],
             env=self._environment,
+            input=typed,
             capture_output=True,
             text=True,
             check=False,
         )
+
+    def rollcall(self, *arguments: str) -> None:
+        """The same; ChildFailed with what it said when it fails."""
+        done = self.run_command(*arguments)
         if done.returncode != 0:
             raise ChildFailed(f"`rollcall {' '.join(arguments)}` failed: {done.stderr.strip()[-1000:]}")
 

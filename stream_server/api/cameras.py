@@ -8,10 +8,7 @@ from starlette.responses import Response
 
 from storage import cameras
 from stream_server.api.request import NOT_FOUND, PROBLEMS, CameraId, ServicesOf
-from stream_server.ingest.pull.keeper import SourceChange
-from stream_server.ingest.pull.onvif import discover
-from stream_server.ingest.pull.trial import try_camera
-from stream_server.messages import (
+from stream_server.camera_messages import (
     CameraBody,
     CameraPut,
     Cameras,
@@ -21,6 +18,9 @@ from stream_server.messages import (
     FoundCameras,
     PullBody,
 )
+from stream_server.ingest.pull.keeper import SourceChange
+from stream_server.ingest.pull.onvif import discover
+from stream_server.ingest.pull.trial import try_camera
 from stream_server.services import Services
 
 router = APIRouter(prefix="/cameras", tags=["cameras"], responses=PROBLEMS)

@@ -4,11 +4,11 @@ import asyncio
 import base64
 from dataclasses import replace
 
+from stream_server.camera_messages import CameraTest
 from stream_server.ingest.pull.group import ReaderGroup
 from stream_server.ingest.pull.job import Order
 from stream_server.ingest.pull.pictures import payload_of
 from stream_server.ingest.pull.wire import Header
-from stream_server.messages import CameraTest
 
 TRIAL_TIMEOUT_S = 25.0
 JPEG_QUALITY = 85
