@@ -126,7 +126,8 @@ async def remove(connection: Connection, camera_id: str) -> None:
     """
     removed = await connection.fetchval(
         """
-        UPDATE cameras SET removed_at = now(), address = NULL, sealed = NULL, state = 'off', state_reason = ''
+        UPDATE cameras SET removed_at = now(), address = NULL, sealed = NULL, transport = DEFAULT, enabled = DEFAULT,
+            state = 'off', state_reason = ''
         WHERE id = $1 AND removed_at IS NULL RETURNING id
         """,
         camera_id,

@@ -30,7 +30,7 @@ def server(models_dir: Path) -> Iterator[ChildServer]:
         yield server
         children = psutil.Process(server.pid).children(recursive=True)
         assert asyncio.run(server.stop()) == 0
-        gone, alive = psutil.wait_procs([child for child in children if "reader" in " ".join(_line(child))], 10)
+        _, alive = psutil.wait_procs([child for child in children if "reader" in " ".join(_line(child))], 10)
         assert not alive
         log = server.log_path.read_text()
         assert "Traceback" not in log, log

@@ -83,11 +83,12 @@ async def test_a_camera_that_records_name_loses_all_but_its_name_and_may_come_ba
     connection: Connection, ada: people.Person, make_sighting: Callable[..., Sighting]
 ) -> None:
     await attendance.record_sighting(connection, make_sighting(ada.person_id), ZoneInfo("UTC"))
-    await cameras.set_source(connection, "door", address="rtsp://door/", sealed=b"x", transport="auto", enabled=True)
+    await cameras.set_source(connection, "door", address="rtsp://door/", sealed=b"x", transport="udp", enabled=False)
     await cameras.remove(connection, "door")
     assert await cameras.list_cameras(connection) == []
     assert await connection.fetchval("SELECT sealed IS NULL FROM cameras WHERE id = 'door'")
     await attendance.record_sighting(connection, make_sighting(ada.person_id), ZoneInfo("UTC"))  # one that was late
     assert await cameras.list_cameras(connection) == []
     await cameras.add(connection, "door", must_be_new=True)
-    assert (await cameras.get(connection, "door")).address is None
+    back = await cameras.get(connection, "door")
+    assert (back.address, back.transport, back.enabled) == (None, "auto", True)

@@ -95,6 +95,7 @@ class PullSupervisor:
         self._alone: set[str] = set()
         self._ending: set[asyncio.Task[None]] = set()
         self._looked_mono = 0.0
+        self._attempts = 0
 
     def set(self, camera_id: str, order: Order | None, *, refused: str = "") -> None:
         """Pull a camera from now on, with this order in place of an older one; None: do not (any more).
@@ -105,6 +106,8 @@ class PullSupervisor:
         if order is None and not refused:
             return
         life = PullLife(self._patience, self._dice, lambda state, reason: self._changed(camera_id, state, reason))
+        # Never a number again that a late answer may still carry.
+        life.attempt = self._attempts
         camera = _Camera(camera_id, order or Order(camera_id, 0, ""), life)
         self._cameras[camera_id] = camera
         if refused:
@@ -201,6 +204,7 @@ class PullSupervisor:
 
     async def _open(self, camera: _Camera) -> None:
         attempt = camera.life.opening(self._now())
+        self._attempts = max(self._attempts, attempt)
         if camera.group is None:
             try:
                 group = await self._group_for(camera.camera_id)
