@@ -19,6 +19,7 @@ from rich.table import Table
 from recognition.errors import RequestError
 from stream_server.child import ChildServer, temporary_folder
 from stream_server.client import ServerClient, ServerSaidNo
+from stream_server.commands.command import Command, json_option
 from stream_server.demo_cast import Cast, own_cast, photograph_cast
 from stream_server.feed import open_feed
 from stream_server.settings import load_settings
@@ -28,7 +29,7 @@ FPS = 5.0
 SETTLE_S = 2.0
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--people",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -48,7 +49,7 @@ SETTLE_S = 2.0
 )
 @click.option("--keep", is_flag=True, help="Leave the server running at the end, until Ctrl-C.")
 @click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="Also write what is shown as an SVG.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document at the end, and nothing else.")
+@json_option
 def demo(
     people: Path | None, video: Path | None, seconds: float, keep: bool, picture: Path | None, as_json: bool
 ) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recognition.errors import ImageError, RequestError
+from stream_server.commands.command import Command, json_option
 from stream_server.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -29,14 +30,14 @@ engine_option = click.option("--engine", type=click.Choice(["opencv", "onnxrunti
 precision_option = click.option("--precision", type=click.Choice(["int8", "fp32"]), help="Which face network.")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
 @click.option("--enrol", type=click.IntRange(min=1), default=1, show_default=True, help="Pictures enrolled per person.")
 @click.option("--pairs", type=click.Path(path_type=Path), help="CSV of file_a,file_b,same instead of a folder.")
 @detector_option
 @engine_option
 @precision_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+@json_option
 def evaluate(
     folder: Path | None,
     enrol: int,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recognition.errors import ImageError, RequestError
+from stream_server.commands.command import Command, json_option
 from stream_server.commands.evaluate import chosen_settings, detector_option, engine_option, precision_option
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from recognition.types import FaceResult
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("images", metavar="IMAGE...", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option(
     "--gallery",
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 @detector_option
 @engine_option
 @precision_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+@json_option
 def recognise(
     images: tuple[Path, ...],
     folder: Path,

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from stream_server.client import ServerClient, local_token
+from stream_server.commands.command import Command, json_option
 from stream_server.feed import Message, open_feed
 from stream_server.settings import load_settings
 
@@ -18,14 +19,14 @@ _LINGER_S = 1.5
 _JPEG_QUALITY = 92
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("source", metavar="FILE_OR_URL")
 @click.option("--server", default="http://127.0.0.1:8000", show_default=True, help="Address of the server.")
 @click.option("--camera", default="watch", show_default=True, help="Camera to stream as; it is added when it is new.")
 @click.option(
     "--fps", type=click.FloatRange(0.1, 60), default=10.0, show_default=True, help="Frames a second to send, at most."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document at the end, and nothing else.")
+@json_option
 def watch(source: str, server: str, camera: str, fps: float, as_json: bool) -> None:
     """Stream a video to a server as if it were a camera, and show who is marked."""
     token = local_token(load_settings())
