@@ -48,6 +48,10 @@ class PeopleKeeper:
         if event.type == GALLERY_CHANGED:
             self._stale.set()
 
+    def look_again(self) -> None:
+        """Notice that changes may have been missed: the connection to the database is new."""
+        self._stale.set()
+
     async def load(self) -> None:
         """Read gallery and names."""
         async with self._database.acquire() as connection:
@@ -57,7 +61,8 @@ class PeopleKeeper:
         self.of_other_models = sum(count for model_id, count in counts.items() if model_id != self._model_id)
         self._names = {str(person_id): name for person_id, name in names.items()}
         self._templates = len(enrolled)
-        self.gallery = Gallery(enrolled, model_id=self._model_id)
+        # Ten thousand people take 40 ms, for which the event loop must not stand still.
+        self.gallery = await asyncio.to_thread(Gallery, enrolled, model_id=self._model_id)
         log.info("gallery of %d people, %d templates", len(self._names), len(enrolled))
 
     async def run(self) -> None:

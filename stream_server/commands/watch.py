@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from stream_server.settings import load_settings
 
 # After the last frame: time for the server to finish it and for the event to come back.
 _LINGER_S = 1.5
+_KEEP_MAX = 10_000
 # The video is compressed already: what a second time takes away, small faces need.
 _JPEG_QUALITY = 92
 
@@ -43,8 +45,9 @@ async def _watch(source: str, server: str, token: str, camera: str, fps: float, 
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    attendance: list[Message] = []
-    errors: list[Message] = []
+    # A stream may go on for weeks.
+    attendance: deque[Message] = deque(maxlen=_KEEP_MAX)
+    errors: deque[Message] = deque(maxlen=_KEEP_MAX)
     columns = (SpinnerColumn(), TextColumn("streaming"), TextColumn("{task.completed} frames"), TimeElapsedColumn())
     progress = Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet)
 
@@ -68,7 +71,7 @@ async def _watch(source: str, server: str, token: str, camera: str, fps: float, 
 
             await feed.play(frames())
             await asyncio.sleep(_LINGER_S)
-        return {"camera": camera, "sent": feed.sent, "attendance": attendance, "errors": errors}
+        return {"camera": camera, "sent": feed.sent, "attendance": list(attendance), "errors": list(errors)}
 
 
 def _encoded(source: str, fps: float, welcome: Message) -> Iterator[tuple[float, bytes]]:
