@@ -59,10 +59,12 @@ class PeopleKeeper:
             names = await templates.enrolled_names(connection, self._model_id)
             counts = await templates.count_by_model(connection)
         self.of_other_models = sum(count for model_id, count in counts.items() if model_id != self._model_id)
+        # Ten thousand people take 40 ms, for which the event loop must not stand still.
+        gallery = await asyncio.to_thread(Gallery, enrolled, model_id=self._model_id)
+        # At once, so that a name and a template always belong together.
+        self.gallery = gallery
         self._names = {str(person_id): name for person_id, name in names.items()}
         self._templates = len(enrolled)
-        # Ten thousand people take 40 ms, for which the event loop must not stand still.
-        self.gallery = await asyncio.to_thread(Gallery, enrolled, model_id=self._model_id)
         log.info("gallery of %d people, %d templates", len(self._names), len(enrolled))
 
     async def run(self) -> None:
