@@ -38,10 +38,29 @@ PHOTOGRAPH_LIMITS = DecodeLimits(max_bytes=16 * 1024 * 1024, working_pixels=16_0
 """For single photographs that somebody hands over on purpose."""
 
 
-def decode(data: bytes, limits: DecodeLimits = STREAM_LIMITS) -> ImageBgr:
-    """Decode a JPEG, PNG or WebP picture, upright after its EXIF orientation.
+@dataclass(frozen=True, slots=True, eq=False)
+class DecodedPicture:
+    """A picture, upright after its EXIF orientation, and what it was when it was sent.
 
-    Returns uint8 (height, width, 3) BGR; a picture above `limits.working_pixels` comes back smaller by 2, 4 or 8.
+    `image_bgr` is uint8 (height, width, 3); a pixel of it stands for `reduction` x `reduction` pixels (1, 2, 4 or 8) of
+    the picture that was sent, which is `width_px` x `height_px`, upright too.
+    """
+
+    image_bgr: ImageBgr
+    reduction: int
+    width_px: int
+    height_px: int
+
+
+def decode(data: bytes, limits: DecodeLimits = STREAM_LIMITS) -> ImageBgr:
+    """The pixels of `decode_scaled` alone, for whoever has no use for places in the picture that was sent."""
+    return decode_scaled(data, limits).image_bgr
+
+
+def decode_scaled(data: bytes, limits: DecodeLimits = STREAM_LIMITS) -> DecodedPicture:
+    """Decode a JPEG, PNG or WebP picture.
+
+    A picture above `limits.working_pixels` comes back smaller by 2, 4 or 8.
     Raises ImageError, and nothing else, for any bytes: image_too_many_bytes, image_unknown_format, image_truncated,
     image_animated, image_too_complex, image_too_many_pixels, image_too_small, image_bad_shape, image_undecodable.
     """
@@ -62,7 +81,16 @@ def decode(data: bytes, limits: DecodeLimits = STREAM_LIMITS) -> ImageBgr:
             hint="the file is damaged",
             code="image_undecodable",
         )
-    return image
+    width_px, height_px = header.width, header.height
+    if _is_turned(image, header):
+        width_px, height_px = height_px, width_px
+    return DecodedPicture(image, reduction, width_px, height_px)
+
+
+def _is_turned(image: ImageBgr, header: ImageHeader) -> bool:
+    """Whether the EXIF orientation has made width of height; the decoder does not say, but the shape does."""
+    height, width = map(int, image.shape[:2])
+    return height != width and (height > width) != (header.height > header.width)
 
 
 def _check_size(header: ImageHeader, limits: DecodeLimits) -> None:

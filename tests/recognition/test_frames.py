@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from recognition.errors import ImageError
-from recognition.frames import DecodeLimits, decode
+from recognition.frames import DecodeLimits, decode, decode_scaled
 from tests.recognition.peak_memory import measured
 
 QUARTERS = np.zeros((48, 64, 3), np.uint8)
@@ -82,6 +82,23 @@ def test_a_large_jpeg_is_decoded_smaller(encode):
     assert decode(data, DecodeLimits(working_pixels=400 * 300)).shape == (300, 400, 3)
     assert decode(data, DecodeLimits(working_pixels=200 * 150)).shape == (150, 200, 3)
     assert decode(data, DecodeLimits(working_pixels=1)).shape == (75, 100, 3)
+
+
+@pytest.mark.parametrize(("working_pixels", "reduction"), [(1_000_000, 1), (120_000, 2), (1, 8)])
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG"])
+def test_a_picture_decoded_smaller_tells_its_sent_size_upright(
+    encode, image_format, working_pixels, reduction, orientation
+):
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    data = encode(np.zeros((403, 801, 3), np.uint8), image_format, exif=exif)
+    picture = decode_scaled(data, DecodeLimits(working_pixels=working_pixels))
+    assert picture.reduction == reduction
+    assert (picture.width_px, picture.height_px) == ((801, 403) if orientation == 1 else (403, 801))
+    height, width = picture.image_bgr.shape[:2]
+    assert abs(width - picture.width_px / reduction) < 1
+    assert abs(height - picture.height_px / reduction) < 1
 
 
 def test_too_many_bytes_are_refused_before_anything_is_read():
