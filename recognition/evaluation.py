@@ -11,30 +11,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from recognition.errors import ImageError, RequestError
-from recognition.frames import DecodeLimits, decode
-from recognition.types import Embedding, ImageBgr
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".pgm", ".ppm", ".bmp"})
-"""What is taken for a picture in a folder."""
+from recognition.errors import RequestError
+from recognition.types import Embedding
 
 FMR_POINTS = (0.01, 0.001)
 FPIR_POINTS = (0.01,)
 
 # All pairs of n pictures are n^2 / 2 distances; above this many pictures an even choice of them is paired.
 _PAIRED_MAX = 6000
-
-_FILE_LIMITS = DecodeLimits(
-    max_bytes=64 * 1024 * 1024, max_pixels=100_000_000, max_pixels_whole=50_000_000, working_pixels=25_000_000
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A labelled picture file."""
-
-    path: Path
-    person: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,24 +53,6 @@ class Identification:
     fnir_at_fpir: dict[float, float | None]
 
 
-def list_pictures(folder: Path) -> list[Picture]:
-    """The pictures of `folder`/person/*, by person and name. Raises RequestError when there are none."""
-    if not folder.is_dir():
-        raise RequestError(f"{folder} is no folder", hint="give a folder with one folder of pictures for each person")
-    pictures = [
-        Picture(path, person.name)
-        for person in sorted(folder.iterdir())
-        if person.is_dir()
-        for path in sorted(person.iterdir(), key=_natural)
-        if path.suffix.lower() in IMAGE_SUFFIXES
-    ]
-    if not pictures:
-        raise RequestError(
-            f"there are no pictures in {folder}", hint="it must hold one folder of pictures for each person"
-        )
-    return pictures
-
-
 def read_pairs(path: Path) -> list[Pair]:
     """The pairs of a CSV file `file_a,file_b,same`; names are relative to the file. A line of titles may come first.
 
@@ -108,25 +74,6 @@ def read_pairs(path: Path) -> list[Pair]:
     if not pairs:
         raise RequestError(f"there are no pairs in {path}", hint="each line is `file_a,file_b,same`")
     return pairs
-
-
-def read_picture(path: Path) -> ImageBgr:
-    """A picture file of one's own: what `frames.decode` takes, and PGM, PPM and BMP. Raises ImageError."""
-    import cv2
-
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ImageError(f"{path} cannot be read: {error.strerror}", hint="check the name") from error
-    if path.suffix.lower() not in {".pgm", ".ppm", ".bmp"}:
-        return decode(data, _FILE_LIMITS)
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    except cv2.error:
-        image = None
-    if image is None:
-        raise ImageError(f"{path} cannot be decoded", hint="the file is damaged")
-    return np.asarray(image, np.uint8)
 
 
 def verification(genuine: NDArray[np.float32], impostor: NDArray[np.float32]) -> Verification:
@@ -212,9 +159,3 @@ def _first_of_each(persons: Sequence[str], count: int) -> list[bool]:
         seen[person] = seen.get(person, 0) + 1
         first.append(seen[person] <= count)
     return first
-
-
-def _natural(path: Path) -> tuple[int, str, str]:
-    """Orders 2.jpg before 10.jpg."""
-    digits = "".join(character for character in path.stem if character.isdigit())
-    return (int(digits[:18] or 0), path.stem, path.suffix)

@@ -68,9 +68,10 @@ def evaluate(
 def _by_folder(folder: Path, recogniser: "Recogniser", enrol: int) -> dict[str, Any]:
     import numpy as np
 
-    from recognition.evaluation import identification, list_pictures, pair_distances, verification
+    from recognition.evaluation import identification, pair_distances, verification
+    from recognition.picture_files import pictures_of_people
 
-    pictures = list_pictures(folder)
+    pictures = pictures_of_people(folder, single_files=False)
     embeddings, ms_per_image = _embed([picture.path for picture in pictures], recogniser)
     by_picture = [embeddings[picture.path] for picture in pictures]
     persons = [picture.person for picture in pictures]
@@ -126,7 +127,7 @@ def _embed(paths: list[Path], recogniser: "Recogniser") -> tuple[dict[Path, "Emb
     """The embedding of the largest face of each file, and milliseconds a file. What cannot be read has no face."""
     import cv2
 
-    from recognition.evaluation import read_picture
+    from recognition.picture_files import read_picture
 
     # The figure in milliseconds is that of one thread.
     cv2.setNumThreads(1)

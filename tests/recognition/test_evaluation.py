@@ -1,51 +1,13 @@
-import cv2
 import numpy as np
 import pytest
 
-from recognition.errors import ImageError, RequestError
+from recognition.errors import RequestError
 from recognition.evaluation import (
     identification,
-    list_pictures,
     pair_distances,
     read_pairs,
-    read_picture,
     verification,
 )
-
-
-def test_pictures_are_listed_by_person_and_in_the_order_people_count(tmp_path):
-    for name in ("bea/2.jpg", "bea/10.PGM", "bea/notes.txt", "ada/x.png"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    (tmp_path / "stray.jpg").touch()
-    found = [(picture.person, picture.path.name) for picture in list_pictures(tmp_path)]
-    assert found == [("ada", "x.png"), ("bea", "2.jpg"), ("bea", "10.PGM")]
-
-
-def test_a_folder_without_pictures_is_a_clear_error(tmp_path):
-    for folder in (tmp_path, tmp_path / "none"):
-        with pytest.raises(RequestError) as caught:
-            list_pictures(folder)
-        assert caught.value.hint
-
-
-@pytest.mark.parametrize("suffix", [".pgm", ".bmp", ".png", ".jpg"])
-def test_pictures_of_all_kinds_are_read_in_three_channels(tmp_path, suffix):
-    path = tmp_path / f"face{suffix}"
-    cv2.imwrite(str(path), np.full((40, 30), 77, np.uint8))
-    image_bgr = read_picture(path)
-    assert image_bgr.shape == (40, 30, 3)
-    assert abs(int(image_bgr[20, 15, 1]) - 77) < 3
-
-
-@pytest.mark.parametrize(
-    ("name", "content"), [("a.pgm", b"P5 nonsense"), ("b.pgm", b""), ("c.jpg", b"x"), ("d.jpg", None)]
-)
-def test_a_picture_that_cannot_be_read_is_a_clear_error(tmp_path, name, content):
-    if content is not None:
-        (tmp_path / name).write_bytes(content)
-    with pytest.raises(ImageError):
-        read_picture(tmp_path / name)
 
 
 def test_pairs_are_read_with_or_without_titles(tmp_path):
