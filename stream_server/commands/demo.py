@@ -5,7 +5,9 @@ import json
 import re
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +124,11 @@ async def _stream(cast: Cast, client: ServerClient, console: Console) -> list[di
     """Stream all cameras at once while the events are shown; returns the attendance events."""
     events: list[dict[str, Any]] = []
 
+    def goes_on(frame: tuple[float, bytes]) -> bool:
+        if cast.expected is None or frame[0] < cast.seconds:
+            return True  # a video ends by itself
+        return not cast.expected <= {event["person"]["name"] for event in events}
+
     async def show_events() -> None:
         async for event in client.events(after=0):
             if event.type == "attendance.marked":
@@ -135,7 +142,8 @@ async def _stream(cast: Cast, client: ServerClient, console: Console) -> list[di
         try:
             async with asyncio.TaskGroup() as cameras:
                 for camera in cast.cameras:
-                    cameras.create_task(_stream_camera(camera, cast, client))
+                    frames = takewhile(goes_on, cast.frames(camera, FPS))
+                    cameras.create_task(_stream_camera(camera, frames, client))
                 cameras.create_task(_tick(progress, task, cast.seconds))
             await asyncio.sleep(SETTLE_S)
         finally:
@@ -144,9 +152,9 @@ async def _stream(cast: Cast, client: ServerClient, console: Console) -> list[di
     return events
 
 
-async def _stream_camera(camera: str, cast: Cast, client: ServerClient) -> None:
+async def _stream_camera(camera: str, frames: Iterator[tuple[float, bytes]], client: ServerClient) -> None:
     async with open_feed(client, camera) as feed:
-        await feed.play(cast.frames(camera, FPS))
+        await feed.play(frames)
         await asyncio.sleep(SETTLE_S / 2)
 
 

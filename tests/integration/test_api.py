@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from stream_server.child import ChildServer
-from stream_server.client import ServerClient, ServerSaidNo
+from stream_server.client import ServerAway, ServerClient, ServerSaidNo
 from stream_server.views import encode_jpeg
 
 
@@ -187,3 +187,42 @@ async def test_a_foreign_page_gets_no_cors_headers_and_an_allowed_one_does(own_s
         foreign = await http.options("/api/v1/people", headers={"Origin": "https://evil.example", **ask})
     assert allowed.headers["access-control-allow-origin"] == "https://school.example"
     assert "access-control-allow-origin" not in foreign.headers
+
+
+async def test_many_photographs_at_once_are_refused_before_they_are_read(own_server: Any, blank_jpeg: bytes) -> None:
+    server = own_server()
+    await asyncio.to_thread(server.upgrade)
+    await server.start()
+    async with server.client() as client:
+        before = (await client.readiness())["memory"]["peak_rss_mb"]
+        head = (
+            "POST /api/v1/recognise HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n"
+            f"Authorization: Bearer {server.token}\r\n\r\n"
+        ).encode()
+        peers = []
+        for _ in range(20):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(head + bytes(7_900_000))  # and the rest never comes
+            peers.append((reader, writer))
+        answers = await asyncio.gather(*(_status_line(reader) for reader, _ in peers))
+        assert sum(b"503" in answer for answer in answers) == 16
+        assert (await client.readiness())["memory"]["peak_rss_mb"] < before + 60
+        assert (await client.readiness())["recognition"]["refused_single"] == 16
+        for _, writer in peers:
+            writer.transport.abort()
+        async with asyncio.timeout(10):
+            while True:  # the places are free again
+                try:
+                    seen = await client.call("POST", "/api/v1/recognise", photo=blank_jpeg)
+                    break
+                except ServerAway:
+                    await asyncio.sleep(0.05)
+        assert seen["faces"] == []
+
+
+async def _status_line(reader: asyncio.StreamReader) -> bytes:
+    try:
+        async with asyncio.timeout(5):
+            return await reader.readline()
+    except TimeoutError:
+        return b""
