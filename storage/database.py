@@ -214,15 +214,6 @@ class Database:
             async with self._pool.acquire(timeout=self._acquire_timeout_s) as connection:
                 yield connection
 
-    async def is_available(self) -> bool:
-        """Whether the database answers now. Never raises for an outage."""
-        try:
-            async with self.acquire() as connection:
-                await connection.fetchval("SELECT 1")
-        except StorageUnavailable:
-            return False
-        return True
-
     async def close(self, timeout_s: float = 2.0) -> None:
         """Close the pool; connections that do not end within that time are cut."""
         try:

@@ -24,6 +24,7 @@ from typing import Self
 from uuid import UUID
 
 from recognition.types import Sighting
+from storage.disk import fsync_folder
 from storage.errors import SpoolInUse, StorageUnavailable
 
 RECORDS_MAX = 100_000
@@ -233,7 +234,7 @@ class Spool:
         path = self.folder / f"{last + 1:012}.jsonl"
         self._writing = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         self._segments.append(_Segment(path, 0, 0))
-        _fsync_folder(self.folder)
+        fsync_folder(self.folder)
 
     def _close_segment(self) -> None:
         if self._writing is not None:
@@ -325,14 +326,6 @@ def _count(path: Path, offset: int) -> tuple[int, int]:
             else:
                 records += 1
     return records, damaged
-
-
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _unusable(folder: Path, error: OSError) -> StorageUnavailable:

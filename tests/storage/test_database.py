@@ -12,6 +12,7 @@ from storage import attendance, people
 from storage.database import Connection, Database, describe, driver_dsn, open_connection, storage_errors
 from storage.embedded import EmbeddedPostgres
 from storage.errors import SchemaOutdated, StorageUnavailable
+from tests.postgres import answers
 
 PASSWORD = "s3cr3t-word"
 
@@ -40,7 +41,7 @@ async def listening(answer: bytes | None) -> AsyncIterator[int]:
 async def test_a_connection_is_lent_and_the_server_answers(database: Database) -> None:
     async with database.acquire() as connection:
         assert await connection.fetchval("SELECT 1") == 1
-    assert await database.is_available()
+    assert await answers(database)
 
 
 @pytest.mark.parametrize(
@@ -110,16 +111,16 @@ async def test_a_connection_cut_in_the_middle_is_an_outage_and_the_pool_recovers
     with pytest.raises(StorageUnavailable):
         await work()
     await killer.close()
-    assert await database.is_available()
+    assert await answers(database)
 
 
 async def test_a_pool_that_is_exhausted_or_closed_is_an_outage(database_dsn: str) -> None:
     database = await Database.connect(database_dsn, pool_max=1, connect_timeout_s=0.2)
     async with database.acquire():
-        assert not await database.is_available()
-    assert await database.is_available()
+        assert not await answers(database)
+    assert await answers(database)
     await database.close()
-    assert not await database.is_available()
+    assert not await answers(database)
 
 
 async def test_a_statement_that_takes_too_long_is_an_outage(database_dsn: str) -> None:
@@ -128,7 +129,7 @@ async def test_a_statement_that_takes_too_long_is_an_outage(database_dsn: str) -
         async with database.acquire() as connection:
             await connection.fetchval("SELECT pg_sleep(30)")
     assert "in time" in slow.value.detail
-    assert await database.is_available()
+    assert await answers(database)
     await database.close()
 
 
