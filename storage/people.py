@@ -1,4 +1,4 @@
-"""People, and what they agreed to. Whatever takes consent away deletes the templates in the same
+"""People, and what they agreed to. Whatever takes consent away deletes what was made from the face in the same
 transaction.
 """
 
@@ -124,7 +124,8 @@ async def update(
     external_id: str | Keep | None = KEEP,
     consent: Consent | None = None,
 ) -> Person:
-    """Change what is given. Any consent other than `granted` deletes the templates at once.
+    """Change what is given. Any consent other than `granted` deletes at once what a face has left: templates,
+    sightings and scores. That somebody attended stays.
 
     Writes `gallery.changed` when templates go or the name changes, since both are part of what a matcher
     shows. Raises NotFound, Conflict `person_erased` or `external_id_taken`, RequestError as `create` does.
@@ -145,7 +146,7 @@ async def update(
                 new_consent,
                 before.consent_at if new_consent is before.consent else at,
             )
-            deleted = 0 if new_consent is Consent.GRANTED else await _delete_templates(connection, person_id)
+            deleted = 0 if new_consent is Consent.GRANTED else await _forget_face(connection, person_id)
             after = await get(connection, person_id)
             if deleted or new_name != before.name:
                 await announce_gallery_change(connection, person_id)
@@ -175,10 +176,10 @@ async def erase(connection: Connection, person_id: UUID, *, at: datetime) -> Per
             ERASED_NAME,
             at,
         )
-        await _delete_templates(connection, person_id)
-        # How near a face came is a trait of that face.
-        await connection.execute("DELETE FROM sightings WHERE person_id = $1", person_id)
-        await connection.execute("UPDATE attendance SET score = NULL, note = NULL WHERE person_id = $1", person_id)
+        await _forget_face(connection, person_id)
+        await connection.execute(
+            "UPDATE attendance SET note = NULL WHERE person_id = $1 AND note IS NOT NULL", person_id
+        )
         await outbox.forget_name(connection, person_id, ERASED_NAME)
         after = await get(connection, person_id)
         await announce_gallery_change(connection, person_id)
@@ -200,11 +201,15 @@ async def _locked(connection: Connection, person_id: UUID, *, erased_is_fine: bo
     return person
 
 
-async def _delete_templates(connection: Connection, person_id: UUID) -> int:
+async def _forget_face(connection: Connection, person_id: UUID) -> int:
+    """Delete what was made from the person's face, and return how many templates that were."""
     count: int = await connection.fetchval(
         "WITH gone AS (DELETE FROM templates WHERE person_id = $1 RETURNING 1) SELECT count(*) FROM gone",
         person_id,
     )
+    # How near a face came is a trait of that face.
+    await connection.execute("DELETE FROM sightings WHERE person_id = $1", person_id)
+    await connection.execute("UPDATE attendance SET score = NULL WHERE person_id = $1 AND score IS NOT NULL", person_id)
     return count
 
 

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
@@ -88,6 +89,30 @@ async def test_revoking_consent_deletes_the_templates_at_once(
     assert await templates.load_gallery(connection, "model-a") == []
     last = (await outbox.read_after(connection, 0))[-1]
     assert (last.type, last.payload) == ("gallery.changed", {"person_id": str(ada.person_id)})
+
+
+@pytest.mark.parametrize("consent", [Consent.REVOKED, Consent.NONE])
+async def test_revoking_consent_keeps_that_somebody_attended_and_no_trait_of_the_face(
+    connection: Connection,
+    ada: people.Person,
+    make_sighting: Callable[..., Sighting],
+    noon: datetime,
+    consent: Consent,
+) -> None:
+    grace = await people.create(connection, name="Grace", at=noon, consent=Consent.GRANTED)
+    kept = await attendance.record_sighting(connection, make_sighting(grace.person_id), UTC_ZONE)
+    recorded = await attendance.record_sighting(connection, make_sighting(ada.person_id), UTC_ZONE)
+    assert recorded.attendance_id is not None
+    assert kept.attendance_id is not None
+    before = await attendance_lists.get(connection, recorded.attendance_id)
+    assert before.score is not None
+
+    await people.update(connection, ada.person_id, at=noon, consent=consent)
+
+    assert await attendance_lists.get(connection, recorded.attendance_id) == replace(before, score=None)
+    assert (await attendance_lists.get(connection, kept.attendance_id)).score is not None
+    seen = await connection.fetch("SELECT person_id FROM sightings")
+    assert [row["person_id"] for row in seen] == [grace.person_id]
 
 
 async def test_consent_without_templates_changes_no_gallery(connection: Connection, noon: datetime) -> None:
