@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from recognition.embedding import FaceInBothRoles
 from recognition.errors import RequestError
-from recognition.types import Embedding
 
 FMR_POINTS = (0.01, 0.001)
 FPIR_POINTS = (0.01,)
@@ -86,38 +86,36 @@ def verification(genuine: NDArray[np.float32], impostor: NDArray[np.float32]) ->
 
 
 def pair_distances(
-    embeddings: NDArray[np.float32], persons: Sequence[str]
+    faces: Sequence[FaceInBothRoles], persons: Sequence[str]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The distances of all genuine and of all impostor pairs of embeddings (n, 128)."""
-    if len(embeddings) > _PAIRED_MAX:
-        chosen = np.linspace(0, len(embeddings) - 1, _PAIRED_MAX).astype(int)
-        embeddings, persons = embeddings[chosen], [persons[i] for i in chosen]
-    labels = np.unique(np.asarray(persons), return_inverse=True)[1] if len(persons) else np.zeros(0, np.intp)
+    """The distances of all genuine and of all impostor pairs; of each pair the earlier face is the template."""
+    if len(faces) > _PAIRED_MAX:
+        chosen = np.linspace(0, len(faces) - 1, _PAIRED_MAX).astype(int)
+        faces, persons = [faces[i] for i in chosen], [persons[i] for i in chosen]
     genuine, impostor = [np.zeros(0, np.float32)], [np.zeros(0, np.float32)]
-    for i in range(1, len(embeddings)):
-        distances = np.linalg.norm(embeddings[:i] - embeddings[i], axis=1)
-        same = labels[:i] == labels[i]
-        genuine.append(distances[same])
-        impostor.append(distances[~same])
+    if faces:
+        templates = np.stack([face.template for face in faces])
+        labels = np.unique(np.asarray(persons), return_inverse=True)[1]
+        for i in range(1, len(faces)):
+            distances = np.linalg.norm(templates[:i] - faces[i].probe, axis=1)
+            same = labels[:i] == labels[i]
+            genuine.append(distances[same])
+            impostor.append(distances[~same])
     return np.concatenate(genuine), np.concatenate(impostor)
 
 
-def identification(embeddings: Sequence[Embedding | None], persons: Sequence[str], *, enrol: int) -> Identification:
+def identification(faces: Sequence[FaceInBothRoles | None], persons: Sequence[str], *, enrol: int) -> Identification:
     """1:N figures; the first `enrol` pictures of each person are enrolled, the others are probes.
 
-    An embedding is None where no face was found. Such a probe counts as not identified.
+    A face is None where none was found. Such a probe counts as not identified.
     """
     is_template = _first_of_each(persons, enrol)
     templates = [
-        (embedding, person)
-        for embedding, person, first in zip(embeddings, persons, is_template, strict=True)
-        if first and embedding is not None
+        (face.template, person)
+        for face, person, first in zip(faces, persons, is_template, strict=True)
+        if first and face is not None
     ]
-    probes = [
-        (embedding, person)
-        for embedding, person, first in zip(embeddings, persons, is_template, strict=True)
-        if not first
-    ]
+    probes = [(face, person) for face, person, first in zip(faces, persons, is_template, strict=True) if not first]
     if not templates or not probes:
         return Identification(None, dict.fromkeys(FPIR_POINTS))
     matrix = np.stack([embedding for embedding, _ in templates])
@@ -125,10 +123,10 @@ def identification(embeddings: Sequence[Embedding | None], persons: Sequence[str
     # Distance when the right person came first, else infinite; and the nearest of all others.
     mated = np.full(len(probes), np.inf, np.float32)
     stranger: list[float] = []
-    for i, (embedding, person) in enumerate(probes):
-        if embedding is None:
+    for i, (face, person) in enumerate(probes):
+        if face is None:
             continue
-        distances = np.linalg.norm(matrix - embedding, axis=1)
+        distances = np.linalg.norm(matrix - face.probe, axis=1)
         own = owners == person
         nearest_own = float(distances[own].min()) if own.any() else np.inf
         nearest_other = float(distances[~own].min()) if not own.all() else np.inf

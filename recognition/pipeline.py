@@ -11,7 +11,7 @@ from recognition.alignment import aligned_chip
 from recognition.continuity import view_signature
 from recognition.decision import DecisionPolicy, decide_single, one_face_per_identity
 from recognition.detection import FaceDetector, detect_close_up
-from recognition.embedding import FaceEmbedder, embed_with_mirrors
+from recognition.embedding import FaceEmbedder, FaceInBothRoles, embed_with_mirrors
 from recognition.enrolment import Enrolment, EnrolmentRefusal, face_meant, side_px
 from recognition.errors import InternalError
 from recognition.evidence import TrackEvidence, most_wanting
@@ -21,7 +21,6 @@ from recognition.quality import QualityLimits, assess, pose
 from recognition.tracking import Track, Tracker, TrackingSettings
 from recognition.types import (
     Detection,
-    Embedding,
     FaceResult,
     FaceState,
     Frame,
@@ -186,14 +185,17 @@ class Recogniser:
         small = [quality.size_px < self._settings.mirror_below_px for quality in qualities]
         return embed_with_mirrors(self._embedder, chips, small)
 
-    def embed_largest(self, image_bgr: ImageBgr) -> Embedding | None:
-        """The embedding of the largest face, whatever its quality, or None; for `recognition.evaluation`."""
+    def embed_largest(self, image_bgr: ImageBgr) -> FaceInBothRoles | None:
+        """The largest face as template and as probe, whatever its quality, or None; for `recognition.evaluation`."""
         detections = detect_close_up(self._detector, image_bgr)
         if not detections:
             return None
-        chip_bgr = aligned_chip(image_bgr, max(detections, key=side_px))
-        embedding: Embedding = embed_with_mirrors(self._embedder, [chip_bgr], [True])[0]
-        return embedding
+        largest = max(detections, key=side_px)
+        chip_bgr = aligned_chip(image_bgr, largest)
+        size_px, _, _ = pose(largest)
+        probe_mirrored = size_px < self._settings.mirror_below_px
+        template, probe = embed_with_mirrors(self._embedder, [chip_bgr, chip_bgr], [True, probe_mirrored])
+        return FaceInBothRoles(template, probe)
 
     def _check(self, gallery: Gallery) -> None:
         if gallery.model_id != self._embedder.model_id:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from recognition.embedding import FaceInBothRoles
 from recognition.errors import RequestError
 from recognition.evaluation import (
     identification,
@@ -53,34 +54,53 @@ def test_without_pairs_there_are_no_figures_and_no_error():
     assert figures.tar_at_fmr == {0.01: None, 0.001: None}
 
 
-def test_all_pairs_are_compared_once(embedding):
-    embeddings = np.stack([embedding(x) for x in (0, 1, 3)])
-    genuine, impostor = pair_distances(embeddings, ["ada", "ada", "bea"])
+@pytest.fixture
+def face(embedding):
+    """A face whose embeddings begin with a value; as a probe with another one if given."""
+
+    def build(template, probe=None):
+        return FaceInBothRoles(embedding(template), embedding(template if probe is None else probe))
+
+    return build
+
+
+def test_all_pairs_are_compared_once(face):
+    genuine, impostor = pair_distances([face(0), face(1), face(3)], ["ada", "ada", "bea"])
     assert genuine.tolist() == [1]
     assert sorted(impostor.tolist()) == [2, 3]
-    assert [len(part) for part in pair_distances(embeddings[:0], [])] == [0, 0]
+    assert [len(part) for part in pair_distances([], [])] == [0, 0]
 
 
-def test_identification_enrols_the_first_and_probes_with_the_others(embedding):
+def test_of_a_pair_the_earlier_face_is_enrolled_and_the_later_one_searched_for(face):
+    genuine, _ = pair_distances([face(0, 100), face(200, 1)], ["ada", "ada"])
+    assert genuine.tolist() == [1]
+
+
+def test_what_is_enrolled_is_a_template_and_what_is_searched_for_a_probe(face):
+    faces = [face(0, 100), face(100, 0.2), face(2, 100), face(100, 2.1)]
+    assert identification(faces, ["ada", "ada", "bea", "bea"], enrol=1).rank1 == 1.0
+
+
+def test_identification_enrols_the_first_and_probes_with_the_others(face):
     persons = ["ada", "ada", "bea", "bea"]
-    figures = identification([embedding(0), embedding(0.2), embedding(2), embedding(0.5)], persons, enrol=1)
+    figures = identification([face(0), face(0.2), face(2), face(0.5)], persons, enrol=1)
     # Bea's second picture looks like Ada.
     assert figures.rank1 == 0.5
     # Without Bea, her second picture is 0.5 from Ada; without Ada, hers is 1.8 from Bea.
     assert figures.fnir_at_fpir == {0.01: 0.5}
 
 
-def test_a_probe_without_a_face_counts_as_not_identified(embedding):
-    figures = identification([embedding(0), embedding(0.1), embedding(2), None], ["ada", "ada", "bea", "bea"], enrol=1)
+def test_a_probe_without_a_face_counts_as_not_identified(face):
+    figures = identification([face(0), face(0.1), face(2), None], ["ada", "ada", "bea", "bea"], enrol=1)
     assert figures.rank1 == 0.5
 
 
-def test_a_person_whose_enrolment_failed_cannot_be_identified(embedding):
-    figures = identification([None, embedding(0.1), embedding(2), embedding(2.1)], ["ada"] * 2 + ["bea"] * 2, enrol=1)
+def test_a_person_whose_enrolment_failed_cannot_be_identified(face):
+    figures = identification([None, face(0.1), face(2), face(2.1)], ["ada"] * 2 + ["bea"] * 2, enrol=1)
     assert figures.rank1 == 0.5
 
 
-def test_without_probes_there_is_nothing_to_tell(embedding):
-    figures = identification([embedding(0), embedding(1)], ["ada", "bea"], enrol=5)
+def test_without_probes_there_is_nothing_to_tell(face):
+    figures = identification([face(0), face(1)], ["ada", "bea"], enrol=5)
     assert figures.rank1 is None
     assert figures.fnir_at_fpir == {0.01: None}

@@ -222,6 +222,27 @@ def test_enrolment_gives_embedding_quality_and_chip(stage, texture_bgr):
     assert enrolment.chip_bgr.shape == (150, 150, 3)
 
 
+@pytest.mark.parametrize(("side", "probe"), [(100, 0.0), (50, 1.0)])
+def test_for_evaluation_a_face_is_a_mirrored_template_and_a_probe_as_the_pipeline_makes_it(
+    stage, detection, embedding, texture_bgr, side, probe
+):
+    """Templates are always the mean with the mirror image, probes only where the eyes are closer than 25 px."""
+    seen = []
+
+    def one_more_for_each_new_chip(chip):
+        if not any(np.array_equal(chip, other) for other in seen):
+            seen.append(chip)
+        return embedding(2 * next(i for i, other in enumerate(seen) if np.array_equal(chip, other)))
+
+    face = stage([detection(100, 100, side)], one_more_for_each_new_chip).recogniser.embed_largest(texture_bgr)
+    assert len(seen) == 2
+    assert (face.template[0], face.probe[0]) == (1.0, probe)
+
+
+def test_for_evaluation_a_picture_without_a_face_has_none(stage, texture_bgr):
+    assert stage([]).recogniser.embed_largest(texture_bgr) is None
+
+
 @pytest.mark.parametrize(
     ("boxes", "refusal"),
     [
