@@ -5,7 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from starlette.requests import Request
 
-from recognition.frames import decode
+from recognition.frames import decode_scaled
 from recognition.pipeline import Recogniser
 from recognition.types import FaceResult, FaceState
 from stream_server.api.request import PHOTO_BODY, PROBLEMS, ServicesOf, photo_limits, read_photo
@@ -28,9 +28,9 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
         limits, gallery = photo_limits(services), services.people.gallery
 
         def look(recogniser: Recogniser) -> tuple[int, int, list[FaceResult]]:
-            image_bgr = decode(photo, limits)
-            height, width = image_bgr.shape[:2]
-            return width, height, recogniser.recognise_picture(image_bgr, gallery)
+            picture = decode_scaled(photo, limits)
+            faces = recogniser.recognise_picture(picture.image_bgr, gallery, reduction=picture.reduction)
+            return picture.width_px, picture.height_px, faces
 
         async with services.executor.admit() as turn:
             photo = await read_photo(request)

@@ -93,6 +93,17 @@ async def test_one_shot_recognition_marks_nobody(client: ServerClient, pictures:
     assert str(person_id) not in json.dumps(await client.attendance())
 
 
+async def test_boxes_are_pixels_of_the_picture_that_was_sent(client: ServerClient, pictures: Any) -> None:
+    image = pictures.image("sample1.jpg")  # 1920 x 1280
+    large = encode_jpeg(np.ascontiguousarray(np.kron(image, np.ones((3, 3, 1), np.uint8))), 70)  # decoded smaller
+    normal = await client.call("POST", "/api/v1/recognise", photo=encode_jpeg(image, 90))
+    seen = await client.call("POST", "/api/v1/recognise", photo=large)
+    assert (seen["width"], seen["height"]) == (5760, 3840)
+    boxes = sorted(face["box_xyxy"] for face in normal["faces"])
+    for small, big in zip(boxes, sorted(face["box_xyxy"] for face in seen["faces"]), strict=True):
+        assert big == pytest.approx([3 * value for value in small], abs=45)
+
+
 async def test_somebody_can_be_marked_by_hand_without_a_face(client: ServerClient) -> None:
     person_id = await client.add_person("By Hand", consent=False)
     body = {"person_id": str(person_id)}
