@@ -14,7 +14,7 @@ from recognition.errors import RequestError
 from storage import outbox
 from storage.database import Connection, Record
 from storage.errors import Conflict, NotFound
-from storage.paging import LIMIT_DEFAULT, Page, checked_limit, page_of, text_cursor
+from storage.paging import LIMIT_DEFAULT, Page, checked_limit, page_of, row_cursor
 
 ERASED_NAME = "erased"
 NAME_LENGTH_MAX = 200
@@ -102,17 +102,33 @@ async def list_people(
     cursor: str | None = None,
     include_erased: bool = False,
 ) -> Page[Person]:
-    """People by name, those of one name by id. Raises RequestError for a bad limit or cursor."""
+    """People by name, those of one name by id. Raises RequestError for a bad limit or cursor.
+
+    Where the person who was given last has been renamed, erased or otherwise changed meanwhile, the list goes on by
+    the count: it gives one person again rather than leaving one out.
+    """
     checked_limit(limit)
-    after = text_cursor(cursor)
     conditions = [] if include_erased else ["erased_at IS NULL"]
-    if after is not None:
-        conditions.append("(name, id) > ($2, $3)")
+    arguments: list[object] = []
+    given = offset = 0
+    if (last := row_cursor(cursor)) is not None:
+        row = await connection.fetchrow("SELECT name, xmin::text AS version FROM people WHERE id = $1", last.row_id)
+        given = last.given
+        if row is not None and row["version"] == last.version:
+            conditions.append("(name, id) > ($3, $4)")
+            arguments = [row["name"], last.row_id]
+        else:
+            given -= 1
+            offset = given
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     rows = await connection.fetch(
-        f"SELECT {_COLUMNS} FROM people {where} ORDER BY name, id LIMIT $1", limit + 1, *(after or ())
+        f"SELECT {_COLUMNS}, xmin::text AS version FROM people {where} ORDER BY name, id LIMIT $1 OFFSET $2",
+        limit + 1,
+        offset,
+        *arguments,
     )
-    return page_of([_person(row) for row in rows], limit, lambda person: (person.name, person.person_id))
+    page = page_of(rows, limit, lambda row: (row["id"], row["version"], given + limit))
+    return Page(tuple(map(_person, page.items)), page.next_cursor)
 
 
 async def update(
