@@ -27,6 +27,7 @@ _STATUS_OF_CODE = {
     "unauthenticated": HTTPStatus.UNAUTHORIZED,
     "origin_not_allowed": HTTPStatus.FORBIDDEN,
     "not_found": HTTPStatus.NOT_FOUND,
+    "body_too_slow": HTTPStatus.REQUEST_TIMEOUT,
     "conflict": HTTPStatus.CONFLICT,
     "image_too_many_bytes": CONTENT_TOO_LARGE,
     "image_unknown_format": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

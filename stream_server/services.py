@@ -16,6 +16,7 @@ from stream_server.recorder import Recorder
 from stream_server.sampler import Sampler
 from stream_server.session import CameraHub
 from stream_server.settings import Settings
+from stream_server.supervision import Supervisor
 
 
 def utc_now() -> datetime:
@@ -38,6 +39,7 @@ class Services:
     recorder: Recorder
     bus: EventBus
     pulls: PullKeeper
+    supervisor: Supervisor
     now: Callable[[], datetime] = utc_now
     models_ready: bool = False
     models_problem: str | None = None

@@ -9,14 +9,14 @@ import click
 
 from recognition.errors import RequestError
 from stream_server.client import ServerClient, local_token
+from stream_server.commands.command import Group, json_option
 from stream_server.settings import load_settings
 
 _SERVER = click.option("--server", default="http://127.0.0.1:8000", show_default=True, help="Address of the server.")
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 _TEST_TIMEOUT_S = 60.0
 
 
-@click.group()
+@click.group(cls=Group)
 def cameras() -> None:
     """Add, test and list cameras."""
 
@@ -31,7 +31,7 @@ def cameras() -> None:
 @click.option("--disabled", is_flag=True, help="Do not open it yet.")
 @click.option("--replace", is_flag=True, help="Change the camera if the id is taken.")
 @_SERVER
-@_JSON
+@json_option
 def add(
     camera_id: str,
     address: str | None,
@@ -59,7 +59,7 @@ def add(
 @cameras.command()
 @click.argument("camera_id", metavar="ID")
 @_SERVER
-@_JSON
+@json_option
 def test(camera_id: str, server: str, as_json: bool) -> None:
     """Open a camera once and say what came. Exit code 1 when no picture did."""
     result = asyncio.run(_call(server, "POST", f"/{camera_id}/test"))
@@ -76,7 +76,7 @@ def test(camera_id: str, server: str, as_json: bool) -> None:
 
 @cameras.command("list")
 @_SERVER
-@_JSON
+@json_option
 def list_cameras(server: str, as_json: bool) -> None:
     """List cameras and how they do."""
     found = asyncio.run(_call(server, "GET", ""))
@@ -93,7 +93,7 @@ def list_cameras(server: str, as_json: bool) -> None:
 @cameras.command()
 @click.argument("camera_id", metavar="ID")
 @_SERVER
-@_JSON
+@json_option
 def remove(camera_id: str, server: str, as_json: bool) -> None:
     """Remove a camera; its address and credentials are deleted, records that name it stay."""
     asyncio.run(_call(server, "DELETE", f"/{camera_id}"))
@@ -105,7 +105,7 @@ def remove(camera_id: str, server: str, as_json: bool) -> None:
 @click.option("--username", default="", help="User of the cameras, to ask them for their streams.")
 @click.option("--ask-password", is_flag=True, help="Ask for their password, or read it from standard input.")
 @_SERVER
-@_JSON
+@json_option
 def discover(timeout_s: float, username: str, ask_password: bool, server: str, as_json: bool) -> None:
     """Look for ONVIF cameras in the network of the server, and ask each for its smallest stream."""
     wishes = {"timeout_s": timeout_s, "username": username, "password": _password() if ask_password else ""}

@@ -23,7 +23,9 @@ router = APIRouter()
 
 CLOSE_POLICY = 1008
 TOLD_MAX = 64
-BAD_TEXTS_MAX = 20
+# A hello is said once; whoever says more is no camera.
+TEXTS_MAX = 20
+TEXT_MAX_CHARACTERS = 16 * 1024
 
 
 class SocketSink:
@@ -134,7 +136,7 @@ async def _converse(socket: WebSocket, services: Services, session: CameraSessio
 
 
 async def _read(socket: WebSocket, services: Services, session: CameraSession, sink: SocketSink) -> None:
-    bad_texts = 0
+    texts = 0
     while True:
         message = await socket.receive()
         if message["type"] == "websocket.disconnect":
@@ -148,13 +150,19 @@ async def _read(socket: WebSocket, services: Services, session: CameraSession, s
         problem = _take_text(message.get("text") or "", session)
         if problem is not None:
             sink.tell(problem)
-            bad_texts += 1
-            if bad_texts >= BAD_TEXTS_MAX:
-                sink.end(CLOSE_POLICY, "too many messages that could not be understood")
-                return
+        texts += 1
+        if texts >= TEXTS_MAX:
+            sink.end(CLOSE_POLICY, "too many text messages; pictures are binary ones")
+            return
 
 
 def _take_text(text: str, session: CameraSession) -> ErrorNotice | None:
+    if len(text) > TEXT_MAX_CHARACTERS:
+        return ErrorNotice(
+            code="bad_message",
+            detail=f"a text message has {len(text):,} characters; {TEXT_MAX_CHARACTERS:,} are taken",
+            hint="send pictures as binary messages",
+        )
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):

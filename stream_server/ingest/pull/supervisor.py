@@ -58,6 +58,11 @@ class _Sink:
         self._on_pace = on_pace
         self._on_end = on_end
 
+    @property
+    def dropped(self) -> int:
+        """Nothing is: what concerns the camera is handed on at once."""
+        return 0
+
     def show(self, faces: Faces) -> None:
         """Nobody is there to see them."""
 
