@@ -10,11 +10,11 @@ from recognition.types import FaceState
 from storage.attendance import Method, Status
 from storage.people import Consent
 from stream_server import messages
+from stream_server.camera_messages import CameraPut
 from stream_server.messages import (
     CAMERA_ID,
     AttendanceNotice,
     CameraClientMessage,
-    CameraPut,
     CameraServerMessage,
     Event,
     Face,
