@@ -44,7 +44,7 @@ from stream_server.supervision import Supervisor, cancelled
 log = logging.getLogger("rollcall")
 
 JSON_BODY_MAX_BYTES = 64 * 1024
-CLOSE_GOING_AWAY = 1001
+CLOSE_RESTART = 1012
 REFUSED_MAX = 1000
 
 
@@ -183,7 +183,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         ("recognition", hub.run),
     ):
         stack.push_async_callback(cancelled, supervisor.start(name, work))
-    stack.callback(hub.end_all, CLOSE_GOING_AWAY, "the server stops")
+    stack.callback(hub.end_all, CLOSE_RESTART, "the server stops")
     return services
 
 
