@@ -46,6 +46,8 @@ log = logging.getLogger("rollcall")
 JSON_BODY_MAX_BYTES = 64 * 1024
 CLOSE_RESTART = 1012
 REFUSED_MAX = 1000
+# For each of asking, insisting and killing: containers are given 10 s.
+POSTGRES_STOP_S = 4.0
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -192,7 +194,7 @@ async def _database_dsn(settings: Settings, stack: AsyncExitStack, supervisor: S
         return settings.database_url.get_secret_value()
     server = EmbeddedPostgres(Path(settings.data_dir) / "postgres")
     await asyncio.to_thread(server.start)
-    stack.push_async_callback(asyncio.to_thread, server.stop)
+    stack.push_async_callback(asyncio.to_thread, server.stop, POSTGRES_STOP_S)
     watching = supervisor.start("postgres", partial(housekeeping.keep_postgres_running, server))
     stack.push_async_callback(cancelled, watching)
     return server.dsn
