@@ -51,6 +51,7 @@ def make_services(**changes: Any) -> Any:
         supervisor=Supervisor(),
         settings=Settings(_env_file=None),
         bus=Bus(),
+        pulls=SimpleNamespace(supervisor=SimpleNamespace(counts=lambda: {"live": 2, "readers": 1})),
         models_ready=True,
         models_problem=None,
     )
@@ -70,6 +71,7 @@ def test_a_server_that_does_well_is_ok_and_says_what_it_works_with() -> None:
     assert (ready.storage["state"], ready.storage["stored"], ready.storage["last_event_id"]) == ("ok", 3, 7)
     assert ready.sockets == {"cameras": 1, "event_followers": 2, "messages_dropped": 4}
     assert ready.detector == {"file": "yunet.onnx", "sha256": "d", "engine": "opencv", "stand_in": False}
+    assert ready.pulled == {"live": 2, "readers": 1}
     assert ready.memory["rss_mb"] > 0
     assert Readiness.model_validate_json(ready.model_dump_json()) == ready
 

@@ -53,6 +53,18 @@ VALUES: dict[str, tuple[str, Any]] = {
     "ROLLCALL_STORAGE__SPOOL_MAX_BYTES": ("8192", 8192),
     "ROLLCALL_STORAGE__OUTBOX_KEEP_DAYS": ("2", 2),
     "ROLLCALL_STORAGE__SIGHTINGS_KEEP_DAYS": ("3", 3),
+    "ROLLCALL_PULL__ALLOW_PRIVATE": ("true", True),
+    "ROLLCALL_PULL__ALLOW_LOOPBACK": ("true", True),
+    "ROLLCALL_PULL__REPLAY_DIR": ("/srv/replay", Path("/srv/replay")),
+    "ROLLCALL_PULL__VERIFY_TLS": ("false", False),
+    "ROLLCALL_PULL__GROUP_SIZE": ("2", 2),
+    "ROLLCALL_PULL__OPEN_TIMEOUT_S": ("2.5", 2.5),
+    "ROLLCALL_PULL__READ_TIMEOUT_S": ("3.5", 3.5),
+    "ROLLCALL_PULL__STALL_AFTER_S": ("2", 2.0),
+    "ROLLCALL_PULL__RETRY_MAX_S": ("9", 9.0),
+    "ROLLCALL_PULL__REFUSED_RETRY_S": ("60", 60.0),
+    "ROLLCALL_PULL__MAX_SIDE_PX": ("640", 640),
+    "ROLLCALL_SECRETS__KEY": ("a2V5", SecretStr("a2V5")),
 }
 
 
