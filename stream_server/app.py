@@ -31,7 +31,9 @@ from stream_server.cameras import CameraRegistry
 from stream_server.errors import BodyLimitProblem, install_error_handlers
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
+from stream_server.ingest import conversation, whip
 from stream_server.ingest import websocket as websocket_ingest
+from stream_server.ingest.webrtc import WebRtcPeers
 from stream_server.models import LoadedModels
 from stream_server.outbox import OutboxSource
 from stream_server.people import PeopleKeeper
@@ -77,6 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
         api.include_router(module.router)
     app.include_router(api)
     app.include_router(websocket_ingest.router)
+    app.include_router(whip.router)
     app.include_router(events_api.socket_router)
     app.add_middleware(BodyLimitProblem)
     app.add_middleware(Guard, token=token, allowed_origins=settings.http.allowed_origins)
@@ -84,7 +87,8 @@ def create_app(settings: Settings) -> FastAPI:
         CORSMiddleware,
         allow_origins=list(settings.http.allowed_origins),
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "Last-Event-ID"],
+        allow_headers=["Authorization", "Content-Type", "If-Match", "Last-Event-ID"],
+        expose_headers=["Accept-Patch", "ETag", "Link", "Location", "Retry-After"],
         max_age=600,
     )
     return app
@@ -150,6 +154,13 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         now=utc_now,
         max_cameras=settings.cameras.max_cameras,
     )
+    webrtc = WebRtcPeers(
+        settings=settings.webrtc,
+        hub=hub,
+        welcome=lambda camera_id: conversation.welcome(
+            settings.cameras, camera_id, pace_fps=sampler.pace_fps, now=utc_now()
+        ),
+    )
     services = Services(
         settings=settings,
         database=database,
@@ -161,6 +172,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         cameras=cameras,
         recorder=recorder,
         bus=bus,
+        webrtc=webrtc,
     )
     bus.on_event(people.on_event)
     bus.on_event(hub.on_event)
@@ -176,6 +188,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         ("recognition", hub.run()),
     ):
         stack.push_async_callback(_cancelled, _supervised(name, work))
+    stack.push_async_callback(webrtc.close_all)
     stack.callback(hub.end_all, CLOSE_GOING_AWAY, "the server stops")
     return services
 

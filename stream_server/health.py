@@ -81,7 +81,11 @@ def readiness(services: Services) -> Readiness:
             "frame_cost_ms": None if sampler.frame_cost_ms is None else round(sampler.frame_cost_ms, 1),
             "refused_single": services.executor.refused_single,
         },
-        sockets={"cameras": services.hub.connected, "event_followers": services.bus.followers},
+        sockets={
+            "cameras": services.hub.connected,
+            "event_followers": services.bus.followers,
+            "webrtc_peers": services.webrtc.count,
+        },
         memory={"rss_mb": round(rss_mb(), 1), "peak_rss_mb": round(peak_rss_mb(), 1)},
     )
 

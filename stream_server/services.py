@@ -8,6 +8,7 @@ from storage.database import Database
 from stream_server.cameras import CameraRegistry
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
+from stream_server.ingest.webrtc import WebRtcPeers
 from stream_server.models import LoadedModels
 from stream_server.people import PeopleKeeper
 from stream_server.recorder import Recorder
@@ -35,6 +36,7 @@ class Services:
     cameras: CameraRegistry
     recorder: Recorder
     bus: EventBus
+    webrtc: WebRtcPeers
     now: Callable[[], datetime] = utc_now
     models_ready: bool = False
     models_problem: str | None = None
