@@ -158,7 +158,7 @@ class WebRtcPeers:
     async def close(self, camera_id: str, session_id: str) -> None:
         """End a peer, and return when nothing is left of it. Raises PeerNotFound."""
         entry = self._find(camera_id, session_id)
-        entry.peer.drop()
+        entry.peer.drop("the client closed the session")
         if entry.task is not None:
             await asyncio.wait((entry.task,))
 
@@ -173,7 +173,7 @@ class WebRtcPeers:
         if tasks:
             await asyncio.wait(tasks, timeout=LAST_WORDS_S)
             for entry in self._entries.values():
-                entry.peer.drop()
+                entry.peer.drop("the server stops")
             await asyncio.wait(tasks)
 
     async def _serve(self, session_id: str, entry: _Entry) -> None:

@@ -9,6 +9,7 @@
 """
 
 import asyncio
+import logging
 import queue
 import threading
 from typing import Any
@@ -32,6 +33,8 @@ _decoder_worker = aiortc.rtcrtpreceiver.decoder_worker
 
 def install() -> None:
     """Put the changes in that hold for all connections; doing it again changes nothing."""
+    # At INFO it writes every address of every client into the log.
+    logging.getLogger("aioice").setLevel(logging.WARNING)
     aiortc.rtcdtlstransport.RTCCertificate._create_ssl_context = _context_for_all_peers  # type: ignore[assignment,method-assign]
     aiortc.rtcrtpreceiver.decoder_worker = _decode  # type: ignore[assignment]
 
@@ -58,7 +61,7 @@ def send_frames_to(receiver: RTCRtpReceiver, outlet: FrameOutlet) -> None:
 
 
 def take_server_part(connection: RTCPeerConnection) -> None:
-    """Be the DTLS server unless the offer says that the peer is. Call between the offer and the answer."""
+    """Be the DTLS server. Call between the offer and the answer, and not when the offer says that the peer is it."""
     transports = {transceiver.receiver.transport for transceiver in connection.getTransceivers()}
     if connection.sctp is not None:
         transports.add(connection.sctp.transport)

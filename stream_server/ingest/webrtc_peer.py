@@ -126,6 +126,7 @@ class Peer:
         self._session: CameraSession | None = None
         self._connected = asyncio.Event()
         self._over = asyncio.Event()
+        self._dropped = ""
         self._bad_texts = 0
         servers = [RTCIceServer(server.url, server.username, server.credential) for server in ice_servers]
         self._connection = RTCPeerConnection(RTCConfiguration(servers, bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
@@ -145,7 +146,8 @@ class Peer:
                     continue
                 webrtc_aiortc.send_frames_to(transceiver.receiver, self._outlet)
                 webrtc_aiortc.limit_estimate(transceiver.receiver, limits.max_kbps)
-            webrtc_aiortc.take_server_part(connection)
+            if offer.setup != "passive":
+                webrtc_aiortc.take_server_part(connection)
             async with asyncio.timeout(limits.connect_timeout_s):
                 await connection.setLocalDescription()
         except TimeoutError:
@@ -180,7 +182,7 @@ class Peer:
         except TimeoutError:
             return f"it did not connect within {self._settings.connect_timeout_s:g} s"
         if self._over.is_set():
-            return "the connection failed before it was made"
+            return self._dropped or "the connection failed before it was made"
         try:
             session = self._session = self._hub.attach(self.camera_id, self._sink)
         except RollcallError as error:
@@ -190,7 +192,8 @@ class Peer:
             await self._first((self._pump(session), self._sink.run(), self._over.wait()))
         finally:
             self._hub.detach(session, self._sink)
-        return self._sink.ending[1] if self._sink.ending else "the connection ended, or the camera did not read"
+        ending = self._sink.ending
+        return self._dropped or (ending[1] if ending else "the connection ended, or the camera did not read")
 
     def end(self, code: int, reason: str) -> None:
         """End it when the camera has been told why."""
@@ -198,8 +201,9 @@ class Peer:
         if self.state is PeerState.CONNECTING:
             self._over.set()
 
-    def drop(self) -> None:
-        """End it at once."""
+    def drop(self, reason: str) -> None:
+        """End it at once, without a word to the camera."""
+        self._dropped = self._dropped or reason
         self._over.set()
 
     async def close(self) -> None:

@@ -39,9 +39,10 @@ class NotBundled(RequestError):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What matters of an offer. `video_mid` names the first medium that sends video."""
+    """What matters of an offer. `video_mid` names the first medium that sends video; `setup` is its DTLS part."""
 
     video_mid: str
+    setup: str
     ufrag: str
     candidates: int
 
@@ -70,7 +71,7 @@ def read_offer(text: str) -> Offer:
         raise SdpUnusable("the body is no session description", hint="send the offer's SDP; its first line is v=0")
     media: list[_Medium] = []
     bundle: list[str] = []
-    direction, ufrag, fingerprint, candidates = "sendrecv", "", False, 0
+    direction, ufrag, setup, fingerprint, candidates = "sendrecv", "", "actpass", False, 0
     for line in lines:
         name, _, value = line.partition(":")
         if line.startswith("m="):
@@ -80,6 +81,8 @@ def read_offer(text: str) -> Offer:
             media[-1].mid = value.strip()
         elif name == "a=ice-ufrag":
             ufrag = ufrag or value.strip()
+        elif name == "a=setup":
+            setup = value.strip()
         elif name == "a=fingerprint":
             fingerprint = True
         elif name == "a=candidate":
@@ -104,7 +107,7 @@ def read_offer(text: str) -> Offer:
         raise NoVideo("the offer sends no video", hint="add a video track that is sendonly or sendrecv")
     if len(media) > 1 and bundle != [medium.mid for medium in media]:
         raise NotBundled("the offer does not bundle its media", hint="use the bundle policy max-bundle")
-    return Offer(video.mid, ufrag, candidates)
+    return Offer(video.mid, setup, ufrag, candidates)
 
 
 def read_fragment(text: str, *, known: int = 0) -> Fragment:
