@@ -64,7 +64,10 @@ def page_server() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def webrtc_server(models_dir: Path, page_server: str) -> Iterator[ChildServer]:
     with temporary_folder() as folder:
-        settings = {"ROLLCALL_HTTP__ALLOWED_ORIGINS": json.dumps([page_server])}
+        settings = {
+            "ROLLCALL_HTTP__ALLOWED_ORIGINS": json.dumps([page_server]),
+            "ROLLCALL_WEBRTC__IDLE_TIMEOUT_S": "3",  # for partners that are ended without a goodbye
+        }
         server = ChildServer(data_dir=Path(folder) / "data", models_dir=models_dir, settings=settings)
         server.upgrade()
         asyncio.run(server.start())
@@ -147,8 +150,7 @@ async def test_gstreamer_streams_with_its_rsa_certificate(
     url = f"{webrtc_server.url}/whip/{camera}"
     arguments = (SYSTEM_PYTHON, PARTNERS / "webrtc_gstreamer.py", url, webrtc_server.token, mjpeg, setup)
     with running(*arguments):
-        record = await marked(client, person_id)
-    assert record["camera"] == camera if "camera" in record else True
+        await marked(client, person_id)
     await no_peers(client)
 
 
