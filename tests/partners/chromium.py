@@ -46,7 +46,6 @@ class Page:
         assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
 
-
     async def close(self) -> None:
         """Close the browser, as its user would."""
         await self._connection.send(json.dumps({"id": next(self._numbers), "method": "Browser.close"}))

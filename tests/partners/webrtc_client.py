@@ -37,7 +37,9 @@ class Pictures(MediaStreamTrack):
 class Client:
     """A peer that offers video, or something else, and notes what it is told."""
 
-    def __init__(self, *, video: MediaStreamTrack | None = None, audio: bool = False, channel: str = "rollcall") -> None:
+    def __init__(
+        self, *, video: MediaStreamTrack | None = None, audio: bool = False, channel: str = "rollcall"
+    ) -> None:
         self.connection = RTCPeerConnection()
         self.messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         if video is not None:

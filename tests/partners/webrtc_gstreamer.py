@@ -47,9 +47,13 @@ def main(url: str, token: str, file: str, setup: str = "actpass") -> None:
         answer = GstWebRTC.WebRTCSessionDescription.new(GstWebRTC.WebRTCSDPType.ANSWER, message)
         peer.emit("set-remote-description", answer, None)
 
-    peer.connect("on-negotiation-needed", lambda _: peer.emit("create-offer", None, Gst.Promise.new_with_change_func(offered)))
+    peer.connect(
+        "on-negotiation-needed", lambda _: peer.emit("create-offer", None, Gst.Promise.new_with_change_func(offered))
+    )
     peer.connect("notify::ice-gathering-state", gathered)
-    peer.connect("notify::connection-state", lambda *_: print(peer.get_property("connection-state").value_nick, flush=True))
+    peer.connect(
+        "notify::connection-state", lambda *_: print(peer.get_property("connection-state").value_nick, flush=True)
+    )
     bus = pipeline.get_bus()
     bus.add_signal_watch()
     bus.connect("message::error", lambda _, message: (print(*message.parse_error(), file=sys.stderr), loop.quit()))
