@@ -93,6 +93,7 @@ class WebRtcPeers:
         self._rss_mb = rss_mb
         self._entries: dict[str, _Entry] = {}
         self._opening = 0
+        self._peer_class: type[Peer] | None = None
         self._closed = False
 
     @property
@@ -120,8 +121,9 @@ class WebRtcPeers:
         self._check_room(camera_id)
         self._opening += 1
         try:
-            # In a thread, because the first import takes long.
-            peer_class = await asyncio.to_thread(_peer_class)
+            if self._peer_class is None:
+                self._peer_class = await asyncio.to_thread(_peer_class)  # in a thread: the import takes long
+            peer_class = self._peer_class
             servers = self.ice_servers(camera_id)
             peer = peer_class(
                 camera_id, hub=self._hub, settings=self._settings, welcome=self._welcome, ice_servers=servers

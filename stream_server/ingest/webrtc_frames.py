@@ -66,8 +66,10 @@ class FrameOutlet:
         self._seen += 1
         if self._wanted:
             self._wanted = False
-            # The reformatter keeps its tables from frame to frame; the frame's own method makes them anew.
-            self._tell(self._deliver, self._reformatter.reformat(frame, format="bgr24").to_ndarray())
+            # The reformatter keeps its tables from frame to frame; the frame's own method makes them anew. Left to
+            # itself it would start a thread for every core.
+            picture = self._reformatter.reformat(frame, format="bgr24", threads=1)
+            self._tell(self._deliver, picture.to_ndarray())
 
     def refuse(self, width: int, height: int) -> None:
         """Say that the pictures are larger than is taken."""

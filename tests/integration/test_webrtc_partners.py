@@ -26,8 +26,11 @@ needs_chromium = pytest.mark.skipif(chromium.path() is None, reason="Chromium is
 
 
 def _gstreamer_lacks() -> str:
-    asks = "import gi; gi.require_version('GstWebRTC','1.0'); gi.require_version('GstSdp','1.0'); from gi.repository import Gst; "
-    asks += "Gst.init(None); print([n for n in ('webrtcbin','nicesink','vp8enc','jpegdec') if not Gst.ElementFactory.find(n)])"
+    asks = (
+        "import gi; gi.require_version('GstWebRTC', '1.0'); gi.require_version('GstSdp', '1.0'); "
+        "from gi.repository import Gst; Gst.init(None); elements = ('webrtcbin', 'nicesink', 'vp8enc', 'jpegdec'); "
+        "print([name for name in elements if not Gst.ElementFactory.find(name)])"
+    )
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         done = subprocess.run([SYSTEM_PYTHON, "-c", asks], capture_output=True, text=True, check=False, timeout=60)
         if done.returncode == 0 and done.stdout.strip() == "[]":
