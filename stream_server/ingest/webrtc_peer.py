@@ -210,9 +210,11 @@ class Peer:
         """Close the connection with all that belongs to it; doing it again does nothing."""
         self._set(PeerState.ENDED)
         self._outlet.close()
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self._connection.close()
+        except TimeoutError:
+            log.warning("the connection of camera %s could not be closed within %g s", self.camera_id, CLOSE_TIMEOUT_S)
 
     async def _pump(self, session: CameraSession) -> None:
         idle_s = self._settings.idle_timeout_s
