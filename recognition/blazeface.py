@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from recognition.boxes import iou_matrix, non_maximum_suppression
+from recognition.boxes import iou_matrix, non_maximum_suppression, plausible_faces
 from recognition.detection import DetectionSettings
 from recognition.engines import Engine
 from recognition.types import Detection, ImageBgr, LandmarkLayout
@@ -58,10 +58,12 @@ class BlazeFaceDetector:
         for window_xyxy in windows:
             blob, scale = input_blob(image_bgr, window_xyxy)
             found = decode_outputs(self._engine.run(blob), self._anchors, self._settings.score_min)
-            keep = _whole_in_window(found[0] / scale, window_xyxy, image_bgr.shape)
             corner = np.array(window_xyxy[:2], np.float32)
-            boxes.append(found[0][keep] / scale + np.tile(corner, 2))
-            landmarks.append(found[1][keep] / scale + corner)
+            in_picture = found[0] / scale + np.tile(corner, 2), found[1] / scale + corner
+            keep = _whole_in_window(found[0] / scale, window_xyxy, image_bgr.shape)
+            keep &= plausible_faces(*in_picture, image_bgr.shape[1], image_bgr.shape[0])
+            boxes.append(in_picture[0][keep])
+            landmarks.append(in_picture[1][keep])
             scores.append(found[2][keep])
         return self._merged(np.concatenate(boxes), np.concatenate(landmarks), np.concatenate(scores))
 

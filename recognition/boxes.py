@@ -1,7 +1,10 @@
-"""Overlap of boxes, and the suppression of boxes that mean the same face."""
+"""Overlap of boxes, the suppression of boxes that mean the same face, and of those that cannot be one."""
 
 import numpy as np
 from numpy.typing import NDArray
+
+# A face cut by the edges of a picture may be larger than the picture, but not many times as large.
+_REACH_SIDES = 3.0
 
 
 def iou_matrix(a_xyxy: NDArray[np.float32], b_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -29,6 +32,22 @@ def non_maximum_suppression(
         overlap = iou_matrix(boxes_xyxy[best : best + 1], boxes_xyxy[rest])[0]
         order = rest[overlap <= overlap_max]
     return np.asarray(kept, dtype=np.intp)
+
+
+def plausible_faces(
+    boxes_xyxy: NDArray[np.float32], landmarks_xy: NDArray[np.float32], width: float, height: float
+) -> NDArray[np.bool_]:
+    """Which boxes (n, 4) and landmarks (n, k, 2) can be a face of a picture of this size; (n,).
+
+    A network may say anything of a picture made to mislead it: numbers that are none, or boxes far away from it.
+    """
+    reach = _REACH_SIDES * max(width, height)
+    near = (np.abs(boxes_xyxy) < reach).all(axis=1) & (np.abs(landmarks_xy) < reach).all(axis=(1, 2))
+    x0, y0, x1, y1 = np.clip(boxes_xyxy, -reach, reach).T
+    middle_x, middle_y = (x0 + x1) / 2, (y0 + y1) / 2
+    inside = (middle_x >= 0) & (middle_x <= width) & (middle_y >= 0) & (middle_y <= height)
+    plausible: NDArray[np.bool_] = near & inside & (x1 > x0) & (y1 > y0)
+    return plausible
 
 
 def _areas(boxes_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:

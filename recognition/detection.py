@@ -11,6 +11,9 @@ import numpy as np
 from recognition.engines import Engine, EngineKind, make_engine
 from recognition.types import Detection, ImageBgr
 
+# With its margin a picture of this size is twice as large; up to that working width the detector loses nothing by it.
+_CLOSE_UP_PX = 640
+
 
 class DetectorKind(StrEnum):
     """The detectors to choose from."""
@@ -89,7 +92,8 @@ def detector_on(
 def detect_close_up(detector: FaceDetector, image_bgr: ImageBgr) -> list[Detection]:
     """The faces of a single picture; one that is cut close around a face is looked at again with a margin.
 
-    For photographs, not for streams, where an empty frame is the rule and may not cost twice.
+    For photographs, not for streams, where an empty frame is the rule and may not cost twice. The second look is at no
+    more than 1,280 x 1,280 pixels, whatever the picture's size and shape.
     """
     import cv2
 
@@ -97,10 +101,17 @@ def detect_close_up(detector: FaceDetector, image_bgr: ImageBgr) -> list[Detecti
     if found:
         return found
     height, width = image_bgr.shape[:2]
-    margin = max(height, width) // 2
-    padded = cv2.copyMakeBorder(image_bgr, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=(128, 128, 128))
-    offset = np.float32(margin)
+    scale = min(1.0, _CLOSE_UP_PX / max(height, width))
+    small_width, small_height = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cv2.resize(image_bgr, (small_width, small_height), interpolation=cv2.INTER_AREA) if scale < 1 else image_bgr
+    margin = max(small_height, small_width) // 2
+    padded = cv2.copyMakeBorder(small, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=(128, 128, 128))
+    to_picture = np.array([width / small_width, height / small_height], np.float32)
     return [
-        replace(face, box_xyxy=face.box_xyxy - offset, landmarks_xy=face.landmarks_xy - offset)
+        replace(
+            face,
+            box_xyxy=(face.box_xyxy - np.float32(margin)) * np.tile(to_picture, 2),
+            landmarks_xy=(face.landmarks_xy - np.float32(margin)) * to_picture,
+        )
         for face in detector.detect(np.asarray(padded, np.uint8))
     ]

@@ -11,30 +11,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from recognition.errors import ImageError, RequestError
-from recognition.frames import DecodeLimits, decode
-from recognition.types import Embedding, ImageBgr
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".pgm", ".ppm", ".bmp"})
-"""What is taken for a picture in a folder."""
+from recognition.embedding import FaceInBothRoles
+from recognition.errors import RequestError
 
 FMR_POINTS = (0.01, 0.001)
 FPIR_POINTS = (0.01,)
 
 # All pairs of n pictures are n^2 / 2 distances; above this many pictures an even choice of them is paired.
 _PAIRED_MAX = 6000
-
-_FILE_LIMITS = DecodeLimits(
-    max_bytes=64 * 1024 * 1024, max_pixels=100_000_000, max_pixels_whole=50_000_000, working_pixels=25_000_000
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A labelled picture file."""
-
-    path: Path
-    person: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,24 +53,6 @@ class Identification:
     fnir_at_fpir: dict[float, float | None]
 
 
-def list_pictures(folder: Path) -> list[Picture]:
-    """The pictures of `folder`/person/*, by person and name. Raises RequestError when there are none."""
-    if not folder.is_dir():
-        raise RequestError(f"{folder} is no folder", hint="give a folder with one folder of pictures for each person")
-    pictures = [
-        Picture(path, person.name)
-        for person in sorted(folder.iterdir())
-        if person.is_dir()
-        for path in sorted(person.iterdir(), key=_natural)
-        if path.suffix.lower() in IMAGE_SUFFIXES
-    ]
-    if not pictures:
-        raise RequestError(
-            f"there are no pictures in {folder}", hint="it must hold one folder of pictures for each person"
-        )
-    return pictures
-
-
 def read_pairs(path: Path) -> list[Pair]:
     """The pairs of a CSV file `file_a,file_b,same`; names are relative to the file. A line of titles may come first.
 
@@ -110,25 +76,6 @@ def read_pairs(path: Path) -> list[Pair]:
     return pairs
 
 
-def read_picture(path: Path) -> ImageBgr:
-    """A picture file of one's own: what `frames.decode` takes, and PGM, PPM and BMP. Raises ImageError."""
-    import cv2
-
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ImageError(f"{path} cannot be read: {error.strerror}", hint="check the name") from error
-    if path.suffix.lower() not in {".pgm", ".ppm", ".bmp"}:
-        return decode(data, _FILE_LIMITS)
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    except cv2.error:
-        image = None
-    if image is None:
-        raise ImageError(f"{path} cannot be decoded", hint="the file is damaged")
-    return np.asarray(image, np.uint8)
-
-
 def verification(genuine: NDArray[np.float32], impostor: NDArray[np.float32]) -> Verification:
     """1:1 figures from the distances of genuine and of impostor pairs, each (n,)."""
     d_prime = None
@@ -139,38 +86,36 @@ def verification(genuine: NDArray[np.float32], impostor: NDArray[np.float32]) ->
 
 
 def pair_distances(
-    embeddings: NDArray[np.float32], persons: Sequence[str]
+    faces: Sequence[FaceInBothRoles], persons: Sequence[str]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The distances of all genuine and of all impostor pairs of embeddings (n, 128)."""
-    if len(embeddings) > _PAIRED_MAX:
-        chosen = np.linspace(0, len(embeddings) - 1, _PAIRED_MAX).astype(int)
-        embeddings, persons = embeddings[chosen], [persons[i] for i in chosen]
-    labels = np.unique(np.asarray(persons), return_inverse=True)[1] if len(persons) else np.zeros(0, np.intp)
+    """The distances of all genuine and of all impostor pairs; of each pair the earlier face is the template."""
+    if len(faces) > _PAIRED_MAX:
+        chosen = np.linspace(0, len(faces) - 1, _PAIRED_MAX).astype(int)
+        faces, persons = [faces[i] for i in chosen], [persons[i] for i in chosen]
     genuine, impostor = [np.zeros(0, np.float32)], [np.zeros(0, np.float32)]
-    for i in range(1, len(embeddings)):
-        distances = np.linalg.norm(embeddings[:i] - embeddings[i], axis=1)
-        same = labels[:i] == labels[i]
-        genuine.append(distances[same])
-        impostor.append(distances[~same])
+    if faces:
+        templates = np.stack([face.template for face in faces])
+        labels = np.unique(np.asarray(persons), return_inverse=True)[1]
+        for i in range(1, len(faces)):
+            distances = np.linalg.norm(templates[:i] - faces[i].probe, axis=1)
+            same = labels[:i] == labels[i]
+            genuine.append(distances[same])
+            impostor.append(distances[~same])
     return np.concatenate(genuine), np.concatenate(impostor)
 
 
-def identification(embeddings: Sequence[Embedding | None], persons: Sequence[str], *, enrol: int) -> Identification:
+def identification(faces: Sequence[FaceInBothRoles | None], persons: Sequence[str], *, enrol: int) -> Identification:
     """1:N figures; the first `enrol` pictures of each person are enrolled, the others are probes.
 
-    An embedding is None where no face was found. Such a probe counts as not identified.
+    A face is None where none was found. Such a probe counts as not identified.
     """
     is_template = _first_of_each(persons, enrol)
     templates = [
-        (embedding, person)
-        for embedding, person, first in zip(embeddings, persons, is_template, strict=True)
-        if first and embedding is not None
+        (face.template, person)
+        for face, person, first in zip(faces, persons, is_template, strict=True)
+        if first and face is not None
     ]
-    probes = [
-        (embedding, person)
-        for embedding, person, first in zip(embeddings, persons, is_template, strict=True)
-        if not first
-    ]
+    probes = [(face, person) for face, person, first in zip(faces, persons, is_template, strict=True) if not first]
     if not templates or not probes:
         return Identification(None, dict.fromkeys(FPIR_POINTS))
     matrix = np.stack([embedding for embedding, _ in templates])
@@ -178,10 +123,10 @@ def identification(embeddings: Sequence[Embedding | None], persons: Sequence[str
     # Distance when the right person came first, else infinite; and the nearest of all others.
     mated = np.full(len(probes), np.inf, np.float32)
     stranger: list[float] = []
-    for i, (embedding, person) in enumerate(probes):
-        if embedding is None:
+    for i, (face, person) in enumerate(probes):
+        if face is None:
             continue
-        distances = np.linalg.norm(matrix - embedding, axis=1)
+        distances = np.linalg.norm(matrix - face.probe, axis=1)
         own = owners == person
         nearest_own = float(distances[own].min()) if own.any() else np.inf
         nearest_other = float(distances[~own].min()) if not own.all() else np.inf
@@ -212,9 +157,3 @@ def _first_of_each(persons: Sequence[str], count: int) -> list[bool]:
         seen[person] = seen.get(person, 0) + 1
         first.append(seen[person] <= count)
     return first
-
-
-def _natural(path: Path) -> tuple[int, str, str]:
-    """Orders 2.jpg before 10.jpg."""
-    digits = "".join(character for character in path.stem if character.isdigit())
-    return (int(digits[:18] or 0), path.stem, path.suffix)

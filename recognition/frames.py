@@ -19,7 +19,8 @@ class DecodeLimits:
 
     A baseline JPEG of up to `max_pixels` is decoded straight at 1/2, 1/4 or 1/8 of its size, so that the result holds
     at most about `working_pixels`. PNG, WebP and progressive JPEG always need memory for all their pixels; for them
-    `max_pixels_whole` is the limit.
+    `max_pixels_whole` is the limit. The longer side is at most `aspect_max` times the shorter one: a strip of the same
+    number of pixels is thousands of times as long as any face in it, and nothing that works by side could bear it.
     """
 
     max_bytes: int = 1024 * 1024
@@ -27,6 +28,7 @@ class DecodeLimits:
     max_pixels_whole: int = 12_500_000
     working_pixels: int = 4_000_000
     min_side_px: int = 16
+    aspect_max: float = 20.0
 
 
 STREAM_LIMITS = DecodeLimits()
@@ -36,12 +38,31 @@ PHOTOGRAPH_LIMITS = DecodeLimits(max_bytes=16 * 1024 * 1024, working_pixels=16_0
 """For single photographs that somebody hands over on purpose."""
 
 
-def decode(data: bytes, limits: DecodeLimits = STREAM_LIMITS) -> ImageBgr:
-    """Decode a JPEG, PNG or WebP picture, upright after its EXIF orientation.
+@dataclass(frozen=True, slots=True, eq=False)
+class DecodedPicture:
+    """A picture, upright after its EXIF orientation, and what it was when it was sent.
 
-    Returns uint8 (height, width, 3) BGR; a picture above `limits.working_pixels` comes back smaller by 2, 4 or 8.
+    `image_bgr` is uint8 (height, width, 3); a pixel of it stands for `reduction` x `reduction` pixels (1, 2, 4 or 8) of
+    the picture that was sent, which is `width_px` x `height_px`, upright too.
+    """
+
+    image_bgr: ImageBgr
+    reduction: int
+    width_px: int
+    height_px: int
+
+
+def decode(data: bytes, limits: DecodeLimits = STREAM_LIMITS) -> ImageBgr:
+    """The pixels of `decode_scaled` alone, for whoever has no use for places in the picture that was sent."""
+    return decode_scaled(data, limits).image_bgr
+
+
+def decode_scaled(data: bytes, limits: DecodeLimits = STREAM_LIMITS) -> DecodedPicture:
+    """Decode a JPEG, PNG or WebP picture.
+
+    A picture above `limits.working_pixels` comes back smaller by 2, 4 or 8.
     Raises ImageError, and nothing else, for any bytes: image_too_many_bytes, image_unknown_format, image_truncated,
-    image_animated, image_too_many_pixels, image_too_small, image_undecodable.
+    image_animated, image_too_complex, image_too_many_pixels, image_too_small, image_bad_shape, image_undecodable.
     """
     if len(data) > limits.max_bytes:
         raise ImageError(
@@ -60,7 +81,16 @@ def decode(data: bytes, limits: DecodeLimits = STREAM_LIMITS) -> ImageBgr:
             hint="the file is damaged",
             code="image_undecodable",
         )
-    return image
+    width_px, height_px = header.width, header.height
+    if _is_turned(image, header):
+        width_px, height_px = height_px, width_px
+    return DecodedPicture(image, reduction, width_px, height_px)
+
+
+def _is_turned(image: ImageBgr, header: ImageHeader) -> bool:
+    """Whether the EXIF orientation has made width of height; the decoder does not say, but the shape does."""
+    height, width = map(int, image.shape[:2])
+    return height != width and (height > width) != (header.height > header.width)
 
 
 def _check_size(header: ImageHeader, limits: DecodeLimits) -> None:
@@ -77,6 +107,13 @@ def _check_size(header: ImageHeader, limits: DecodeLimits) -> None:
             f"the picture has {header.width} x {header.height} pixels; each side needs at least {limits.min_side_px}",
             hint="send a larger picture",
             code="image_too_small",
+        )
+    if max(header.width, header.height) > limits.aspect_max * min(header.width, header.height):
+        raise ImageError(
+            f"the picture has {header.width} x {header.height} pixels; "
+            f"the longer side may be at most {limits.aspect_max:g} times the shorter one",
+            hint="send the part of it that shows people",
+            code="image_bad_shape",
         )
 
 

@@ -1,4 +1,4 @@
-"""What a picture file says of itself, read without decoding it: format, size, whether it is whole and single.
+"""What a picture file says of itself, read without decoding it: format, size, whether it is whole, single and simple.
 
 JPEG after ITU-T T.81 annex B (markers), PNG after the W3C PNG specification (chunks; `acTL` marks an animation),
 WebP after the container specification of RFC 9649.
@@ -7,7 +7,7 @@ WebP after the container specification of RFC 9649.
 import re
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from recognition.errors import ImageError
@@ -23,6 +23,17 @@ _JPEG_PROGRESSIVE_MARKERS = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _JPEG_BARE_MARKERS = frozenset({0x01, 0xD8, *range(0xD0, 0xD8)})
 # In entropy-coded data FF is followed by 00 or by a restart marker; anything else is the next marker.
 _JPEG_NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
+_NO_FILL_BYTE = re.compile(rb"[^\xff]", re.DOTALL)
+
+# What a small file may make us and the decoder do. Each scan of a progressive JPEG costs a walk over all its pixels
+# (7 ms of 12 million), each compressed text of a PNG up to 8 MB of inflating (15 ms); cameras and editors write some
+# ten scans, a few segments or chunks of their own, and pixels in chunks of 8 kB.
+_JPEG_SCANS_MAX = 64
+_JPEG_MARKERS_MAX = 4096
+_PNG_CHUNKS_MAX = 16_384
+_PNG_OTHER_CHUNKS_MAX = 256
+_PNG_COMPRESSED_CHUNKS_MAX = 16
+_PNG_COMPRESSED_KINDS = frozenset({b"zTXt", b"iTXt", b"iCCP"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +52,7 @@ class ImageHeader:
 def read_header(data: bytes) -> ImageHeader:
     """Read size and form of a JPEG, PNG or WebP file from its bytes.
 
-    Raises ImageError: image_unknown_format, image_truncated, image_animated, image_undecodable.
+    Raises ImageError: image_unknown_format, image_truncated, image_animated, image_too_complex, image_undecodable.
     """
     if data.startswith(b"\xff\xd8\xff"):
         return _read_jpeg(data)
@@ -76,14 +87,28 @@ def _animated(image_format: ImageFormat) -> ImageError:
     )
 
 
+def _too_complex(image_format: ImageFormat, what: str, count_max: int) -> ImageError:
+    return ImageError(
+        f"the {image_format} picture has more than {count_max:,} {what}",
+        hint="save it anew with an ordinary program",
+        code="image_too_complex",
+    )
+
+
 def _read_jpeg(data: bytes) -> ImageHeader:
     header: ImageHeader | None = None
-    scan_seen = False
+    colours = markers = scans = 0
     position = 2
     while True:
+        markers += 1
+        if markers > _JPEG_MARKERS_MAX:
+            raise _too_complex("JPEG", "segments", _JPEG_MARKERS_MAX)
         # A marker may be preceded by any number of FF fill bytes.
-        while data[position : position + 2] == b"\xff\xff":
-            position += 1
+        if data[position : position + 2] == b"\xff\xff":
+            filled = _NO_FILL_BYTE.search(data, position)
+            if filled is None:
+                raise _truncated("JPEG")
+            position = filled.start() - 1
         if position + 2 > len(data):
             raise _truncated("JPEG")
         if data[position] != 0xFF:
@@ -109,14 +134,21 @@ def _read_jpeg(data: bytes) -> ImageHeader:
             if header is not None and (header.width, header.height) != (width, height):
                 raise _undecodable("JPEG", "it states two sizes")
             header = ImageHeader("JPEG", width, height, marker in _JPEG_PROGRESSIVE_MARKERS)
+            colours = data[position + 7]
+        if marker == 0xDA:
+            scans += 1
+            if scans > _JPEG_SCANS_MAX:
+                raise _too_complex("JPEG", "scans", _JPEG_SCANS_MAX)
+            # Where the colours come one after the other, the decoder keeps all of them, progressive or not.
+            if header is not None and length > 2 and data[position + 2] < colours:
+                header = replace(header, needs_whole_decode=True)
         position += length
         if marker == 0xDA:
-            scan_seen = True
             following = _JPEG_NEXT_MARKER.search(data, position)
             if following is None:
                 raise _truncated("JPEG")
             position = following.start()
-    if header is None or not scan_seen:
+    if header is None or not scans:
         raise _undecodable("JPEG", "it holds no picture")
     return header
 
@@ -129,6 +161,7 @@ def _read_png(data: bytes) -> ImageHeader:
     width, height = struct.unpack_from(">II", data, 16)
     view = memoryview(data)
     position = 8
+    chunks = others = compressed = 0
     while True:
         if position + 12 > len(data):
             raise _truncated("PNG")
@@ -138,6 +171,15 @@ def _read_png(data: bytes) -> ImageHeader:
             raise _truncated("PNG")
         if kind == b"acTL":
             raise _animated("PNG")
+        chunks += 1
+        others += kind != b"IDAT"
+        compressed += kind in _PNG_COMPRESSED_KINDS
+        if chunks > _PNG_CHUNKS_MAX:
+            raise _too_complex("PNG", "chunks", _PNG_CHUNKS_MAX)
+        if others > _PNG_OTHER_CHUNKS_MAX:
+            raise _too_complex("PNG", "chunks beside its pixels", _PNG_OTHER_CHUNKS_MAX)
+        if compressed > _PNG_COMPRESSED_CHUNKS_MAX:
+            raise _too_complex("PNG", "compressed texts", _PNG_COMPRESSED_CHUNKS_MAX)
         # libpng writes to the standard error of the process when a sum is wrong; here it is a reason for the sender.
         stored_sum = data[position + 8 + length : position + 12 + length]
         if zlib.crc32(view[position + 4 : position + 8 + length]).to_bytes(4, "big") != stored_sum:

@@ -11,17 +11,16 @@ from recognition.alignment import aligned_chip
 from recognition.continuity import view_signature
 from recognition.decision import DecisionPolicy, decide_single, one_face_per_identity
 from recognition.detection import FaceDetector, detect_close_up
-from recognition.embedding import FaceEmbedder, embed_with_mirrors
+from recognition.embedding import FaceEmbedder, FaceInBothRoles, embed_with_mirrors
 from recognition.enrolment import Enrolment, EnrolmentRefusal, face_meant, side_px
 from recognition.errors import InternalError
 from recognition.evidence import TrackEvidence, most_wanting
-from recognition.frames import DecodeLimits, decode
+from recognition.frames import DecodedPicture, DecodeLimits, decode_scaled
 from recognition.gallery import Gallery
 from recognition.quality import QualityLimits, assess, pose
 from recognition.tracking import Track, Tracker, TrackingSettings
 from recognition.types import (
     Detection,
-    Embedding,
     FaceResult,
     FaceState,
     Frame,
@@ -107,7 +106,7 @@ class Recogniser:
         return CameraState(self._settings)
 
     def process(self, frame: Frame, state: CameraState, gallery: Gallery) -> FrameResult:
-        """Take in the next frame of a camera.
+        """Take in the next frame of a camera. Boxes are in pixels of the frame as it was sent.
 
         Raises ImageError if the frame cannot be decoded; the camera's state is then as before. Raises InternalError if
         the gallery belongs to another face network.
@@ -115,7 +114,10 @@ class Recogniser:
         self._check(gallery)
         timer = _StageTimer(self._clock)
         payload = frame.payload
-        image_bgr = payload if isinstance(payload, np.ndarray) else decode(payload, self._settings.decode)
+        picture = (
+            _as_it_is(payload) if isinstance(payload, np.ndarray) else decode_scaled(payload, self._settings.decode)
+        )
+        image_bgr = picture.image_bgr
         timer.end("decode")
         detections = self._detector.detect(image_bgr)
         timer.end("detect")
@@ -127,17 +129,23 @@ class Recogniser:
             state.evidence.setdefault(track.track_id, TrackEvidence(self._settings.decision))
         timer.end("track")
         qualities = self._gather_evidence(image_bgr, tracks, state, gallery, now_mono, timer)
-        faces = self._decide_tracks(tracks, qualities, state, gallery)
+        faces = _in_sent_pixels(self._decide_tracks(tracks, qualities, state, gallery), picture.reduction)
         newly_known = tuple(face for face in faces if self._is_to_report(face, state, now_mono))
         timer.end("decide")
-        height, width = image_bgr.shape[:2]
         return FrameResult(
-            frame.camera_id, frame.sequence, width, height, tuple(faces), newly_known, stage_ms=timer.stage_ms
+            frame.camera_id,
+            frame.sequence,
+            picture.width_px,
+            picture.height_px,
+            tuple(faces),
+            newly_known,
+            stage_ms=timer.stage_ms,
         )
 
-    def recognise_picture(self, image_bgr: ImageBgr, gallery: Gallery) -> list[FaceResult]:
+    def recognise_picture(self, image_bgr: ImageBgr, gallery: Gallery, *, reduction: int = 1) -> list[FaceResult]:
         """What is said of each face of a single picture, surest detection first; there is no PENDING here.
 
+        `reduction` is that of the `DecodedPicture`; boxes are then in pixels of the picture as it was sent.
         Raises InternalError if the gallery belongs to another face network.
         """
         self._check(gallery)
@@ -152,13 +160,17 @@ class Recogniser:
         states = [FaceState.UNUSABLE] * len(detections)
         for i, match, face_state in zip(usable, found, decide_single(found, self._settings.decision), strict=True):
             matches[i], states[i] = match, face_state
-        return [
+        faces = [
             _face_result(detection, face_state, quality, match)
             for detection, face_state, quality, match in zip(detections, states, qualities, matches, strict=True)
         ]
+        return _in_sent_pixels(faces, reduction)
 
     def enrol(self, image_bgr: ImageBgr) -> Enrolment:
-        """The embedding of the one face a photograph is of, or the reason why there is none."""
+        """The embedding of the one face a photograph is of, or the reason why there is none.
+
+        The box is in pixels of `image_bgr`.
+        """
         meant = face_meant(detect_close_up(self._detector, image_bgr))
         if isinstance(meant, EnrolmentRefusal):
             return Enrolment(refusal=meant)
@@ -173,14 +185,17 @@ class Recogniser:
         small = [quality.size_px < self._settings.mirror_below_px for quality in qualities]
         return embed_with_mirrors(self._embedder, chips, small)
 
-    def embed_largest(self, image_bgr: ImageBgr) -> Embedding | None:
-        """The embedding of the largest face, whatever its quality, or None; for `recognition.evaluation`."""
+    def embed_largest(self, image_bgr: ImageBgr) -> FaceInBothRoles | None:
+        """The largest face as template and as probe, whatever its quality, or None; for `recognition.evaluation`."""
         detections = detect_close_up(self._detector, image_bgr)
         if not detections:
             return None
-        chip_bgr = aligned_chip(image_bgr, max(detections, key=side_px))
-        embedding: Embedding = embed_with_mirrors(self._embedder, [chip_bgr], [True])[0]
-        return embedding
+        largest = max(detections, key=side_px)
+        chip_bgr = aligned_chip(image_bgr, largest)
+        size_px, _, _ = pose(largest)
+        probe_mirrored = size_px < self._settings.mirror_below_px
+        template, probe = embed_with_mirrors(self._embedder, [chip_bgr, chip_bgr], [True, probe_mirrored])
+        return FaceInBothRoles(template, probe)
 
     def _check(self, gallery: Gallery) -> None:
         if gallery.model_id != self._embedder.model_id:
@@ -267,6 +282,21 @@ def _face_result(
         person_id=match.person_id if match is not None and state is FaceState.KNOWN else None,
         match=match,
     )
+
+
+def _as_it_is(image_bgr: ImageBgr) -> DecodedPicture:
+    return DecodedPicture(image_bgr, 1, image_bgr.shape[1], image_bgr.shape[0])
+
+
+def _in_sent_pixels(faces: list[FaceResult], reduction: int) -> list[FaceResult]:
+    """Faces with their boxes in pixels of the picture that was sent; it was decoded smaller by `reduction`."""
+    if reduction == 1:
+        return faces
+    sent = []
+    for face in faces:
+        x0, y0, x1, y1 = face.box_xyxy
+        sent.append(replace(face, box_xyxy=(x0 * reduction, y0 * reduction, x1 * reduction, y1 * reduction)))
+    return sent
 
 
 def _box(detection: Detection) -> tuple[float, float, float, float]:

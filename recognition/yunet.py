@@ -8,7 +8,7 @@ is the cell plus an offset, its size an exponential, both in strides; landmarks 
 import numpy as np
 from numpy.typing import NDArray
 
-from recognition.boxes import non_maximum_suppression
+from recognition.boxes import non_maximum_suppression, plausible_faces
 from recognition.detection import DetectionSettings
 from recognition.engines import Engine
 from recognition.types import Detection, ImageBgr, LandmarkLayout
@@ -31,7 +31,10 @@ class YuNetDetector:
         """The faces in uint8 (height, width, 3) BGR, surest first, in pixels of the given picture."""
         blob, scale_xy, self._buffer = input_blob(image_bgr, self._settings.width_px, self._buffer)
         outputs = self._engine.run(blob)
-        boxes, landmarks, scores = decode_outputs(outputs, blob.shape[3], self._settings.score_min)
+        found = decode_outputs(outputs, blob.shape[3], self._settings.score_min)
+        width, height = image_bgr.shape[1] * scale_xy[0], image_bgr.shape[0] * scale_xy[1]
+        possible = plausible_faces(found[0], found[1], width, height)
+        boxes, landmarks, scores = (values[possible] for values in found)
         kept = non_maximum_suppression(
             boxes, scores, overlap_max=self._settings.overlap_max, count_max=self._settings.faces_max
         )

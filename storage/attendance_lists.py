@@ -58,7 +58,7 @@ async def list_records(
 ) -> Page[AttendanceRecord]:
     """Records in the order they were made. Conditions that are given must all hold; `day` needs `zone`.
 
-    A session belongs to the day on which it starts. Raises RequestError for a bad limit or cursor.
+    A session belongs to the day on which it starts. Raises RequestError for a bad limit, cursor or day.
     """
     conditions: list[str] = []
     arguments: list[object] = [checked_limit(limit) + 1]

@@ -33,6 +33,18 @@ _AWAY: tuple[type[BaseException], ...] = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.ReadOnlySQLTransactionError,  # a standby, or a managed database over its quota
+    asyncpg.ObjectNotInPrerequisiteStateError,  # a lock that was not got in time, an object in use
+    asyncpg.PostgresSystemError,  # the server's disk
+    asyncpg.InternalServerError,
+    # Another replica migrates, or an administrator is at work: what waits in the spool must outlast both.
+    asyncpg.InvalidCachedStatementError,
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.InvalidSchemaNameError,
+    asyncpg.InsufficientPrivilegeError,
+    # A pooler that hands out another server connection than the one a statement was prepared on.
+    asyncpg.InvalidSQLStatementNameError,
+    asyncpg.DuplicatePreparedStatementError,
     asyncpg.ClientConfigurationError,
     asyncpg.InternalClientError,  # the protocol state after a line that was cut in the middle
     OSError,
@@ -62,7 +74,8 @@ def driver_dsn(dsn: str) -> str:
 
 @contextmanager
 def storage_errors(where: str = "the database") -> Iterator[None]:
-    """Turn every failure of connection, login or server inside the block into StorageUnavailable.
+    """Turn every failure inside the block that a later try may cure into StorageUnavailable: of connection, login,
+    server, rights, or of tables that are being migrated.
 
     OSError and TimeoutError are among them: do nothing but database work inside the block.
     """
@@ -102,6 +115,17 @@ def _unavailable(error: BaseException, where: str) -> StorageUnavailable:
             detail, hint = f"PostgreSQL at {where} is read-only", "point DATABASE_URL to the primary server"
         case asyncpg.TransactionRollbackError():
             detail, hint = "PostgreSQL rolled the transaction back", "the same call may be repeated"
+        case asyncpg.InvalidCachedStatementError():
+            detail, hint = f"the tables at {where} have just been changed", "the same call may be repeated"
+        case asyncpg.UndefinedTableError() | asyncpg.UndefinedColumnError() | asyncpg.InvalidSchemaNameError():
+            detail = f"the database at {where} lacks a table or column that is needed"
+            hint = "run `rollcall db upgrade`, and let all servers on this database be of one version"
+        case asyncpg.InsufficientPrivilegeError():
+            detail = f"PostgreSQL at {where} does not let this user do what is needed"
+            hint = "let the user of DATABASE_URL own the tables, or GRANT it the rights"
+        case asyncpg.InvalidSQLStatementNameError() | asyncpg.DuplicatePreparedStatementError():
+            detail = f"a pooler before PostgreSQL at {where} mixes up prepared statements"
+            hint = "use the pooler's address for sessions"
         case TimeoutError():
             detail = f"PostgreSQL at {where} did not answer in time"
         case OSError():
@@ -189,15 +213,6 @@ class Database:
         with storage_errors(self._where):
             async with self._pool.acquire(timeout=self._acquire_timeout_s) as connection:
                 yield connection
-
-    async def is_available(self) -> bool:
-        """Whether the database answers now. Never raises for an outage."""
-        try:
-            async with self.acquire() as connection:
-                await connection.fetchval("SELECT 1")
-        except StorageUnavailable:
-            return False
-        return True
 
     async def close(self, timeout_s: float = 2.0) -> None:
         """Close the pool; connections that do not end within that time are cut."""

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from storage.disk import fsync_folder
 from storage.errors import StorageUnavailable
 from storage.postmaster import (
     DATABASE_NAME,
@@ -185,7 +186,7 @@ class EmbeddedPostgres:
         single = [str(programs / "postgres"), "--single", "-D", str(new), "postgres"]
         run_program(single, owner, "create the database", input_text=f"CREATE DATABASE {DATABASE_NAME};\n")
         new.rename(self.data_dir)
-        _fsync_folder(self.folder)
+        fsync_folder(self.folder)
 
     def _ensure_running(self, programs: Path, owner: Owner | None) -> Path:
         deadline = time.monotonic() + self._start_timeout_s
@@ -302,14 +303,6 @@ def _wait_until(done: Callable[[], bool], timeout_s: float) -> bool:
             return False
         time.sleep(_POLL_S)
     return True
-
-
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _tail(path: Path, size: int = 600) -> str:

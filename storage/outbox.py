@@ -72,7 +72,11 @@ async def read_after(connection: Connection, last_id: int, limit: int = 100) -> 
 
 
 async def latest_id(connection: Connection) -> int:
-    """The id of the newest event, 0 when there is none."""
+    """The id of the newest event, 0 when there is none.
+
+    It never goes back in the life of a database. One that is lower than what a reader has seen means that the
+    database was restored from a backup or is another one.
+    """
     newest: int = await connection.fetchval("SELECT coalesce(max(id), 0) FROM outbox")
     return newest
 
@@ -86,26 +90,23 @@ async def oldest_id(connection: Connection) -> int:
     return oldest
 
 
-async def prune(connection: Connection, older_than: datetime, keep: int = 10_000) -> int:
-    """Delete events from before `older_than`, but never the newest `keep` (at least one); return how many.
+async def prune(connection: Connection, older_than: datetime) -> int:
+    """Delete the events from before `older_than` and whatever lies before them; return how many.
 
-    The newest always stays, so that `latest_id` never goes back.
+    Only the newest event stays whatever its age, so that `latest_id` never goes back.
     """
-    # Ordered by id as well as by time: a clock set back must not punch holes into the middle.
+    # Up to the last old one by id: where a clock was set back, the young among the old go with them, since no hole
+    # may be left in the middle and nothing old may stay.
     count: int = await connection.fetchval(
         """
-        WITH bounds AS (
-            SELECT (SELECT id FROM outbox ORDER BY id DESC OFFSET $2 LIMIT 1) AS newest_to_go,
-                   (SELECT min(id) FROM outbox WHERE created_at >= $1) AS oldest_to_stay
-        ), gone AS (
-            DELETE FROM outbox USING bounds
-            WHERE id <= newest_to_go AND id < coalesce(oldest_to_stay, newest_to_go + 1)
-            RETURNING id
+        WITH gone AS (
+            DELETE FROM outbox
+            WHERE id <= (SELECT max(id) FROM outbox WHERE created_at < $1) AND id < (SELECT max(id) FROM outbox)
+            RETURNING 1
         )
         SELECT count(*) FROM gone
         """,
         older_than,
-        max(keep, 1),
     )
     return count
 

@@ -1,4 +1,7 @@
-"""Lists in pieces: a cursor names the last row that was given, so that rows added meanwhile move nothing."""
+"""Lists in pieces: a cursor names the last row that was given, so that rows added meanwhile move nothing.
+
+Cursors are part of addresses, which proxies log and browsers remember: they hold ids, times and counts, no names.
+"""
 
 import base64
 import binascii
@@ -32,44 +35,74 @@ def checked_limit(limit: int) -> int:
     return limit
 
 
-def page_of(rows: Sequence[T], limit: int, key: Callable[[T], tuple[str | datetime, UUID]]) -> Page[T]:
-    """Make a page of up to `limit + 1` rows in order; the one too many only tells that there is more."""
+@dataclass(frozen=True, slots=True)
+class RowCursor:
+    """The row that was given last, in a list whose order follows from what may change.
+
+    `version` is another one when the row has changed since; then `given`, how many rows were given up to and with
+    this one, tells roughly where the list was.
+    """
+
+    row_id: UUID
+    version: str
+    given: int
+
+
+def page_of(rows: Sequence[T], limit: int, key: Callable[[T], tuple[str | int | UUID | datetime, ...]]) -> Page[T]:
+    """Make a page of up to `limit + 1` rows in order; the one too many only tells that there is more.
+
+    `key` gives what the cursor holds: the fields of a RowCursor, or (time, id).
+    """
     items = tuple(rows[:limit])
-    return Page(items, _encode(*key(items[-1])) if len(rows) > limit else None)
+    return Page(items, _encode(key(items[-1])) if len(rows) > limit else None)
 
 
-def text_cursor(cursor: str | None) -> tuple[str, UUID] | None:
-    """What a cursor over (text, id) stands for. Raises RequestError `cursor_invalid`."""
-    return None if cursor is None else _decode(cursor)
+def row_cursor(cursor: str | None) -> RowCursor | None:
+    """What a cursor over changeable rows stands for. Raises RequestError `cursor_invalid`."""
+    if cursor is None:
+        return None
+    match _decode(cursor):
+        # A bool is an int to Python; what is larger than this PostgreSQL refuses.
+        case [str(row_id), str(version), int(given)] if given is not True and 0 < given < 2**31:
+            return RowCursor(_uuid(row_id), version, given)
+    raise _invalid()
 
 
 def time_cursor(cursor: str | None) -> tuple[datetime, UUID] | None:
     """What a cursor over (time, id) stands for. Raises RequestError `cursor_invalid`."""
     if cursor is None:
         return None
-    text, row_id = _decode(cursor)
+    match _decode(cursor):
+        case [str(text), str(row_id)]:
+            try:
+                return datetime.fromisoformat(text).astimezone(UTC), _uuid(row_id)
+            except (ValueError, OverflowError) as error:
+                raise _invalid() from error
+    raise _invalid()
+
+
+def _encode(position: Sequence[str | int | UUID | datetime]) -> str:
+    parts = [_plain(part) for part in position]
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+
+
+def _plain(part: str | int | UUID | datetime) -> str | int:
+    if isinstance(part, datetime):
+        return part.astimezone(UTC).isoformat()
+    return str(part) if isinstance(part, UUID) else part
+
+
+def _decode(cursor: str) -> object:
     try:
-        at = datetime.fromisoformat(text)
-        return at.astimezone(UTC), row_id
-    except (ValueError, OverflowError) as error:
+        return json.loads(base64.urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)))
+    except (binascii.Error, ValueError, RecursionError) as error:
         raise _invalid() from error
 
 
-def _encode(position: str | datetime, row_id: UUID) -> str:
-    text = position.astimezone(UTC).isoformat() if isinstance(position, datetime) else position
-    document = json.dumps([text, str(row_id)], ensure_ascii=False)
-    return base64.urlsafe_b64encode(document.encode()).decode().rstrip("=")
-
-
-def _decode(cursor: str) -> tuple[str, UUID]:
+def _uuid(text: str) -> UUID:
     try:
-        document = json.loads(base64.urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)))
-        text, row_id = document
-        if not isinstance(text, str) or "\0" in text:
-            raise _invalid()
-        text.encode()  # half a surrogate pair is a string to Python and an error to PostgreSQL
-        return text, UUID(row_id)
-    except (binascii.Error, ValueError, TypeError, AttributeError, RecursionError) as error:
+        return UUID(text)
+    except ValueError as error:
         raise _invalid() from error
 
 

@@ -1,4 +1,4 @@
-"""People, and what they agreed to. Whatever takes consent away deletes the templates in the same
+"""People, and what they agreed to. Whatever takes consent away deletes what was made from the face in the same
 transaction.
 """
 
@@ -14,7 +14,7 @@ from recognition.errors import RequestError
 from storage import outbox
 from storage.database import Connection, Record
 from storage.errors import Conflict, NotFound
-from storage.paging import LIMIT_DEFAULT, Page, checked_limit, page_of, text_cursor
+from storage.paging import LIMIT_DEFAULT, Page, checked_limit, page_of, row_cursor
 
 ERASED_NAME = "erased"
 NAME_LENGTH_MAX = 200
@@ -102,17 +102,33 @@ async def list_people(
     cursor: str | None = None,
     include_erased: bool = False,
 ) -> Page[Person]:
-    """People by name, those of one name by id. Raises RequestError for a bad limit or cursor."""
+    """People by name, those of one name by id. Raises RequestError for a bad limit or cursor.
+
+    Where the person who was given last has been renamed, erased or otherwise changed meanwhile, the list goes on by
+    the count: it gives one person again rather than leaving one out.
+    """
     checked_limit(limit)
-    after = text_cursor(cursor)
     conditions = [] if include_erased else ["erased_at IS NULL"]
-    if after is not None:
-        conditions.append("(name, id) > ($2, $3)")
+    arguments: list[object] = []
+    given = offset = 0
+    if (last := row_cursor(cursor)) is not None:
+        row = await connection.fetchrow("SELECT name, xmin::text AS version FROM people WHERE id = $1", last.row_id)
+        given = last.given
+        if row is not None and row["version"] == last.version:
+            conditions.append("(name, id) > ($3, $4)")
+            arguments = [row["name"], last.row_id]
+        else:
+            given -= 1
+            offset = given
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     rows = await connection.fetch(
-        f"SELECT {_COLUMNS} FROM people {where} ORDER BY name, id LIMIT $1", limit + 1, *(after or ())
+        f"SELECT {_COLUMNS}, xmin::text AS version FROM people {where} ORDER BY name, id LIMIT $1 OFFSET $2",
+        limit + 1,
+        offset,
+        *arguments,
     )
-    return page_of([_person(row) for row in rows], limit, lambda person: (person.name, person.person_id))
+    page = page_of(rows, limit, lambda row: (row["id"], row["version"], given + limit))
+    return Page(tuple(map(_person, page.items)), page.next_cursor)
 
 
 async def update(
@@ -124,7 +140,8 @@ async def update(
     external_id: str | Keep | None = KEEP,
     consent: Consent | None = None,
 ) -> Person:
-    """Change what is given. Any consent other than `granted` deletes the templates at once.
+    """Change what is given. Any consent other than `granted` deletes at once what a face has left: templates,
+    sightings and scores. That somebody attended stays.
 
     Writes `gallery.changed` when templates go or the name changes, since both are part of what a matcher
     shows. Raises NotFound, Conflict `person_erased` or `external_id_taken`, RequestError as `create` does.
@@ -145,7 +162,7 @@ async def update(
                 new_consent,
                 before.consent_at if new_consent is before.consent else at,
             )
-            deleted = 0 if new_consent is Consent.GRANTED else await _delete_templates(connection, person_id)
+            deleted = 0 if new_consent is Consent.GRANTED else await _forget_face(connection, person_id)
             after = await get(connection, person_id)
             if deleted or new_name != before.name:
                 await announce_gallery_change(connection, person_id)
@@ -175,10 +192,10 @@ async def erase(connection: Connection, person_id: UUID, *, at: datetime) -> Per
             ERASED_NAME,
             at,
         )
-        await _delete_templates(connection, person_id)
-        # How near a face came is a trait of that face.
-        await connection.execute("DELETE FROM sightings WHERE person_id = $1", person_id)
-        await connection.execute("UPDATE attendance SET score = NULL, note = NULL WHERE person_id = $1", person_id)
+        await _forget_face(connection, person_id)
+        await connection.execute(
+            "UPDATE attendance SET note = NULL WHERE person_id = $1 AND note IS NOT NULL", person_id
+        )
         await outbox.forget_name(connection, person_id, ERASED_NAME)
         after = await get(connection, person_id)
         await announce_gallery_change(connection, person_id)
@@ -200,11 +217,15 @@ async def _locked(connection: Connection, person_id: UUID, *, erased_is_fine: bo
     return person
 
 
-async def _delete_templates(connection: Connection, person_id: UUID) -> int:
+async def _forget_face(connection: Connection, person_id: UUID) -> int:
+    """Delete what was made from the person's face, and return how many templates that were."""
     count: int = await connection.fetchval(
         "WITH gone AS (DELETE FROM templates WHERE person_id = $1 RETURNING 1) SELECT count(*) FROM gone",
         person_id,
     )
+    # How near a face came is a trait of that face.
+    await connection.execute("DELETE FROM sightings WHERE person_id = $1", person_id)
+    await connection.execute("UPDATE attendance SET score = NULL WHERE person_id = $1 AND score IS NOT NULL", person_id)
     return count
 
 

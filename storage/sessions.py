@@ -6,7 +6,7 @@ from enum import StrEnum
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from recognition.errors import InternalError
+from recognition.errors import InternalError, RequestError
 from storage import outbox
 from storage.database import Connection, Record
 from storage.errors import NotFound
@@ -48,8 +48,11 @@ def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
     """First moment of a local day and of the next one, in UTC; 23 to 25 hours apart, or more.
 
     A midnight that the clock skips (Cairo in spring) is the moment of the change, as PEP 495 has it for fold
-    0; of one that comes twice (Havana in autumn) the first is meant.
+    0; of one that comes twice (Havana in autumn) the first is meant. Raises RequestError `day_invalid` for the
+    first and the last day of the calendar, which in some zones begin or end outside of it.
     """
+    if not date.min < day < date.max:
+        raise RequestError(f"attendance is not kept for {day}", hint="use a day such as 2026-03-02", code="day_invalid")
     starts_at = datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)
     ends_at = datetime.combine(day + timedelta(days=1), time(), tzinfo=zone).astimezone(UTC)
     return starts_at, ends_at

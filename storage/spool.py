@@ -24,6 +24,7 @@ from typing import Self
 from uuid import UUID
 
 from recognition.types import Sighting
+from storage.disk import fsync_folder
 from storage.errors import SpoolInUse, StorageUnavailable
 
 RECORDS_MAX = 100_000
@@ -31,6 +32,7 @@ BYTES_MAX = 64 * 1024 * 1024
 _SEGMENT_BYTES = 1024 * 1024
 _LINE_BYTES_MAX = 64 * 1024
 _POSITION = "position"
+_SEGMENT_FILES = "[0-9]" * 12 + ".jsonl"
 
 
 @dataclass(slots=True)
@@ -43,7 +45,7 @@ class _Segment:
 class Spool:
     """A bounded queue on disk. When it is full the new sighting is refused and counted, never an old one dropped.
 
-    `dropped` counts refused sightings, `damaged` lines that were unreadable (a line cut short by a crash is one).
+    The counts may be read from any thread at any time: none of them waits for the disk.
     """
 
     def __init__(self, folder: Path, max_records: int = RECORDS_MAX, max_bytes: int = BYTES_MAX) -> None:
@@ -51,11 +53,14 @@ class Spool:
         self.folder = folder
         self.max_records = max_records
         self.max_bytes = max_bytes
-        self.dropped = 0
-        self.damaged = 0
-        self.last_problem = ""
+        self._dropped = 0
+        self._damaged = 0
+        self._last_problem = ""
+        self._pending = 0
+        self._size_bytes = 0
         self._guard = threading.Lock()
         self._segments: deque[_Segment] = deque()
+        self._done_with: list[Path] = []  # files to delete
         self._peeked: list[tuple[Path, int]] = []
         self._offset = 0
         self._writing: int | None = None
@@ -81,12 +86,27 @@ class Spool:
     @property
     def pending(self) -> int:
         """How many sightings wait."""
-        return sum(segment.records for segment in self._segments)
+        return self._pending
 
     @property
     def size_bytes(self) -> int:
         """What they take on the disk."""
-        return sum(segment.size_bytes for segment in self._segments)
+        return self._size_bytes
+
+    @property
+    def dropped(self) -> int:
+        """How many sightings were refused since the start."""
+        return self._dropped
+
+    @property
+    def damaged(self) -> int:
+        """How many lines were unreadable at the start; one that a crash has cut short is among them."""
+        return self._damaged
+
+    @property
+    def last_problem(self) -> str:
+        """Why a sighting was refused last; empty when none was."""
+        return self._last_problem
 
     def append(self, sighting: Sighting) -> bool:
         """Keep a sighting; True means that it is on the disk. False means refused, for the bound or by the disk."""
@@ -102,6 +122,8 @@ class Spool:
                 # What a failed fsync has left in the file is unknown, so nothing more goes behind it.
                 self._abandon_segment()
                 return self._refuse(f"the disk refused: {error.strerror}")
+            finally:
+                self._count_again()
             return True
 
     def peek(self, limit: int = 100) -> list[Sighting]:
@@ -113,7 +135,11 @@ class Spool:
                 raise _unusable(self.folder, error) from error
 
     def acknowledge(self, count: int) -> None:
-        """Remove the first `count` of what the last `peek` gave, after they were committed."""
+        """Remove the first `count` of what the last `peek` gave, after they were committed.
+
+        Raises StorageUnavailable when the disk does not take that in. They are not given again even then, unless
+        the process ends before the disk takes something in.
+        """
         with self._guard:
             if not 0 <= count <= len(self._peeked):
                 raise ValueError(f"{count} acknowledged, {len(self._peeked)} were given")
@@ -124,13 +150,18 @@ class Spool:
                 next(segment for segment in self._segments if segment.path == done).records -= 1
             self._peeked = self._peeked[count:]
             while self._segments[0].path != path:
-                self._delete_first()
+                self._drop_first()
             self._offset = offset
             if self._segments[0].records <= 0:
                 if len(self._segments) == 1:
                     self._close_segment()
-                self._delete_first()
-            self._remember_position()
+                self._drop_first()
+            self._count_again()
+            try:
+                self._delete_files()
+                self._remember_position()
+            except OSError as error:
+                raise _unusable(self.folder, error) from error
 
     def close(self) -> None:
         """Close the files and let another process have the folder. What waits stays."""
@@ -153,19 +184,20 @@ class Spool:
 
     def _load(self) -> None:
         name, offset = self._recall_position()
-        for path in sorted(self.folder.glob("*.jsonl")):
+        for path in sorted(self.folder.glob(_SEGMENT_FILES)):
             if path.name < name:
                 path.unlink()  # acknowledged; the crash came before it was deleted
                 continue
             start = offset if path.name == name else 0
             records, damaged = _count(path, start)
-            self.damaged += damaged
+            self._damaged += damaged
             if records == 0:
                 path.unlink()
                 continue
             if not self._segments:
                 self._offset = start
             self._segments.append(_Segment(path, records, path.stat().st_size))
+        self._count_again()
 
     def _read(self, limit: int) -> list[Sighting]:
         found: list[Sighting] = []
@@ -198,35 +230,46 @@ class Spool:
 
     def _open_segment(self) -> None:
         # Never the file of an earlier run: its last line may be cut short, and the next would be glued to it.
-        last = max((int(path.stem) for path in self.folder.glob("*.jsonl")), default=self._position_number())
+        last = max((int(path.stem) for path in self.folder.glob(_SEGMENT_FILES)), default=self._position_number())
         path = self.folder / f"{last + 1:012}.jsonl"
         self._writing = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         self._segments.append(_Segment(path, 0, 0))
-        _fsync_folder(self.folder)
+        fsync_folder(self.folder)
 
     def _close_segment(self) -> None:
         if self._writing is not None:
-            os.close(self._writing)
-            self._writing = None
+            descriptor, self._writing = self._writing, None
+            with contextlib.suppress(OSError):  # what counts was synced; the descriptor is free in any case
+                os.close(descriptor)
 
     def _abandon_segment(self) -> None:
         if self._writing is not None:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._writing, self._segments[-1].size_bytes)
         self._close_segment()
-        if self._segments and self._segments[-1].records == 0:
-            self._segments.pop().path.unlink(missing_ok=True)
+        if self._segments and self._segments[-1].records <= 0:
+            self._done_with.append(self._segments.pop().path)
             if not self._segments:
                 self._offset = 0
+        with contextlib.suppress(OSError):
+            self._delete_files()
 
-    def _delete_first(self) -> None:
-        segment = self._segments.popleft()
-        segment.path.unlink(missing_ok=True)
+    def _drop_first(self) -> None:
+        self._done_with.append(self._segments.popleft().path)
         self._offset = 0
 
+    def _delete_files(self) -> None:
+        while self._done_with:
+            self._done_with[-1].unlink(missing_ok=True)
+            self._done_with.pop()
+
+    def _count_again(self) -> None:
+        self._pending = sum(max(segment.records, 0) for segment in self._segments)
+        self._size_bytes = sum(segment.size_bytes for segment in self._segments)
+
     def _refuse(self, reason: str) -> bool:
-        self.dropped += 1
-        self.last_problem = reason
+        self._dropped += 1
+        self._last_problem = reason
         return False
 
     def _position_number(self) -> int:
@@ -283,14 +326,6 @@ def _count(path: Path, offset: int) -> tuple[int, int]:
             else:
                 records += 1
     return records, damaged
-
-
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _unusable(folder: Path, error: OSError) -> StorageUnavailable:

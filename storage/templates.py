@@ -124,11 +124,8 @@ async def delete(connection: Connection, template_id: UUID, *, person_id: UUID |
         await people.announce_gallery_change(connection, owner)
 
 
-async def load_gallery(connection: Connection, model_id: str, *, person_id: UUID | None = None) -> list[Template]:
-    """What the matcher may compare with: templates of this model, of people who agreed and were not erased.
-
-    With `person_id` only that person's, for following `gallery.changed`.
-    """
+async def load_gallery(connection: Connection, model_id: str) -> list[Template]:
+    """What the matcher may compare with: templates of this model, of people who agreed and were not erased."""
     gallery: list[Template] = []
     # Row by row: the driver's own copy of a whole gallery would double the memory for a moment.
     async with connection.transaction(readonly=True):
@@ -137,11 +134,9 @@ async def load_gallery(connection: Connection, model_id: str, *, person_id: UUID
             SELECT t.id, t.person_id, t.model_id, t.embedding
             FROM templates t JOIN people p ON p.id = t.person_id
             WHERE t.model_id = $1 AND p.consent = 'granted' AND p.erased_at IS NULL
-              AND ($2::uuid IS NULL OR t.person_id = $2)
             ORDER BY t.person_id, t.id
             """,
             model_id,
-            person_id,
             prefetch=_GALLERY_BATCH,
         )
         async for row in rows:

@@ -2,12 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import cv2
 from fastapi import APIRouter, FastAPI
@@ -42,11 +41,13 @@ from stream_server.sampler import Pacing, Sampler
 from stream_server.services import Services, utc_now
 from stream_server.session import CameraHub
 from stream_server.settings import Settings
+from stream_server.supervision import Supervisor, cancelled
 
 log = logging.getLogger("rollcall")
 
 JSON_BODY_MAX_BYTES = 64 * 1024
 CLOSE_GOING_AWAY = 1001
+REFUSED_MAX = 1000
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -117,9 +118,10 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     stack.callback(executor.close)
     # Loading takes half a second of other threads' time: it goes on while the database is connected.
     warm_up = asyncio.create_task(executor.warm_up(), name="warm-up")
-    stack.push_async_callback(_cancelled, warm_up)
+    stack.push_async_callback(cancelled, warm_up)
 
-    dsn = await _database_dsn(settings, stack)
+    supervisor = Supervisor()
+    dsn = await _database_dsn(settings, stack, supervisor)
     database = await Database.connect(dsn, pool_max=settings.storage.pool_max)
     stack.push_async_callback(database.close)
 
@@ -136,7 +138,9 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         max_bytes=settings.storage.spool_max_bytes,
     )
     stack.callback(spool.close)
-    recorder = Recorder(partial(_store_sighting, database, settings), spool)
+    refused = Spool(settings.data_dir / "refused", max_records=REFUSED_MAX)
+    stack.callback(refused.close)
+    recorder = Recorder(partial(_store_sighting, database, settings), spool, refused)
     sampler = Sampler(
         Pacing(
             max_fps=settings.cameras.max_fps,
@@ -149,6 +153,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         sampler=sampler,
         executor=executor,
         people=people,
+        frame_deadline_s=settings.cameras.frame_deadline_s,
         record=recorder.record,
         make_state=models.make_state,
         now=utc_now,
@@ -172,54 +177,42 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         cameras=cameras,
         recorder=recorder,
         bus=bus,
+        supervisor=supervisor,
         webrtc=webrtc,
     )
     bus.on_event(people.on_event)
+    bus.on_connect(people.look_again)
     bus.on_event(hub.on_event)
     # Taken down in reverse: cameras end first, then what they feed.
     stack.push_async_callback(recorder.close)
     for name, work in (
-        ("recorder", recorder.run()),
-        ("events", bus.run()),
-        ("gallery", people.run()),
-        ("housekeeping", housekeeping.run(services)),
-        ("memory", housekeeping.give_back_memory()),
-        ("status", health.watch(services, warm_up)),
-        ("recognition", hub.run()),
+        ("recorder", recorder.run),
+        ("events", bus.run),
+        ("gallery", people.run),
+        ("housekeeping", partial(housekeeping.run, services)),
+        ("memory", housekeeping.give_back_memory),
+        ("status", partial(health.watch, services, warm_up)),
+        ("recognition", hub.run),
     ):
-        stack.push_async_callback(_cancelled, _supervised(name, work))
+        stack.push_async_callback(cancelled, supervisor.start(name, work))
     stack.push_async_callback(webrtc.close_all)
     stack.callback(hub.end_all, CLOSE_GOING_AWAY, "the server stops")
     return services
 
 
-async def _database_dsn(settings: Settings, stack: AsyncExitStack) -> str:
+async def _database_dsn(settings: Settings, stack: AsyncExitStack, supervisor: Supervisor) -> str:
     if settings.database_url is not None:
         return settings.database_url.get_secret_value()
     server = EmbeddedPostgres(Path(settings.data_dir) / "postgres")
     await asyncio.to_thread(server.start)
     stack.push_async_callback(asyncio.to_thread, server.stop)
-    stack.push_async_callback(_cancelled, _supervised("postgres", housekeeping.keep_postgres_running(server)))
+    watching = supervisor.start("postgres", partial(housekeeping.keep_postgres_running, server))
+    stack.push_async_callback(cancelled, watching)
     return server.dsn
 
 
-async def _store_sighting(database: Database, settings: Settings, sighting: Sighting) -> object:
+async def _store_sighting(database: Database, settings: Settings, sighting: Sighting) -> bool:
+    """Whether it was stored, or had been; not for a person who has taken consent back or was erased meanwhile."""
     async with database.acquire() as connection:
-        return await attendance.record_sighting(connection, sighting, settings.site.zone)
-
-
-def _supervised(name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """A task that is never expected to end; when it does, that is said loudly."""
-
-    def ended(task: asyncio.Task[None]) -> None:
-        if not task.cancelled():
-            log.critical("the %s task has ended", name, exc_info=task.exception())
-
-    task = asyncio.create_task(work, name=name)
-    task.add_done_callback(ended)
-    return task
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+        recorded = await attendance.record_sighting(connection, sighting, settings.site.zone)
+    return recorded.session_id is not None

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -18,7 +19,6 @@ from stream_server.client import ServerClient
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
-TOKEN = "child-of-this-process"
 
 
 class ChildFailed(UnavailableError):
@@ -38,14 +38,15 @@ class ChildServer:
         self.log_path = data_dir / "server.log"
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.token = TOKEN
+        self.token = secrets.token_urlsafe(16)
         self.started_s = 0.0
         self._environment = {
             **os.environ,
             "DATABASE_URL": "",  # nothing of this may reach a database that somebody uses
             "ROLLCALL_DATA_DIR": str(data_dir),
             "ROLLCALL_MODELS__DIR": str(models_dir.resolve()),
-            "ROLLCALL_AUTH__TOKEN": TOKEN,
+            "ROLLCALL_AUTH__TOKEN": self.token,
+            "ROLLCALL_HTTP__HOST": "127.0.0.1",
             "ROLLCALL_HTTP__PORT": str(self.port),
             **(settings or {}),
         }

@@ -5,7 +5,8 @@ import sys
 
 import click
 
-from recognition.errors import RollcallError, UnavailableError
+from recognition.errors import RollcallError
+from stream_server.commands.command import exit_code_of, say_error
 
 COMMANDS = {
     "serve": ("stream_server.commands.serve", "serve"),
@@ -58,15 +59,4 @@ def main() -> None:
         sys.exit(stop.exit_code)
     except RollcallError as error:
         say_error(error)
-        sys.exit(EXIT_UNAVAILABLE if isinstance(error, UnavailableError) else EXIT_FAILED)
-
-
-EXIT_FAILED = 1
-EXIT_UNAVAILABLE = 3
-
-
-def say_error(error: RollcallError) -> None:
-    """An error for people, on standard error."""
-    click.echo(f"rollcall: {error.detail}", err=True)
-    if error.hint:
-        click.echo(f"  {error.hint}", err=True)
+        sys.exit(exit_code_of(error))

@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from recognition.errors import RequestError
-
 # Made-up names; nobody knows who these people are.
 _NAMES = (
     "Ada Alvarez", "Ben Brandt", "Cleo Costa", "Dana Dietrich", "Emil Eriksen", "Fay Fischer", "Gus Garcia",
@@ -20,8 +18,9 @@ _NAMES = (
 )  # fmt: skip
 _ENROLLED_FROM = ("sample1.jpg", "sample2.jpg", "sample4.jpg")
 _STREAMED = ("sample2.jpg", "sample3.jpg", "sample4.jpg", "sample5.jpg", "sample6.jpg")
-_PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 _CROP_MARGIN = 0.35
+# On a machine that is too slow for five cameras the photographs are shown for so many times as long, if need be.
+PATIENCE = 8
 # Photographed from the side, where a template would be worth nothing.
 _IN_PROFILE = "person-04"
 
@@ -68,7 +67,7 @@ def photograph_cast(models_dir: Path, seconds: float) -> Cast:
             streamed |= {names[face.person] for face in photograph.faces}
 
     def frames(camera: str, fps: float) -> Iterator[tuple[float, bytes]]:
-        for number in range(int(seconds * fps)):
+        for number in range(int(PATIENCE * seconds * fps)):
             yield number / fps, views[camera].jpeg(number / fps)
 
     expected = frozenset(streamed & set(people))
@@ -77,21 +76,19 @@ def photograph_cast(models_dir: Path, seconds: float) -> Cast:
 
 
 def own_cast(folder: Path, video: Path) -> Cast:
-    """One's own people and a video. A picture in the folder is a person, and so is a folder of pictures."""
+    """One's own people and a video. A picture in the folder is a person, and so is a folder of pictures.
+
+    Raises RequestError when there are no pictures, ImageError when one has to be encoded anew and cannot be read.
+    """
     import av
 
+    from recognition.picture_files import pictures_of_people, read_picture
     from stream_server.views import encode_jpeg, video_frames
 
     people: dict[str, list[bytes]] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in _PICTURES:
-            people.setdefault(path.stem, []).append(path.read_bytes())
-        elif path.is_dir():
-            pictures = [picture for picture in sorted(path.iterdir()) if picture.suffix.lower() in _PICTURES]
-            if pictures:
-                people.setdefault(path.name, []).extend(picture.read_bytes() for picture in pictures)
-    if not people:
-        raise RequestError(f"{folder} holds no pictures", hint="put NAME.jpg or NAME/*.jpg into it", code="no_people")
+    for picture in pictures_of_people(folder):
+        encoded = picture.path.read_bytes() if picture.is_sendable else encode_jpeg(read_picture(picture.path), 95)
+        people.setdefault(picture.person, []).append(encoded)
     with av.open(str(video)) as container:
         seconds = (container.duration or 0) / av.time_base
 

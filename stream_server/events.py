@@ -78,6 +78,7 @@ class EventBus:
         self._wake = asyncio.Event()
         self._status = StatusNotice(state="starting")
         self._handlers: list[Callable[[Event], None]] = []
+        self._connect_handlers: list[Callable[[], None]] = []
         self._max_followers = max_followers
         self._idle_s = idle_s
         self.followers = 0
@@ -91,6 +92,10 @@ class EventBus:
     def on_event(self, handler: Callable[[Event], None]) -> None:
         """Call a function with every new event, on the event loop; it must be quick. What it raises is logged."""
         self._handlers.append(handler)
+
+    def on_connect(self, handler: Callable[[], None]) -> None:
+        """Call a function whenever the bus has connected to the database; it must be quick and not raise."""
+        self._connect_handlers.append(handler)
 
     def set_status(self, status: StatusNotice) -> None:
         """Tell all followers how the server is, if that has changed."""
@@ -183,8 +188,11 @@ class EventBus:
     async def _follow_outbox(self) -> None:
         try:
             async with self._source.listening(self._wake.set) as listening:
+                await self._notice_other_past()
                 await self._catch_up()
                 self.connected = True
+                for handler in self._connect_handlers:
+                    handler()
                 self._notify()
                 while not listening.lost:
                     try:
@@ -196,6 +204,14 @@ class EventBus:
                     await self._catch_up()
         finally:
             self.connected = False
+
+    async def _notice_other_past(self) -> None:
+        """Begin anew when the table is behind us: the database was restored from a backup."""
+        latest_id = await self._source.latest_id()
+        if latest_id < self._last_id:
+            log.warning("the events go back from %d to %d: another past of the database", self._last_id, latest_id)
+            self._ring.clear()
+            self._last_id = self._behind_ring = latest_id
 
     async def _catch_up(self) -> None:
         while True:

@@ -6,8 +6,9 @@ all threads. Fixed and long-lived: OpenCV leaves memory behind with every thread
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from recognition.errors import UnavailableError
@@ -25,18 +26,19 @@ class ExecutorBusy(UnavailableError):
 class RecognitionExecutor:
     """Runs functions of a `Recogniser` on its threads.
 
-    Frames of cameras come through `run`, whose caller holds one of as many lanes as there are threads, so that they
-    never queue here. Single requests (enrolment, one-shot recognition) come through `run_single`, of which at most
-    `max_waiting` may wait or run; one more is an ExecutorBusy.
+    Frames of cameras come through `run`, whose caller holds one of as many lanes as there are threads. Single requests
+    (enrolment, one-shot recognition) come through `admit`; at most `max_waiting` may wait or run, one more is an
+    ExecutorBusy. They leave a thread to the cameras; where there is only one, a frame waits for one picture at most.
     """
 
-    def __init__(self, make_recogniser: Callable[[], Recogniser], *, threads: int, max_waiting: int = 8) -> None:
+    def __init__(self, make_recogniser: Callable[[], Recogniser], *, threads: int, max_waiting: int = 4) -> None:
         self.threads = threads
         self._make = make_recogniser
         self._own = threading.local()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="recognition")
         self._max_single = max_waiting
         self._single = 0
+        self._turns = asyncio.Semaphore(max(1, threads - 1))
         self.refused_single = 0
 
     async def warm_up(self) -> None:
@@ -55,8 +57,12 @@ class RecognitionExecutor:
         """Run a function with the recogniser of whichever thread is free."""
         return await self._submit(lambda: function(self._recogniser()))
 
-    async def run_single(self, function: Callable[[Recogniser], T]) -> T:
-        """Like `run`, for requests that may come in any number; ExecutorBusy when too many wait."""
+    @asynccontextmanager
+    async def admit(self) -> AsyncIterator["SingleRequest"]:
+        """Room for one single request, for as long as the block runs; ExecutorBusy when there is none.
+
+        Enter before anything large is read: what waits inside is what single requests can cost in memory.
+        """
         if self._single >= self._max_single:
             self.refused_single += 1
             raise ExecutorBusy(
@@ -64,9 +70,14 @@ class RecognitionExecutor:
             )
         self._single += 1
         try:
-            return await self.run(function)
+            yield SingleRequest(self, self._turns)
         finally:
             self._single -= 1
+
+    async def run_single(self, function: Callable[[Recogniser], T]) -> T:
+        """`admit` and run in one."""
+        async with self.admit() as request:
+            return await request.run(function)
 
     def close(self) -> None:
         """Let running functions end, and the threads with them."""
@@ -80,3 +91,16 @@ class RecognitionExecutor:
         if mine is None:
             mine = self._own.recogniser = self._make()
         return mine
+
+
+class SingleRequest:
+    """A single request that was let in. Made by `RecognitionExecutor.admit`."""
+
+    def __init__(self, executor: RecognitionExecutor, turns: asyncio.Semaphore) -> None:
+        self._executor = executor
+        self._turns = turns
+
+    async def run(self, function: Callable[[Recogniser], T]) -> T:
+        """Run a function with a recogniser, when it is this request's turn."""
+        async with self._turns:
+            return await self._executor.run(function)

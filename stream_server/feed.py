@@ -9,7 +9,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from stream_server.client import ServerClient
+from stream_server.client import ServerAway, ServerClient
 
 Message = dict[str, Any]
 
@@ -29,7 +29,10 @@ class CameraFeed:
 
     async def send(self, picture: bytes) -> None:
         """Send one encoded picture."""
-        await self._connection.send(picture)
+        try:
+            await self._connection.send(picture)
+        except ConnectionClosed as error:
+            raise _gone(error) from error
         self.sent += 1
 
     async def play(self, frames: Iterator[tuple[float, bytes]]) -> None:
@@ -56,6 +59,12 @@ class CameraFeed:
                     on_message(message)
         except ConnectionClosed:
             return
+
+
+def _gone(error: ConnectionClosed) -> ServerAway:
+    close = error.rcvd or error.sent
+    reason = f" ({close.code} {close.reason})" if close else ""
+    return ServerAway(f"the server ended the connection{reason}", hint="is it running, and is this camera used twice?")
 
 
 @asynccontextmanager

@@ -42,7 +42,9 @@ async def healthz() -> Health:
 async def readyz(services: ServicesOf) -> JSONResponse:
     """200 when frames are taken (`ok`, or `degraded` with the reasons), 503 while it starts."""
     body = readiness(services)
-    return JSONResponse(body.model_dump(mode="json"), status_code=503 if body.status == "starting" else 200)
+    return JSONResponse(
+        body.model_dump(mode="json"), status_code=503 if body.status in ("starting", "not_ready") else 200
+    )
 
 
 def readiness(services: Services) -> Readiness:
@@ -51,6 +53,7 @@ def readiness(services: Services) -> Readiness:
     models, sampler, recorder = services.models, services.sampler, services.recorder
     return Readiness(
         status=_status(services, reasons),
+        site=services.settings.site.name,
         reasons=tuple(reasons),
         version=version("rollcall"),
         detector={
@@ -70,7 +73,8 @@ def readiness(services: Services) -> Readiness:
             "pending": recorder.pending,
             "stored": recorder.stored,
             "lost": recorder.dropped,
-            "refused": recorder.failed,
+            "refused": recorder.refused,
+            "withheld": recorder.withheld,
             "last_event_id": services.bus.last_id,
         },
         frames=sampler.totals().as_dict(),
@@ -84,6 +88,7 @@ def readiness(services: Services) -> Readiness:
         sockets={
             "cameras": services.hub.connected,
             "event_followers": services.bus.followers,
+            "messages_dropped": services.hub.messages_dropped,
             "webrtc_peers": services.webrtc.count,
         },
         memory={"rss_mb": round(rss_mb(), 1), "peak_rss_mb": round(peak_rss_mb(), 1)},
@@ -95,9 +100,10 @@ async def watch(services: Services, warm_up: "asyncio.Task[None]") -> None:
     try:
         await warm_up
         services.models_ready = True
-    except RollcallError as error:
-        services.models_problem = str(error)
-        log.error("the models could not be loaded: %s", error)
+    except Exception as error:
+        # Not only ModelError: memory may have run out. Either way there is no recognition, and that has to be said.
+        services.models_problem = f"the models could not be loaded: {error or type(error).__name__}"
+        log.error("%s", services.models_problem, exc_info=not isinstance(error, RollcallError))
     if services.models.chosen.stand_in:
         log.warning(STAND_IN)
     while True:
@@ -106,7 +112,9 @@ async def watch(services: Services, warm_up: "asyncio.Task[None]") -> None:
         await asyncio.sleep(LOOK_EVERY_S)
 
 
-def _status(services: Services, reasons: list[str]) -> Literal["starting", "ok", "degraded"]:
+def _status(services: Services, reasons: list[str]) -> Literal["starting", "not_ready", "ok", "degraded"]:
+    if services.models_problem is not None:
+        return "not_ready"
     if not services.models_ready:
         return "starting"
     return "degraded" if reasons else "ok"
@@ -126,6 +134,10 @@ def _reasons(services: Services) -> list[str]:
         reasons.append("the database is away: what is decided is kept on disk and stored when it is back")
     if services.recorder.dropped:
         reasons.append("the spool was full: sightings were lost")
+    if services.recorder.refused:
+        reasons.append("the database refused sightings; they are kept in the folder `refused` of the data folder")
+    for name, count in services.supervisor.recently_failed().items():
+        reasons.append(f"the {name} task failed and was started again ({count} times since the start; see the log)")
     if services.people.of_other_models:
         reasons.append("some templates are of another face network and not compared: enrol these people again")
     return reasons

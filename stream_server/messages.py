@@ -152,7 +152,7 @@ class StatusNotice(Shape):
     """How the server is; sent to every subscriber when it changes. Not stored, has no id."""
 
     type: Literal["status"] = "status"
-    state: Literal["starting", "ok", "degraded"]
+    state: Literal["starting", "not_ready", "ok", "degraded"]
     reasons: tuple[str, ...] = ()
 
 
@@ -296,6 +296,7 @@ class Attendance(Shape):
     first_seen: datetime | None
     last_seen: datetime | None
     camera: str | None
+    note: str | None
 
 
 class AttendanceList(Page):
@@ -341,7 +342,8 @@ class Health(Shape):
 class Readiness(Shape):
     """Whether the server can do its work, and what is less than it should be."""
 
-    status: Literal["starting", "ok", "degraded"]
+    status: Literal["starting", "not_ready", "ok", "degraded"]
+    site: str
     reasons: tuple[str, ...]
     version: str
     detector: dict[str, Any] | None

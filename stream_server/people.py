@@ -48,6 +48,10 @@ class PeopleKeeper:
         if event.type == GALLERY_CHANGED:
             self._stale.set()
 
+    def look_again(self) -> None:
+        """Notice that changes may have been missed: the connection to the database is new."""
+        self._stale.set()
+
     async def load(self) -> None:
         """Read gallery and names."""
         async with self._database.acquire() as connection:
@@ -55,9 +59,12 @@ class PeopleKeeper:
             names = await templates.enrolled_names(connection, self._model_id)
             counts = await templates.count_by_model(connection)
         self.of_other_models = sum(count for model_id, count in counts.items() if model_id != self._model_id)
+        # Ten thousand people take 40 ms, for which the event loop must not stand still.
+        gallery = await asyncio.to_thread(Gallery, enrolled, model_id=self._model_id)
+        # At once, so that a name and a template always belong together.
+        self.gallery = gallery
         self._names = {str(person_id): name for person_id, name in names.items()}
         self._templates = len(enrolled)
-        self.gallery = Gallery(enrolled, model_id=self._model_id)
         log.info("gallery of %d people, %d templates", len(self._names), len(enrolled))
 
     async def run(self) -> None:

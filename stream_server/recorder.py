@@ -48,25 +48,27 @@ class Recorder:
     """Stores sightings, and spools them while that is not possible."""
 
     def __init__(
-        self, store: Callable[[Sighting], Awaitable[object]], spool: SightingSpool, *, queue_max: int = 1000
+        self,
+        store: Callable[[Sighting], Awaitable[bool]],
+        spool: SightingSpool,
+        refused: SightingSpool,
+        *,
+        queue_max: int = 1000,
     ) -> None:
         self._store = store
         self._spool = spool
+        self._refused = refused
         self._queue: asyncio.Queue[Sighting] = asyncio.Queue(queue_max)
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._spooled = asyncio.Event()
-        self._on_change: Callable[[], None] = lambda: None
+        self._saving: set[asyncio.Future[None]] = set()
         self.spooling = False
         self.stored = 0
-        self.failed = 0
+        self.withheld = 0
         if spool.pending:
             self.spooling = True
             self._spooled.set()
             log.info("%d sightings from before the start wait to be stored", spool.pending)
-
-    def on_change(self, callback: Callable[[], None]) -> None:
-        """Call a function when spooling begins or ends."""
-        self._on_change = callback
 
     @property
     def pending(self) -> int:
@@ -78,12 +80,19 @@ class Recorder:
         """Sightings lost because the spool was full."""
         return self._spool.dropped
 
+    @property
+    def refused(self) -> int:
+        """Sightings that the database refused for good; they are kept beside the spool."""
+        return self._refused.pending
+
     def record(self, sighting: Sighting) -> None:
-        """Take a sighting to be stored. Never blocks but for the case that a thousand are waiting already."""
+        """Take a sighting to be stored. Never blocks: when a thousand are waiting already, the disk takes this one."""
         try:
             self._queue.put_nowait(sighting)
         except asyncio.QueueFull:
-            self._note_spooled(self._spool.append(sighting))
+            saving = asyncio.ensure_future(self._to_spool(sighting))
+            self._saving.add(saving)
+            saving.add_done_callback(self._saving.discard)
 
     async def run(self) -> None:
         """Store what comes, for ever."""
@@ -95,6 +104,7 @@ class Recorder:
         """Put what is still in memory where it is safe. Call when `run` has ended."""
         while not self._queue.empty():
             await self._take_in(self._queue.get_nowait())
+        await asyncio.gather(*self._saving)
         self._disk.shutdown(wait=True)
 
     async def _write(self) -> None:
@@ -114,7 +124,10 @@ class Recorder:
                 return
             except UnavailableError as error:
                 log.warning("the database is away, sightings are spooled: %s", error)
-        self._note_spooled(await self._on_disk(lambda: self._spool.append(sighting)))
+        await self._to_spool(sighting)
+
+    async def _to_spool(self, sighting: Sighting) -> None:
+        self._note_spooled(await self._on_disk(partial(self._spool.append, sighting)))
 
     async def _replay(self) -> None:
         while True:
@@ -145,18 +158,19 @@ class Recorder:
                 replayed += done
         self.spooling = False
         log.info("the database is back, %d spooled sightings were stored", replayed)
-        self._on_change()
 
     async def _store_one(self, sighting: Sighting) -> None:
         try:
-            await self._store(sighting)
-            self.stored += 1
+            if await self._store(sighting):
+                self.stored += 1
+            else:
+                self.withheld += 1  # the person has taken consent back, or was erased
         except UnavailableError:
             raise
         except Exception:
             # A sighting that the database refuses for good must not hold up the others for ever.
-            self.failed += 1
-            log.exception("a sighting could not be stored and is given up: %s", sighting.sighting_id)
+            log.exception("a sighting could not be stored and is put aside: %s", sighting.sighting_id)
+            await self._on_disk(partial(self._refused.append, sighting))
 
     async def _on_disk(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._disk, work)
@@ -164,8 +178,5 @@ class Recorder:
     def _note_spooled(self, kept: bool) -> None:
         if not kept:
             log.error("the spool is full: a sighting is lost (%d so far)", self._spool.dropped)
-        began = not self.spooling
         self.spooling = True
         self._spooled.set()
-        if began:
-            self._on_change()

@@ -10,6 +10,7 @@ stand in a queue, and a camera that was served goes to its end, so that a busy c
 
 from collections import deque
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from recognition.types import Frame
 
@@ -59,6 +60,15 @@ class FrameCounts:
             "dropped_expired": self.dropped_expired,
             "dropped_left": self.dropped_left,
         }
+
+
+class FrameEnd(StrEnum):
+    """What became of a frame that was taken; the values are the names of the counts."""
+
+    PROCESSED = "processed"
+    FAILED = "failed"
+    EXPIRED = "dropped_expired"
+    LEFT = "dropped_left"
 
 
 @dataclass(slots=True)
@@ -140,14 +150,12 @@ class Sampler:
             return frame
         return None
 
-    def finished(self, camera_id: str, *, took_s: float, failed: bool = False) -> None:
-        """Say that the frame taken for this camera is done, and how long it occupied a thread."""
+    def finished(self, camera_id: str, end: FrameEnd, *, took_s: float = 0.0) -> None:
+        """Say what became of the frame taken for this camera, and for how long it occupied a thread."""
         slot = self._slots[camera_id]
         slot.busy = False
-        if failed:
-            slot.counts.failed += 1
-        else:
-            slot.counts.processed += 1
+        setattr(slot.counts, end.value, getattr(slot.counts, end.value) + 1)
+        if end is FrameEnd.PROCESSED:
             weight = self._pacing.smoothing
             known = self._frame_cost_s
             self._frame_cost_s = took_s if known is None else (1 - weight) * known + weight * took_s

@@ -15,6 +15,7 @@ from stream_server.recorder import Recorder
 from stream_server.sampler import Sampler
 from stream_server.session import CameraHub
 from stream_server.settings import Settings
+from stream_server.supervision import Supervisor
 
 
 def utc_now() -> datetime:
@@ -36,6 +37,7 @@ class Services:
     cameras: CameraRegistry
     recorder: Recorder
     bus: EventBus
+    supervisor: Supervisor
     webrtc: WebRtcPeers
     now: Callable[[], datetime] = utc_now
     models_ready: bool = False

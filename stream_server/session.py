@@ -7,6 +7,7 @@ tracks. The newest connection of a camera is the one that counts; an older one i
 import asyncio
 import logging
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,7 +20,7 @@ from recognition.pipeline import CameraState, Recogniser
 from recognition.types import FaceResult, FaceState, Frame, FrameResult, ImageBgr, Sighting
 from stream_server.executor import RecognitionExecutor
 from stream_server.messages import AttendanceNotice, ErrorNotice, Event, Face, Faces, Pace, PersonRef
-from stream_server.sampler import FrameCounts, Sampler
+from stream_server.sampler import FrameCounts, FrameEnd, Sampler
 
 log = logging.getLogger("rollcall.session")
 
@@ -35,6 +36,10 @@ class TooManyCameras(UnavailableError):
 
 class CameraSink(Protocol):
     """The way back to a camera. No method may block."""
+
+    @property
+    def dropped(self) -> int:
+        """Messages that were not sent because the camera reads too slowly."""
 
     def show(self, faces: Faces) -> None:
         """Show the faces of a frame; only the newest matter."""
@@ -83,6 +88,7 @@ class CameraHub:
         record: Callable[[Sighting], None],
         make_state: Callable[[], CameraState],
         now: Callable[[], datetime],
+        frame_deadline_s: float = 1.0,
         max_cameras: int = 64,
         linger_s: float = LINGER_S,
     ) -> None:
@@ -92,10 +98,12 @@ class CameraHub:
         self._record = record
         self._make_state = make_state
         self._now = now
+        self._frame_deadline_s = frame_deadline_s
         self._max_cameras = max_cameras
         self._linger_s = linger_s
         self._sessions: dict[str, CameraSession] = {}
         self._work = asyncio.Event()
+        self.messages_dropped = 0
 
     @property
     def connected(self) -> int:
@@ -144,6 +152,7 @@ class CameraHub:
         if session.sink is not sink:
             return  # replaced meanwhile
         session.sink = None
+        self.messages_dropped += sink.dropped
         session.forget = asyncio.get_running_loop().call_later(self._linger_s, self._forget, session)
         log.info("camera %s left: %s", session.camera_id, self._sampler.counts(session.camera_id).as_dict())
         self._sampler.remove(session.camera_id)  # who is away has no share in the pace
@@ -151,13 +160,13 @@ class CameraHub:
     def offer(self, session: CameraSession, payload: bytes | ImageBgr) -> None:
         """Take a frame from a connected camera."""
         session.sequence += 1
-        frame = Frame(session.camera_id, session.sequence, payload, self._now(), asyncio.get_running_loop().time())
+        frame = Frame(session.camera_id, session.sequence, payload, self._now(), time.monotonic())
         if self._sampler.offer(frame):
             self._work.set()
 
     def wanted_in_s(self, session: CameraSession) -> float:
         """Seconds until a frame of a connected camera is worth preparing; 0 when it is so now."""
-        return self._sampler.wanted_in_s(session.camera_id, asyncio.get_running_loop().time())
+        return self._sampler.wanted_in_s(session.camera_id, time.monotonic())
 
     def skipped(self, session: CameraSession, frames: int) -> None:
         """Count frames of a connected camera that came before one was wanted."""
@@ -186,18 +195,16 @@ class CameraHub:
                 session.forget.cancel()
 
     async def _lane(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
-            frame = self._sampler.take(loop.time())
+            frame = self._sampler.take(time.monotonic())
             if frame is None:
                 self._work.clear()
                 await self._work.wait()
                 continue
-            began = loop.time()
-            failed = True
+            end = FrameEnd.FAILED
+            took_s = 0.0
             try:
-                await self._recognise(frame)
-                failed = False
+                end, took_s = await self._recognise(frame)
             except RollcallError as error:
                 self._report(frame, error)
             except Exception:
@@ -205,22 +212,29 @@ class CameraHub:
                 log.exception("recognition of a frame of camera %s failed", frame.camera_id)
                 self._report(frame, None)
             finally:
-                self._sampler.finished(frame.camera_id, took_s=loop.time() - began, failed=failed)
+                self._sampler.finished(frame.camera_id, end, took_s=took_s)
 
-    async def _recognise(self, frame: Frame) -> None:
+    async def _recognise(self, frame: Frame) -> tuple[FrameEnd, float]:
+        """What became of the frame, and the seconds of a thread that it took."""
         session = self._sessions.get(frame.camera_id)
         if session is None:
-            return
+            return FrameEnd.LEFT, 0.0
         gallery, state = self._people.gallery, session.state
 
-        def process(recogniser: Recogniser) -> FrameResult:
-            return recogniser.process(frame, state, gallery)
+        def process(recogniser: Recogniser) -> tuple[FrameResult | None, float]:
+            began = time.monotonic()
+            if began - frame.received_mono > self._frame_deadline_s:
+                return None, 0.0  # a single picture held the thread for so long that nobody wants this frame any more
+            return recogniser.process(frame, state, gallery), time.monotonic() - began
 
-        result = await self._executor.run(process)
+        result, took_s = await self._executor.run(process)
+        if result is None:
+            return FrameEnd.EXPIRED, took_s
         for face in result.newly_known:
             self._record(_sighting(face, frame, gallery))
         if session.sink is not None:
             self._answer(session, session.sink, frame, result)
+        return FrameEnd.PROCESSED, took_s
 
     def _answer(self, session: CameraSession, sink: CameraSink, frame: Frame, result: FrameResult) -> None:
         if session.wants_faces:

@@ -34,6 +34,9 @@ class SettingsError(RequestError):
     code = "bad_setting"
 
 
+_CENTURY_DAYS = 36_500
+
+
 class _Group(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -232,7 +235,20 @@ class StorageSettings(_Group):
         100_000, ge=1, description="Decided sightings kept on disk while the database is away."
     )
     spool_max_bytes: int = Field(64 * 2**20, ge=4096, description="Size of that spool.")
-    outbox_keep_days: int = Field(30, ge=1, description="How long events can be resumed from.")
+    outbox_keep_days: int = Field(
+        30,
+        ge=1,
+        le=_CENTURY_DAYS,
+        description="Events, with the names in them, are deleted when they are older, the newest one excepted. "
+        "Until then readers can go on from them.",
+    )
+    sightings_keep_days: int = Field(
+        90,
+        ge=1,
+        le=_CENTURY_DAYS,
+        description="Sightings (who was where, and how near the face was) are deleted when they are older. "
+        "Attendance stays.",
+    )
 
 
 class Settings(BaseSettings):

@@ -59,6 +59,16 @@ async def execute(dsn: str, *statements: str) -> None:
         await connection.close()
 
 
+async def answers(database: Database) -> bool:
+    """Whether the database can be used now."""
+    try:
+        async with database.acquire() as connection:
+            await connection.fetchval("SELECT 1")
+    except StorageUnavailable:
+        return False
+    return True
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[EmbeddedPostgres]:
     """The embedded PostgreSQL, with a database that is migrated once and copied for each test."""

@@ -81,4 +81,5 @@ def _record(record: attendance_lists.AttendanceRecord) -> Attendance:
         first_seen=record.first_seen_at,
         last_seen=record.last_seen_at,
         camera=record.camera_id,
+        note=record.note,
     )

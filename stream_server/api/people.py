@@ -112,8 +112,9 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
         """
         async with services.database.acquire() as connection:
             await templates.check_may_enrol(connection, person_id)
-        photo = await read_photo(request)
-        enrolment = await services.executor.run_single(_enrol(photo, services))
+        async with services.executor.admit() as turn:
+            photo = await read_photo(request)
+            enrolment = await turn.run(_enrol(photo, services))
         if enrolment.refusal is not None:
             detail, hint = _WHY_REFUSED[enrolment.refusal.value]
             raise EnrolmentRefused(detail, hint=hint, code=enrolment.refusal.value)

@@ -5,9 +5,9 @@ from uuid import UUID
 from fastapi import APIRouter
 from starlette.requests import Request
 
-from recognition.frames import decode
+from recognition.frames import decode_scaled
 from recognition.pipeline import Recogniser
-from recognition.types import FaceResult
+from recognition.types import FaceResult, FaceState
 from stream_server.api.request import PHOTO_BODY, PROBLEMS, ServicesOf, photo_limits, read_photo
 from stream_server.messages import Recognised, RecognisedFace
 from stream_server.people import PeopleKeeper
@@ -25,15 +25,16 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
     )
     async def recognise(request: Request, services: ServicesOf) -> Recognised:
         """Marks nobody: one picture never decides attendance."""
-        photo = await read_photo(request)
         limits, gallery = photo_limits(services), services.people.gallery
 
         def look(recogniser: Recogniser) -> tuple[int, int, list[FaceResult]]:
-            image_bgr = decode(photo, limits)
-            height, width = image_bgr.shape[:2]
-            return width, height, recogniser.recognise_picture(image_bgr, gallery)
+            picture = decode_scaled(photo, limits)
+            faces = recogniser.recognise_picture(picture.image_bgr, gallery, reduction=picture.reduction)
+            return picture.width_px, picture.height_px, faces
 
-        width, height, faces = await services.executor.run_single(look)
+        async with services.executor.admit() as turn:
+            photo = await read_photo(request)
+            width, height, faces = await turn.run(look)
         return Recognised(width=width, height=height, faces=tuple(_face(face, services.people) for face in faces))
 
     return router
@@ -42,11 +43,14 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
 def _face(face: FaceResult, people: PeopleKeeper) -> RecognisedFace:
     match = face.match
     x1, y1, x2, y2 = (round(value, 1) for value in face.box_xyxy)
+    name = people.name(face.person_id) if face.person_id else None
+    # A person erased a moment ago is no longer anybody.
+    gone = face.state is FaceState.KNOWN and name is None
     return RecognisedFace(
         box_xyxy=(x1, y1, x2, y2),
-        name=people.name(face.person_id) if face.person_id else None,
-        person_id=UUID(face.person_id) if face.person_id else None,
-        state=face.state.value,
+        name=name,
+        person_id=UUID(face.person_id) if face.person_id and name is not None else None,
+        state="unknown" if gone else face.state.value,
         distance=None if match is None else round(match.distance, 4),
         runner_up=None if match is None or match.runner_up_distance is None else round(match.runner_up_distance, 4),
         score=round(face.score, 3),

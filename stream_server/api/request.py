@@ -1,5 +1,6 @@
 """What every route needs of the request."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
@@ -23,6 +24,9 @@ ServicesOf = Annotated[Services, Depends(services_of)]
 Limit = Annotated[int, Query(ge=1, le=200, description="Items a page.")]
 Cursor = Annotated[str | None, Query(max_length=1000, description="`next_cursor` of the page before.")]
 CameraId = Annotated[str, Path(pattern=CAMERA_ID, examples=["room-12"])]
+
+# A single request holds one of few places while its picture arrives.
+PHOTO_READ_S = 30.0
 
 PROBLEMS: dict[int | str, dict[str, object]] = {
     code: {"model": Problem, "description": text, "content": {"application/problem+json": {}}}
@@ -53,7 +57,13 @@ PHOTO_BODY = {
 
 async def read_photo(request: Request) -> bytes:
     """The body as it is; RequestError when there is none. The route's size limit holds."""
-    data = await request.body()
+    try:
+        async with asyncio.timeout(PHOTO_READ_S):
+            data = await request.body()
+    except TimeoutError:
+        raise RequestError(
+            f"the picture did not arrive within {PHOTO_READ_S:.0f} s", hint="send a smaller one", code="body_too_slow"
+        ) from None
     if not data:
         raise RequestError("the body is empty", hint="send the picture itself as the body", code="empty_body")
     return data

@@ -3,54 +3,24 @@
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import wraps
 from typing import Any
 
 import click
 
-from recognition.errors import RollcallError, UnavailableError
+from stream_server.commands.command import Group, json_option
 
 EXIT_OUTDATED = 1
-EXIT_UNAVAILABLE = 3
-
-_as_json = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON document on standard output and nothing else."
-)
 
 
-@click.group()
+@click.group(cls=Group)
 def db() -> None:
     """Bring the database up to date, or say how it is."""
 
 
-def _reporting_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Errors of ours become two lines on standard error, or the `error` of the JSON document.
-
-    The exit code is 3 when the database is away, 1 for everything else.
-    """
-
-    @wraps(command)
-    def wrapped(*, as_json: bool) -> None:
-        try:
-            command(as_json=as_json)
-        except RollcallError as error:
-            if as_json:
-                told = {"code": error.code, "detail": error.detail, "hint": error.hint}
-                click.echo(json.dumps({"ok": False, "error": told}, indent=2))
-            else:
-                click.echo(f"Error: {error.detail}", err=True)
-                if error.hint:
-                    click.echo(error.hint, err=True)
-            sys.exit(EXIT_UNAVAILABLE if isinstance(error, UnavailableError) else 1)
-
-    return wrapped
-
-
 @db.command()
-@_as_json
-@_reporting_errors
+@json_option
 def upgrade(as_json: bool) -> None:
     """Apply the migrations that are missing. Safe to run at any time, and from several places at once."""
     from storage import migrate
@@ -65,8 +35,7 @@ def upgrade(as_json: bool) -> None:
 
 
 @db.command()
-@_as_json
-@_reporting_errors
+@json_option
 def status(as_json: bool) -> None:
     """Say which migration the database is at; exit code 1 when it is not the one that is needed."""
     from storage import migrate

@@ -5,7 +5,9 @@ import json
 import re
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from rich.table import Table
 from recognition.errors import RequestError
 from stream_server.child import ChildServer, temporary_folder
 from stream_server.client import ServerClient, ServerSaidNo
+from stream_server.commands.command import Command, json_option
 from stream_server.demo_cast import Cast, own_cast, photograph_cast
 from stream_server.feed import open_feed
 from stream_server.settings import load_settings
@@ -28,7 +31,7 @@ FPS = 5.0
 SETTLE_S = 2.0
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--people",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -48,7 +51,7 @@ SETTLE_S = 2.0
 )
 @click.option("--keep", is_flag=True, help="Leave the server running at the end, until Ctrl-C.")
 @click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="Also write what is shown as an SVG.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document at the end, and nothing else.")
+@json_option
 def demo(
     people: Path | None, video: Path | None, seconds: float, keep: bool, picture: Path | None, as_json: bool
 ) -> None:
@@ -121,6 +124,11 @@ async def _stream(cast: Cast, client: ServerClient, console: Console) -> list[di
     """Stream all cameras at once while the events are shown; returns the attendance events."""
     events: list[dict[str, Any]] = []
 
+    def goes_on(frame: tuple[float, bytes]) -> bool:
+        if cast.expected is None or frame[0] < cast.seconds:
+            return True  # a video ends by itself
+        return not cast.expected <= {event["person"]["name"] for event in events}
+
     async def show_events() -> None:
         async for event in client.events(after=0):
             if event.type == "attendance.marked":
@@ -134,7 +142,8 @@ async def _stream(cast: Cast, client: ServerClient, console: Console) -> list[di
         try:
             async with asyncio.TaskGroup() as cameras:
                 for camera in cast.cameras:
-                    cameras.create_task(_stream_camera(camera, cast, client))
+                    frames = takewhile(goes_on, cast.frames(camera, FPS))
+                    cameras.create_task(_stream_camera(camera, frames, client))
                 cameras.create_task(_tick(progress, task, cast.seconds))
             await asyncio.sleep(SETTLE_S)
         finally:
@@ -143,9 +152,9 @@ async def _stream(cast: Cast, client: ServerClient, console: Console) -> list[di
     return events
 
 
-async def _stream_camera(camera: str, cast: Cast, client: ServerClient) -> None:
+async def _stream_camera(camera: str, frames: Iterator[tuple[float, bytes]], client: ServerClient) -> None:
     async with open_feed(client, camera) as feed:
-        await feed.play(cast.frames(camera, FPS))
+        await feed.play(frames)
         await asyncio.sleep(SETTLE_S / 2)
 
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recognition.errors import ImageError, RequestError
+from stream_server.commands.command import Command, json_option
 from stream_server.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from recognition.embedding import FaceInBothRoles
     from recognition.pipeline import Recogniser
-    from recognition.types import Embedding
 
 
 def chosen_settings(detector: str | None, engine: str | None, precision: str | None) -> Settings:
@@ -29,14 +30,14 @@ engine_option = click.option("--engine", type=click.Choice(["opencv", "onnxrunti
 precision_option = click.option("--precision", type=click.Choice(["int8", "fp32"]), help="Which face network.")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
 @click.option("--enrol", type=click.IntRange(min=1), default=1, show_default=True, help="Pictures enrolled per person.")
 @click.option("--pairs", type=click.Path(path_type=Path), help="CSV of file_a,file_b,same instead of a folder.")
 @detector_option
 @engine_option
 @precision_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+@json_option
 def evaluate(
     folder: Path | None,
     enrol: int,
@@ -65,19 +66,15 @@ def evaluate(
 
 
 def _by_folder(folder: Path, recogniser: "Recogniser", enrol: int) -> dict[str, Any]:
-    import numpy as np
+    from recognition.evaluation import identification, pair_distances, verification
+    from recognition.picture_files import pictures_of_people
 
-    from recognition.evaluation import identification, list_pictures, pair_distances, verification
-
-    pictures = list_pictures(folder)
-    embeddings, ms_per_image = _embed([picture.path for picture in pictures], recogniser)
-    by_picture = [embeddings[picture.path] for picture in pictures]
+    pictures = pictures_of_people(folder, single_files=False)
+    faces, ms_per_image = _embed([picture.path for picture in pictures], recogniser)
+    by_picture = [faces[picture.path] for picture in pictures]
     persons = [picture.person for picture in pictures]
-    found = [
-        (embedding, person) for embedding, person in zip(by_picture, persons, strict=True) if embedding is not None
-    ]
-    matrix = np.stack([embedding for embedding, _ in found]) if found else np.zeros((0, 128), np.float32)
-    one_to_one = verification(*pair_distances(matrix, [person for _, person in found]))
+    found = [(face, person) for face, person in zip(by_picture, persons, strict=True) if face is not None]
+    one_to_one = verification(*pair_distances([face for face, _ in found], [person for _, person in found]))
     one_to_many = identification(by_picture, persons, enrol=enrol)
     return {
         "images": len(pictures),
@@ -99,17 +96,18 @@ def _by_pairs(path: Path, recogniser: "Recogniser") -> dict[str, Any]:
 
     pairs = read_pairs(path)
     files = list(dict.fromkeys(file for pair in pairs for file in (pair.path_a, pair.path_b)))
-    embeddings, ms_per_image = _embed(files, recogniser)
+    faces, ms_per_image = _embed(files, recogniser)
     genuine: list[float] = []
     impostor: list[float] = []
     for pair in pairs:
-        a, b = embeddings[pair.path_a], embeddings[pair.path_b]
-        if a is not None and b is not None:
-            (genuine if pair.same else impostor).append(float(np.linalg.norm(a - b)))
+        enrolled, searched = faces[pair.path_a], faces[pair.path_b]
+        if enrolled is not None and searched is not None:
+            distance = float(np.linalg.norm(enrolled.template - searched.probe))
+            (genuine if pair.same else impostor).append(distance)
     figures = verification(np.asarray(genuine, np.float32), np.asarray(impostor, np.float32))
     return {
         "images": len(files),
-        "faces_found": sum(embedding is not None for embedding in embeddings.values()),
+        "faces_found": sum(face is not None for face in faces.values()),
         "people": None,
         "pairs": len(pairs),
         "pairs_compared": len(genuine) + len(impostor),
@@ -121,27 +119,27 @@ def _by_pairs(path: Path, recogniser: "Recogniser") -> dict[str, Any]:
     }
 
 
-def _embed(paths: list[Path], recogniser: "Recogniser") -> tuple[dict[Path, "Embedding | None"], float]:
-    """The embedding of the largest face of each file, and milliseconds a file. What cannot be read has no face."""
+def _embed(paths: list[Path], recogniser: "Recogniser") -> tuple[dict[Path, "FaceInBothRoles | None"], float]:
+    """The largest face of each file, and milliseconds a file. What cannot be read has no face."""
     import cv2
 
-    from recognition.evaluation import read_picture
+    from recognition.picture_files import read_picture
 
     # The figure in milliseconds is that of one thread.
     cv2.setNumThreads(1)
-    embeddings: dict[Path, Embedding | None] = {}
+    faces: dict[Path, FaceInBothRoles | None] = {}
     seconds = 0.0
     for path in _with_progress(paths):
         started = time.perf_counter()
         try:
-            embeddings[path] = recogniser.embed_largest(read_picture(path))
+            faces[path] = recogniser.embed_largest(read_picture(path))
         except ImageError as error:
             click.echo(f"{path}: {error.detail}", err=True)
-            embeddings[path] = None
+            faces[path] = None
         seconds += time.perf_counter() - started
-    if not any(embedding is not None for embedding in embeddings.values()):
+    if not any(face is not None for face in faces.values()):
         raise RequestError("no face was found in any picture", hint="check that the pictures show faces")
-    return embeddings, round(seconds * 1e3 / max(1, len(paths)), 2)
+    return faces, round(seconds * 1e3 / max(1, len(paths)), 2)
 
 
 def _with_progress(paths: list[Path]) -> Iterator[Path]:

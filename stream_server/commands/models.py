@@ -2,52 +2,26 @@
 
 import json
 import sys
-from collections.abc import Callable
-from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from recognition.errors import ModelError, RollcallError
+from recognition.errors import ModelError
 from recognition.models.store import FileState, ModelFile, ModelStore
+from stream_server.commands.command import Group, json_option
 from stream_server.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_as_json = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON document on standard output and nothing else."
-)
 
-
-@click.group()
+@click.group(cls=Group)
 def models() -> None:
     """Fetch, convert and check the networks that find and recognise faces."""
 
 
-def _reporting_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Errors of ours become two lines, or the `error` of the JSON document, and exit code 1."""
-
-    @wraps(command)
-    def wrapped(*, as_json: bool, **options: Any) -> None:
-        try:
-            command(as_json=as_json, **options)
-        except RollcallError as error:
-            if as_json:
-                told = {"code": error.code, "detail": error.detail, "hint": error.hint}
-                click.echo(json.dumps({"ok": False, "error": told}, indent=2))
-            else:
-                click.echo(f"Error: {error.detail}", err=True)
-                if error.hint:
-                    click.echo(error.hint, err=True)
-            sys.exit(1)
-
-    return wrapped
-
-
 @models.command()
-@_as_json
-@_reporting_errors
+@json_option
 def build(as_json: bool) -> None:
     """Fetch, convert and verify whatever is missing or damaged; does nothing when all is there."""
     from recognition.models.build import build as build_files
@@ -69,8 +43,7 @@ def build(as_json: bool) -> None:
 
 
 @models.command("list")
-@_as_json
-@_reporting_errors
+@json_option
 def list_files(as_json: bool) -> None:
     """Show each file's role, source, licence, size, digest and state."""
     store = ModelStore(load_settings().models_dir)
@@ -90,8 +63,7 @@ def list_files(as_json: bool) -> None:
 
 
 @models.command()
-@_as_json
-@_reporting_errors
+@json_option
 def verify(as_json: bool) -> None:
     """Check every file's digest and run the networks on the sample photographs."""
     store = ModelStore(load_settings().models_dir)

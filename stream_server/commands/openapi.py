@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
+from stream_server.commands.command import Command
 
-@click.command()
+
+@click.command(cls=Command)
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),

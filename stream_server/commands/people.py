@@ -9,13 +9,13 @@ from typing import Any
 import click
 
 from stream_server.client import ServerClient, ServerSaidNo, local_token
+from stream_server.commands.command import Group, json_option
 from stream_server.settings import load_settings
 
 _SERVER = click.option("--server", default="http://127.0.0.1:8000", show_default=True, help="Address of the server.")
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 
 
-@click.group()
+@click.group(cls=Group)
 def people() -> None:
     """Add and list people."""
 
@@ -25,7 +25,7 @@ def people() -> None:
 @click.argument("photographs", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--consent", is_flag=True, help="The person has agreed to be recognised by face.")
 @_SERVER
-@_JSON
+@json_option
 def add(name: str, photographs: tuple[Path, ...], consent: bool, server: str, as_json: bool) -> None:
     """Add a person, and enrol with photographs of one face each. Says why when one is refused."""
     if photographs and not consent:
@@ -43,7 +43,7 @@ def add(name: str, photographs: tuple[Path, ...], consent: bool, server: str, as
 
 @people.command("list")
 @_SERVER
-@_JSON
+@json_option
 def list_people(server: str, as_json: bool) -> None:
     """List people by name."""
     found = asyncio.run(_list(server))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recognition.errors import ImageError, RequestError
+from stream_server.commands.command import Command, json_option
 from stream_server.commands.evaluate import chosen_settings, detector_option, engine_option, precision_option
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from recognition.types import FaceResult
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("images", metavar="IMAGE...", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option(
     "--gallery",
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 @detector_option
 @engine_option
 @precision_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+@json_option
 def recognise(
     images: tuple[Path, ...],
     folder: Path,
@@ -47,41 +48,37 @@ def recognise(
 
 
 def _gallery(folder: Path, recogniser: "Recogniser") -> "Gallery":
-    from recognition.evaluation import IMAGE_SUFFIXES, read_picture
     from recognition.gallery import Gallery
+    from recognition.picture_files import pictures_of_people, read_picture
     from recognition.types import Template
 
-    if not folder.is_dir():
-        raise RequestError(f"{folder} is no folder", hint="give a folder of pictures: name/*.jpg, or name.jpg")
-    files = [(path, path.stem) for path in sorted(folder.iterdir()) if path.is_file()]
-    for person in sorted(folder.iterdir()):
-        if person.is_dir():
-            files += [(path, person.name) for path in sorted(person.iterdir()) if path.is_file()]
     templates = []
-    for path, name in files:
-        if path.suffix.lower() not in IMAGE_SUFFIXES:
-            continue
+    for picture in pictures_of_people(folder):
         try:
-            enrolment = recogniser.enrol(read_picture(path))
+            enrolment = recogniser.enrol(read_picture(picture.path))
         except ImageError as error:
-            click.echo(f"{path} is left out: {error.detail}", err=True)
+            click.echo(f"{picture.path} is left out: {error.detail}", err=True)
             continue
         if enrolment.embedding is None:
-            click.echo(f"{path} is left out: {enrolment.refusal}", err=True)
+            click.echo(f"{picture.path} is left out: {enrolment.refusal}", err=True)
             continue
-        templates.append(Template(str(path), name, recogniser.model_id, enrolment.embedding))
+        templates.append(Template(str(picture.path), picture.person, recogniser.model_id, enrolment.embedding))
     if not templates:
         raise RequestError(f"nobody could be enrolled from {folder}", hint="each picture must show one clear face")
     return Gallery(templates, model_id=recogniser.model_id)
 
 
 def _look(path: Path, recogniser: "Recogniser", gallery: "Gallery") -> dict[str, Any]:
-    from recognition.evaluation import read_picture
+    from recognition.picture_files import read_picture_scaled
 
-    image_bgr = read_picture(path)
-    height, width = image_bgr.shape[:2]
-    faces = [_as_json(face) for face in recogniser.recognise_picture(image_bgr, gallery)]
-    return {"image": str(path), "width": width, "height": height, "faces": faces}
+    picture = read_picture_scaled(path)
+    faces = recogniser.recognise_picture(picture.image_bgr, gallery, reduction=picture.reduction)
+    return {
+        "image": str(path),
+        "width": picture.width_px,
+        "height": picture.height_px,
+        "faces": [_as_json(face) for face in faces],
+    }
 
 
 def _as_json(face: "FaceResult") -> dict[str, Any]:

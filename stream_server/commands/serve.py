@@ -8,7 +8,7 @@ import sys
 import click
 
 from recognition.errors import UnavailableError
-from stream_server.cli import EXIT_UNAVAILABLE, say_error
+from stream_server.commands.command import EXIT_UNAVAILABLE, Command, say_error
 from stream_server.memory import limit_malloc
 from stream_server.settings import Settings, load_settings
 
@@ -24,7 +24,7 @@ class PortTaken(UnavailableError):
     code = "port_taken"
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--host", help="Address to listen on (ROLLCALL_HTTP__HOST).")
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="Port to listen on, 0 for a free one (ROLLCALL_HTTP__PORT)."

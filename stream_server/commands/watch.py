@@ -3,29 +3,32 @@
 import asyncio
 import json
 import sys
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
 import click
 
 from stream_server.client import ServerClient, local_token
+from stream_server.commands.command import Command, json_option
 from stream_server.feed import Message, open_feed
 from stream_server.settings import load_settings
 
 # After the last frame: time for the server to finish it and for the event to come back.
 _LINGER_S = 1.5
+_KEEP_MAX = 10_000
 # The video is compressed already: what a second time takes away, small faces need.
 _JPEG_QUALITY = 92
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("source", metavar="FILE_OR_URL")
 @click.option("--server", default="http://127.0.0.1:8000", show_default=True, help="Address of the server.")
 @click.option("--camera", default="watch", show_default=True, help="Camera to stream as; it is added when it is new.")
 @click.option(
     "--fps", type=click.FloatRange(0.1, 60), default=10.0, show_default=True, help="Frames a second to send, at most."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document at the end, and nothing else.")
+@json_option
 def watch(source: str, server: str, camera: str, fps: float, as_json: bool) -> None:
     """Stream a video to a server as if it were a camera, and show who is marked."""
     token = local_token(load_settings())
@@ -42,8 +45,9 @@ async def _watch(source: str, server: str, token: str, camera: str, fps: float, 
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    attendance: list[Message] = []
-    errors: list[Message] = []
+    # A stream may go on for weeks.
+    attendance: deque[Message] = deque(maxlen=_KEEP_MAX)
+    errors: deque[Message] = deque(maxlen=_KEEP_MAX)
     columns = (SpinnerColumn(), TextColumn("streaming"), TextColumn("{task.completed} frames"), TimeElapsedColumn())
     progress = Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet)
 
@@ -67,7 +71,7 @@ async def _watch(source: str, server: str, token: str, camera: str, fps: float, 
 
             await feed.play(frames())
             await asyncio.sleep(_LINGER_S)
-        return {"camera": camera, "sent": feed.sent, "attendance": attendance, "errors": errors}
+        return {"camera": camera, "sent": feed.sent, "attendance": list(attendance), "errors": list(errors)}
 
 
 def _encoded(source: str, fps: float, welcome: Message) -> Iterator[tuple[float, bytes]]:

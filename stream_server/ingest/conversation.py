@@ -18,7 +18,9 @@ log = logging.getLogger("rollcall.camera")
 
 CLOSE_POLICY = 1008
 TOLD_MAX = 64
-BAD_TEXTS_MAX = 20
+# A hello is said once; whoever says more is no camera.
+TEXTS_MAX = 20
+TEXT_MAX_CHARACTERS = 16 * 1024
 
 
 class QueuedSink(ABC):
@@ -98,6 +100,12 @@ class QueuedSink(ABC):
 
 def take_text(text: str, session: CameraSession) -> ErrorNotice | None:
     """Take a text message of a camera; returns what was wrong with it."""
+    if len(text) > TEXT_MAX_CHARACTERS:
+        return ErrorNotice(
+            code="bad_message",
+            detail=f"a text message has {len(text):,} characters; {TEXT_MAX_CHARACTERS:,} are taken",
+            hint="send pictures as binary messages",
+        )
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):

@@ -21,7 +21,7 @@ from aiortc.sdp import SessionDescription, candidate_from_sdp
 from recognition.errors import RollcallError, UnavailableError
 from stream_server.ice import IceServer
 from stream_server.ingest import webrtc_aiortc
-from stream_server.ingest.conversation import BAD_TEXTS_MAX, CLOSE_POLICY, QueuedSink, take_text
+from stream_server.ingest.conversation import CLOSE_POLICY, TEXTS_MAX, QueuedSink, take_text
 from stream_server.ingest.webrtc_frames import FrameOutlet
 from stream_server.ingest.webrtc_sdp import Fragment, Offer, SdpUnusable, limit_bandwidth
 from stream_server.messages import ErrorNotice, Welcome
@@ -32,7 +32,6 @@ log = logging.getLogger("rollcall.webrtc")
 
 CHANNEL = "rollcall"
 BUFFERED_MAX_BYTES = 64 * 1024
-TEXT_MAX_CHARACTERS = 16 * 1024
 CLOSE_TIMEOUT_S = 5.0
 CLOSE_NORMAL = 1000
 _END_CODES = {1001: "going_away", CLOSE_POLICY: "policy", CLOSE_REPLACED: "replaced"}
@@ -127,7 +126,7 @@ class Peer:
         self._connected = asyncio.Event()
         self._over = asyncio.Event()
         self._dropped = ""
-        self._bad_texts = 0
+        self._texts = 0
         servers = [RTCIceServer(server.url, server.username, server.credential) for server in ice_servers]
         self._connection = RTCPeerConnection(RTCConfiguration(servers, bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         self._connection.on("connectionstatechange", self._on_state)
@@ -258,14 +257,13 @@ class Peer:
     def _on_message(self, message: str | bytes) -> None:
         if self._session is None or self._session.sink is not self._sink:
             return
-        if isinstance(message, bytes) or len(message) > TEXT_MAX_CHARACTERS:
-            message = ""  # no message of ours: answered as such
-        problem = take_text(message, self._session)
+        # Bytes are no message of ours, and answered as such: pictures come as video.
+        problem = take_text("" if isinstance(message, bytes) else message, self._session)
         if problem is not None:
             self._sink.tell(problem)
-            self._bad_texts += 1
-            if self._bad_texts >= BAD_TEXTS_MAX:
-                self._sink.end(CLOSE_POLICY, "too many messages that could not be understood")
+        self._texts += 1
+        if self._texts >= TEXTS_MAX:
+            self._sink.end(CLOSE_POLICY, "too many text messages")
 
     def _set(self, state: PeerState) -> None:
         if state is self.state:

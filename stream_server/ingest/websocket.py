@@ -10,7 +10,7 @@ from recognition.errors import RollcallError
 from stream_server.api.request import services_of
 from stream_server.auth import SUBPROTOCOL
 from stream_server.errors import response_to
-from stream_server.ingest.conversation import BAD_TEXTS_MAX, CLOSE_POLICY, QueuedSink, take_text, welcome
+from stream_server.ingest.conversation import CLOSE_POLICY, TEXTS_MAX, QueuedSink, take_text, welcome
 from stream_server.services import Services
 from stream_server.session import CameraSession
 
@@ -73,7 +73,7 @@ async def _converse(socket: WebSocket, services: Services, session: CameraSessio
 
 
 async def _read(socket: WebSocket, services: Services, session: CameraSession, sink: SocketSink) -> None:
-    bad_texts = 0
+    texts = 0
     while True:
         message = await socket.receive()
         if message["type"] == "websocket.disconnect":
@@ -87,7 +87,7 @@ async def _read(socket: WebSocket, services: Services, session: CameraSession, s
         problem = take_text(message.get("text") or "", session)
         if problem is not None:
             sink.tell(problem)
-            bad_texts += 1
-            if bad_texts >= BAD_TEXTS_MAX:
-                sink.end(CLOSE_POLICY, "too many messages that could not be understood")
-                return
+        texts += 1
+        if texts >= TEXTS_MAX:
+            sink.end(CLOSE_POLICY, "too many text messages; pictures are binary ones")
+            return

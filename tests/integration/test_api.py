@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from stream_server.child import ChildServer
-from stream_server.client import ServerClient, ServerSaidNo
+from stream_server.client import ServerAway, ServerClient, ServerSaidNo
 from stream_server.views import encode_jpeg
 
 
@@ -91,6 +91,17 @@ async def test_one_shot_recognition_marks_nobody(client: ServerClient, pictures:
     known = [face for face in seen["faces"] if face["state"] == "known"]
     assert [(face["name"], face["person_id"]) for face in known] == [("Only Asked", str(person_id))]
     assert str(person_id) not in json.dumps(await client.attendance())
+
+
+async def test_boxes_are_pixels_of_the_picture_that_was_sent(client: ServerClient, pictures: Any) -> None:
+    image = pictures.image("sample1.jpg")  # 1920 x 1280
+    large = encode_jpeg(np.ascontiguousarray(np.kron(image, np.ones((3, 3, 1), np.uint8))), 70)  # decoded smaller
+    normal = await client.call("POST", "/api/v1/recognise", photo=encode_jpeg(image, 90))
+    seen = await client.call("POST", "/api/v1/recognise", photo=large)
+    assert (seen["width"], seen["height"]) == (5760, 3840)
+    boxes = sorted(face["box_xyxy"] for face in normal["faces"])
+    for small, big in zip(boxes, sorted(face["box_xyxy"] for face in seen["faces"]), strict=True):
+        assert big == pytest.approx([3 * value for value in small], abs=45)
 
 
 async def test_somebody_can_be_marked_by_hand_without_a_face(client: ServerClient) -> None:
@@ -187,3 +198,42 @@ async def test_a_foreign_page_gets_no_cors_headers_and_an_allowed_one_does(own_s
         foreign = await http.options("/api/v1/people", headers={"Origin": "https://evil.example", **ask})
     assert allowed.headers["access-control-allow-origin"] == "https://school.example"
     assert "access-control-allow-origin" not in foreign.headers
+
+
+async def test_many_photographs_at_once_are_refused_before_they_are_read(own_server: Any, blank_jpeg: bytes) -> None:
+    server = own_server()
+    await asyncio.to_thread(server.upgrade)
+    await server.start()
+    async with server.client() as client:
+        before = (await client.readiness())["memory"]["peak_rss_mb"]
+        head = (
+            "POST /api/v1/recognise HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n"
+            f"Authorization: Bearer {server.token}\r\n\r\n"
+        ).encode()
+        peers = []
+        for _ in range(20):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(head + bytes(7_900_000))  # and the rest never comes
+            peers.append((reader, writer))
+        answers = await asyncio.gather(*(_status_line(reader) for reader, _ in peers))
+        assert sum(b"503" in answer for answer in answers) == 16
+        assert (await client.readiness())["memory"]["peak_rss_mb"] < before + 60
+        assert (await client.readiness())["recognition"]["refused_single"] == 16
+        for _, writer in peers:
+            writer.transport.abort()
+        async with asyncio.timeout(10):
+            while True:  # the places are free again
+                try:
+                    seen = await client.call("POST", "/api/v1/recognise", photo=blank_jpeg)
+                    break
+                except ServerAway:
+                    await asyncio.sleep(0.05)
+        assert seen["faces"] == []
+
+
+async def _status_line(reader: asyncio.StreamReader) -> bytes:
+    try:
+        async with asyncio.timeout(5):
+            return await reader.readline()
+    except TimeoutError:
+        return b""

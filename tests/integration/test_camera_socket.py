@@ -149,7 +149,8 @@ async def test_a_hello_may_switch_the_boxes_off(
         ("not json", "bad_json"),
         ('{"type": "goodbye"}', "bad_message"),
         ("[1, 2]", "bad_message"),
-        ("[" * 50_000, "bad_json"),
+        ("[" * 10_000, "bad_json"),
+        (" " * 20_000, "bad_message"),
         ('{"type": "hello", "max_fps": -1}', "bad_message"),
     ],
 )
@@ -207,13 +208,13 @@ async def test_a_picture_that_cannot_be_used_is_an_error_with_its_frame_and_the_
 async def test_a_message_of_20_mb_ends_the_connection_and_costs_no_memory(
     client: ServerClient, running_server: ChildServer
 ) -> None:
-    before = (await client.readiness())["memory"]["rss_mb"]
+    before = (await client.readiness())["memory"]["peak_rss_mb"]
     for _ in range(3):
         connection = await open_socket(client, running_server, "huge", ping_interval=None)
         with pytest.raises(ConnectionClosed) as closed:
             await send_and_listen(connection, bytes(20_000_000))
         assert closed.value.rcvd is None or closed.value.rcvd.code == 1009
-    assert (await client.readiness())["memory"]["rss_mb"] < before + 15
+    assert (await client.readiness())["memory"]["peak_rss_mb"] < before + 15
 
 
 async def test_an_unknown_camera_is_refused_with_what_to_do(running_server: ChildServer) -> None:
@@ -282,8 +283,8 @@ async def test_a_client_that_never_reads_is_bounded_and_harms_no_other(
                 except TimeoutError:
                     break
             await look(hearing, blank_jpeg)
+    readiness = await client.readiness()  # while the deaf one still holds what it holds
     deaf.close()
-    readiness = await client.readiness()
     assert sent > 20
     assert readiness["memory"]["rss_mb"] < before + 20
 

@@ -1,5 +1,6 @@
 """The commands that do the main job by themselves."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from stream_server.child import ChildServer
@@ -82,6 +84,30 @@ def test_watch_says_what_is_wrong_with_a_file_that_is_no_video(
     assert "Traceback" not in done.stderr
 
 
+async def test_watch_says_so_when_the_server_goes_away(
+    own_server: Any, models_dir: Path, pictures: Any, tmp_path: Path
+) -> None:
+    server = own_server()
+    await asyncio.to_thread(server.upgrade)
+    await server.start()
+    video = tmp_path / "view.mp4"
+    _write_video(video, pictures)
+    watching = asyncio.create_task(
+        asyncio.to_thread(
+            *(rollcall, models_dir, "watch", str(video), "--server", server.url, "--json"),
+            ROLLCALL_AUTH__TOKEN=server.token,
+        )
+    )
+    async with server.client() as client, asyncio.timeout(30):
+        while (await client.readiness())["frames"]["received"] < 3:
+            await asyncio.sleep(0.05)
+    server.kill()
+    done = await watching
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    assert json.loads(done.stdout)["error"]["code"] == "server_away"
+
+
 def test_watch_without_a_server_says_how_to_start_one(models_dir: Path, tmp_path: Path) -> None:
     done = rollcall(models_dir, "watch", "x.mp4", "--server", "http://127.0.0.1:1", ROLLCALL_AUTH__TOKEN="x")
     assert done.returncode == 3
@@ -106,6 +132,10 @@ def test_people_are_added_with_photographs_and_a_refused_one_is_named(
     assert [refused["code"] for refused in result["refused"]] == ["no_face"]
     listed = json.loads(rollcall(models_dir, "people", "list", *options, **token).stdout)
     assert result["id"] in [person["id"] for person in listed["people"]]
+    httpx.delete(
+        f"{running_server.url}/api/v1/people/{result['id']}",
+        headers={"Authorization": f"Bearer {running_server.token}"},
+    ).raise_for_status()
 
 
 def _write_video(path: Path, pictures: Any) -> None:

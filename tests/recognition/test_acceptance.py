@@ -8,8 +8,8 @@ import pytest
 from recognition.detection import make_detector
 from recognition.embedding import OnnxFaceEmbedder
 from recognition.engines import EngineKind
-from recognition.evaluation import IMAGE_SUFFIXES, read_picture
 from recognition.gallery import Gallery
+from recognition.picture_files import pictures_of_people, read_picture
 from recognition.pipeline import Recogniser
 from recognition.types import FaceState, Frame, Template
 
@@ -33,19 +33,18 @@ def recogniser(request, models_dir, yunet_path):
     return Recogniser(make_detector(yunet_path, engine=EngineKind(engine)), embedder, clock=time.perf_counter)
 
 
-def enrolled(recogniser, folder, name_of):
+def enrolled(recogniser, folder):
     templates = []
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in IMAGE_SUFFIXES:
-            enrolment = recogniser.enrol(read_picture(path))
-            assert enrolment.refusal is None, path.name
-            templates.append(Template(path.name, name_of(path), recogniser.model_id, enrolment.embedding))
+    for picture in pictures_of_people(folder):
+        enrolment = recogniser.enrol(read_picture(picture.path))
+        assert enrolment.refusal is None, picture.path.name
+        templates.append(Template(picture.path.name, picture.person, recogniser.model_id, enrolment.embedding))
     return templates
 
 
 @pytest.fixture(scope="module")
 def series_templates(recogniser, shared_faces):
-    return enrolled(recogniser, shared_faces / "bbt", lambda path: path.parent.name)
+    return enrolled(recogniser, shared_faces / "bbt")
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +89,7 @@ def stream(recogniser, gallery, clip, fps):
 
 @pytest.mark.parametrize("fps", [5, 10])
 def test_both_people_of_a_clip_are_reported_once_and_nobody_else(recogniser, series_templates, shared_faces, fps):
-    people = enrolled(recogniser, shared_faces / "video", lambda path: path.stem)
+    people = enrolled(recogniser, shared_faces / "video")
     gallery = Gallery([*series_templates, *people], model_id=recogniser.model_id)
     reported = stream(recogniser, gallery, shared_faces / "video" / "short_hamilton_clip.mp4", fps)
     assert sorted(reported) == sorted(VIDEO_PEOPLE)

@@ -75,3 +75,19 @@ def test_a_face_that_fills_the_picture_is_looked_at_again_from_farther_away():
     faces = BlazeFaceDetector(engine, DetectionSettings()).detect(np.zeros((300, 300, 3), np.uint8))
     assert len(faces) == 1
     assert engine.runs == 2
+
+
+@pytest.mark.parametrize("offset", [0, -500, 500, 5000, -1e6])
+@pytest.mark.parametrize("size", [100, -100, 1e4, 1e9, np.nan])
+def test_whatever_the_network_says_of_a_hostile_picture_is_a_face_in_it_or_nothing(offset, size):
+    class Hostile:
+        def run(self, blob):
+            outputs = outputs_with(400, size)
+            outputs["boxes"][0, 400, :2] = offset
+            return outputs
+
+    for shape in ((480, 640, 3), (32, 640, 3)):
+        for face in BlazeFaceDetector(Hostile(), DetectionSettings()).detect(np.zeros(shape, np.uint8)):
+            assert np.isfinite(face.box_xyxy).all()
+            assert 0 <= face.box_xyxy[0::2].mean() <= shape[1]
+            assert 0 <= face.box_xyxy[1::2].mean() <= shape[0]

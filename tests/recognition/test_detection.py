@@ -10,6 +10,7 @@ from recognition.engines import EngineKind
 from recognition.errors import ModelError
 from recognition.models.photographs import photographs
 from recognition.types import Detection, ImageBgr
+from tests.recognition.peak_memory import measured
 
 
 class NeedsMargin:
@@ -29,6 +30,21 @@ def test_a_face_cut_close_is_found_with_a_margin_and_told_in_pixels_of_the_pictu
     assert face.box_xyxy.tolist() == [10, 0, 110, 100]
     assert face.landmarks_xy[0].tolist() == [40, 40]
     assert detector.calls == 2
+
+
+def test_a_large_picture_gets_its_margin_in_the_size_faces_are_looked_for_in(detection):
+    detector = NeedsMargin(detection(400, 300))
+    (face,) = detect_close_up(detector, np.zeros((960, 1280, 3), np.uint8))
+    # Half the size, then 320 px of margin on each side.
+    assert face.box_xyxy.tolist() == [160, -40, 360, 160]
+    assert face.landmarks_xy[0].tolist() == [220, 40]
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 65_535), (3000, 4000), (8000, 16)])
+def test_a_second_look_at_a_picture_without_a_face_costs_little(height, width):
+    # A picture of zeros takes no memory itself: its pages are only read.
+    _, grown_mb = measured(f"detect_close_up(Blind(), np.zeros(({height}, {width}, 3), np.uint8))")
+    assert grown_mb < 12
 
 
 def test_a_picture_with_a_face_is_looked_at_once(scripted_detector, detection):

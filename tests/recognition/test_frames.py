@@ -1,7 +1,6 @@
 import contextlib
 import io
 import struct
-import tracemalloc
 import zlib
 
 import numpy as np
@@ -11,7 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from recognition.errors import ImageError
-from recognition.frames import DecodeLimits, decode
+from recognition.frames import DecodeLimits, decode, decode_scaled
+from tests.recognition.peak_memory import measured
 
 QUARTERS = np.zeros((48, 64, 3), np.uint8)
 QUARTERS[:24, :32] = (255, 0, 0)
@@ -26,6 +26,12 @@ def png_claiming(width, height):
 
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(900))) + chunk(b"IEND", b"")
+
+
+def with_scans(progressive, count):
+    """A progressive JPEG whose last scan is repeated."""
+    start, end = progressive.rindex(b"\xff\xda"), progressive.rindex(b"\xff\xd9")
+    return progressive[:end] + progressive[start:end] * count + progressive[end:]
 
 
 def code_of(data, limits=None):
@@ -78,6 +84,23 @@ def test_a_large_jpeg_is_decoded_smaller(encode):
     assert decode(data, DecodeLimits(working_pixels=1)).shape == (75, 100, 3)
 
 
+@pytest.mark.parametrize(("working_pixels", "reduction"), [(1_000_000, 1), (120_000, 2), (1, 8)])
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG"])
+def test_a_picture_decoded_smaller_tells_its_sent_size_upright(
+    encode, image_format, working_pixels, reduction, orientation
+):
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    data = encode(np.zeros((403, 801, 3), np.uint8), image_format, exif=exif)
+    picture = decode_scaled(data, DecodeLimits(working_pixels=working_pixels))
+    assert picture.reduction == reduction
+    assert (picture.width_px, picture.height_px) == ((801, 403) if orientation == 1 else (403, 801))
+    height, width = picture.image_bgr.shape[:2]
+    assert abs(width - picture.width_px / reduction) < 1
+    assert abs(height - picture.height_px / reduction) < 1
+
+
 def test_too_many_bytes_are_refused_before_anything_is_read():
     assert code_of(bytes(1025), DecodeLimits(max_bytes=1024)) == "image_too_many_bytes"
 
@@ -90,12 +113,32 @@ def test_what_is_no_picture_is_refused(data):
 def test_a_png_of_a_kilobyte_that_claims_60000_pixels_a_side_costs_nothing():
     data = png_claiming(60_000, 60_000)
     assert len(data) < 1024
-    tracemalloc.start()
-    try:
-        assert code_of(data) == "image_too_many_pixels"
-        assert tracemalloc.get_traced_memory()[1] < 100_000
-    finally:
-        tracemalloc.stop()
+    code, grown_mb = measured("decoded(data)", data)
+    assert code == "image_too_many_pixels"
+    assert grown_mb < 2
+
+
+@pytest.mark.parametrize(("width", "height"), [(8000, 16), (65_535, 16), (16, 8000)])
+def test_a_picture_far_longer_than_wide_is_refused_and_costs_nothing(width, height):
+    stream = io.BytesIO()
+    Image.new("RGB", (width, height)).save(stream, "PNG")
+    code, grown_mb = measured("decoded(data)", stream.getvalue())
+    assert code == "image_bad_shape"
+    assert grown_mb < 2
+
+
+def test_a_panorama_is_decoded_and_anything_longer_is_not(encode):
+    assert decode(encode(np.zeros((20, 400, 3), np.uint8), "JPEG")).shape == (20, 400, 3)
+    assert code_of(encode(np.zeros((20, 401, 3), np.uint8), "JPEG")) == "image_bad_shape"
+    assert code_of(encode(np.zeros((401, 20, 3), np.uint8), "WEBP")) == "image_bad_shape"
+
+
+def test_a_jpeg_of_a_thousand_scans_is_refused_and_costs_nothing(encode):
+    data = with_scans(encode(np.zeros((3000, 4000, 3), np.uint8), "JPEG", progressive=True), 1000)
+    assert len(data) < 200_000
+    code, grown_mb = measured("decoded(data)", data)
+    assert code == "image_too_complex"
+    assert grown_mb < 2
 
 
 def test_a_png_needs_memory_for_all_its_pixels_and_has_a_lower_limit_than_a_jpeg(encode):

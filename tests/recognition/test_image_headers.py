@@ -1,3 +1,6 @@
+import struct
+import zlib
+
 import numpy as np
 import pytest
 
@@ -58,3 +61,54 @@ def test_a_png_that_does_not_begin_with_its_header_is_refused(encode):
     data[12:16] = b"tEXt"
     with pytest.raises(ImageError, match="IHDR"):
         read_header(bytes(data))
+
+
+def code_of(data):
+    with pytest.raises(ImageError) as caught:
+        read_header(data)
+    return caught.value.code
+
+
+def chunk(kind, body):
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def test_a_progressive_jpeg_may_have_64_scans(encode):
+    data = encode(PIXELS, "JPEG", progressive=True)
+    start, end = data.rindex(b"\xff\xda"), data.rindex(b"\xff\xd9")
+    scans, last = data.count(b"\xff\xda"), data[start:end]
+    assert read_header(data[:end] + last * (64 - scans) + data[end:]).width == 53
+    assert code_of(data[:end] + last * (65 - scans) + data[end:]) == "image_too_complex"
+
+
+@pytest.mark.parametrize("filling", [b"\xff\xd0", b"\xff\xe1\x00\x02", b"\xff\x01", b"\xff\xff\xd8"])
+def test_a_jpeg_of_very_many_segments_is_refused(encode, filling):
+    data = encode(PIXELS, "JPEG")
+    assert read_header(data[:2] + filling * 1000 + data[2:]).width == 53
+    assert code_of(data[:2] + filling * 5000 + data[2:]) == "image_too_complex"
+
+
+def test_any_number_of_fill_bytes_is_one_step(encode, monkeypatch):
+    data = encode(PIXELS, "JPEG")
+    monkeypatch.setattr("recognition.image_headers._JPEG_MARKERS_MAX", 20)
+    assert read_header(data[:2] + b"\xff" * (8 << 20) + data[2:]).width == 53
+    assert code_of(data[:2] + b"\xff" * (8 << 20)) == "image_truncated"
+
+
+def test_a_jpeg_with_a_scan_for_each_colour_needs_memory_for_all_its_pixels(encode):
+    data = encode(PIXELS, "JPEG")
+    start = data.index(b"\xff\xda")
+    (length,) = struct.unpack_from(">H", data, start + 2)
+    one_colour = b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00"
+    assert read_header(data).needs_whole_decode is False
+    assert read_header(data[:start] + one_colour + data[start + 2 + length :]).needs_whole_decode is True
+
+
+@pytest.mark.parametrize(
+    ("kind", "allowed", "refused"), [(b"zTXt", 16, 17), (b"iTXt", 16, 17), (b"tEXt", 200, 300), (b"IDAT", 9000, 20_000)]
+)
+def test_a_png_of_very_many_chunks_is_refused(encode, kind, allowed, refused):
+    data = encode(PIXELS, "PNG")
+    extra = chunk(kind, b"a\0")
+    assert read_header(data[:33] + extra * allowed + data[33:]).width == 53
+    assert code_of(data[:33] + extra * refused + data[33:]) == "image_too_complex"

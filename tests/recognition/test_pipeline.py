@@ -6,6 +6,7 @@ import pytest
 from recognition.decision import DecisionPolicy
 from recognition.enrolment import EnrolmentRefusal
 from recognition.errors import ImageError, InternalError
+from recognition.frames import DecodeLimits
 from recognition.gallery import Gallery
 from recognition.pipeline import PipelineSettings, Recogniser
 from recognition.types import FaceState, Frame, Template
@@ -98,6 +99,20 @@ def test_a_result_tells_where_it_came_from_and_how_long_each_stage_took(stage, g
 def test_an_encoded_frame_is_decoded(stage, gallery, encode, texture_bgr):
     result = stage().frame(gallery, 0.0, encode(texture_bgr, "JPEG", quality=95))
     assert (result.width_px, result.height_px) == (640, 480)
+
+
+def test_boxes_are_in_pixels_of_the_frame_that_was_sent_though_it_is_decoded_smaller(stage, gallery, encode):
+    data = encode(np.zeros((480, 641, 3), np.uint8), "JPEG")
+    camera = stage(settings=PipelineSettings(decode=DecodeLimits(working_pixels=100_000)))
+    result = camera.frame(gallery, 0.0, data)
+    assert (result.width_px, result.height_px) == (641, 480)
+    assert result.faces[0].box_xyxy == (200, 200, 400, 400)
+
+
+def test_boxes_of_a_single_picture_are_brought_to_the_size_that_was_sent(stage, gallery, texture_bgr):
+    recogniser = stage().recogniser
+    assert recogniser.recognise_picture(texture_bgr, gallery)[0].box_xyxy == (100, 100, 200, 200)
+    assert recogniser.recognise_picture(texture_bgr, gallery, reduction=4)[0].box_xyxy == (400, 400, 800, 800)
 
 
 def test_a_frame_that_cannot_be_decoded_leaves_the_camera_as_it_was(stage, gallery):
@@ -205,6 +220,27 @@ def test_enrolment_gives_embedding_quality_and_chip(stage, texture_bgr):
     assert enrolment.embedding.shape == (128,)
     assert enrolment.quality.size_px == pytest.approx(40)
     assert enrolment.chip_bgr.shape == (150, 150, 3)
+
+
+@pytest.mark.parametrize(("side", "probe"), [(100, 0.0), (50, 1.0)])
+def test_for_evaluation_a_face_is_a_mirrored_template_and_a_probe_as_the_pipeline_makes_it(
+    stage, detection, embedding, texture_bgr, side, probe
+):
+    """Templates are always the mean with the mirror image, probes only where the eyes are closer than 25 px."""
+    seen = []
+
+    def one_more_for_each_new_chip(chip):
+        if not any(np.array_equal(chip, other) for other in seen):
+            seen.append(chip)
+        return embedding(2 * next(i for i, other in enumerate(seen) if np.array_equal(chip, other)))
+
+    face = stage([detection(100, 100, side)], one_more_for_each_new_chip).recogniser.embed_largest(texture_bgr)
+    assert len(seen) == 2
+    assert (face.template[0], face.probe[0]) == (1.0, probe)
+
+
+def test_for_evaluation_a_picture_without_a_face_has_none(stage, texture_bgr):
+    assert stage([]).recogniser.embed_largest(texture_bgr) is None
 
 
 @pytest.mark.parametrize(

@@ -87,3 +87,16 @@ def test_the_buffer_of_one_picture_serves_the_next_and_leaves_nothing_of_it() ->
     assert second[0, :, 100:].max() == second[0, :, :, 90:].max() == 0
     _, _, larger = input_blob(np.zeros((960, 1280, 3), np.uint8), 1280, buffer)
     assert larger.size > buffer.size
+
+
+@pytest.mark.parametrize("nonsense", [1e4, -1e4, 1e30, np.nan])
+def test_whatever_the_network_says_of_a_hostile_picture_is_a_face_in_it_or_nothing(nonsense):
+    class Hostile(ScriptedEngine):
+        def run(self, blob):
+            outputs = super().run(blob)
+            for values in (outputs["bbox_8"], outputs["kps_16"]):
+                values[...] = nonsense
+            return outputs
+
+    detector = YuNetDetector(Hostile([(8, 2, 2, 0.7), (16, 20, 10, 0.95)]), DetectionSettings())
+    assert detector.detect(np.zeros((480, 640, 3), np.uint8)) == []

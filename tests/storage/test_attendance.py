@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -251,6 +251,12 @@ async def test_records_are_listed_per_session_person_and_day_in_pieces(
     everything = await attendance_lists.list_records(connection, limit=200)
     assert len(everything.items) == 10
     assert len((await sessions.list_sessions(connection)).items) == 2
+
+
+@pytest.mark.parametrize("day", [date(1, 1, 2), date(9999, 12, 30)])
+async def test_a_day_long_ago_or_far_ahead_has_no_records(connection: Connection, day: date) -> None:
+    page = await attendance_lists.list_records(connection, day=day, zone=BERLIN)
+    assert page.items == ()
 
 
 async def test_an_unknown_record_is_not_found(connection: Connection) -> None:

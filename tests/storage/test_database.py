@@ -1,14 +1,18 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import asyncpg
 import pytest
 
-from storage.database import Database, describe, driver_dsn, open_connection
+from recognition.types import Sighting
+from storage import attendance, people
+from storage.database import Connection, Database, describe, driver_dsn, open_connection, storage_errors
 from storage.embedded import EmbeddedPostgres
 from storage.errors import SchemaOutdated, StorageUnavailable
+from tests.postgres import answers
 
 PASSWORD = "s3cr3t-word"
 
@@ -37,7 +41,7 @@ async def listening(answer: bytes | None) -> AsyncIterator[int]:
 async def test_a_connection_is_lent_and_the_server_answers(database: Database) -> None:
     async with database.acquire() as connection:
         assert await connection.fetchval("SELECT 1") == 1
-    assert await database.is_available()
+    assert await answers(database)
 
 
 @pytest.mark.parametrize(
@@ -107,16 +111,16 @@ async def test_a_connection_cut_in_the_middle_is_an_outage_and_the_pool_recovers
     with pytest.raises(StorageUnavailable):
         await work()
     await killer.close()
-    assert await database.is_available()
+    assert await answers(database)
 
 
 async def test_a_pool_that_is_exhausted_or_closed_is_an_outage(database_dsn: str) -> None:
     database = await Database.connect(database_dsn, pool_max=1, connect_timeout_s=0.2)
     async with database.acquire():
-        assert not await database.is_available()
-    assert await database.is_available()
+        assert not await answers(database)
+    assert await answers(database)
     await database.close()
-    assert not await database.is_available()
+    assert not await answers(database)
 
 
 async def test_a_statement_that_takes_too_long_is_an_outage(database_dsn: str) -> None:
@@ -125,7 +129,7 @@ async def test_a_statement_that_takes_too_long_is_an_outage(database_dsn: str) -
         async with database.acquire() as connection:
             await connection.fetchval("SELECT pg_sleep(30)")
     assert "in time" in slow.value.detail
-    assert await database.is_available()
+    assert await answers(database)
     await database.close()
 
 
@@ -142,12 +146,130 @@ async def test_closing_does_not_wait_for_a_connection_that_is_never_given_back(d
 
 
 async def test_a_wrong_statement_and_a_misused_connection_are_no_outage(database: Database) -> None:
-    with pytest.raises(asyncpg.UndefinedTableError):
+    with pytest.raises(asyncpg.PostgresSyntaxError):
         async with database.acquire() as connection:
-            await connection.fetchval("SELECT * FROM nothing_here")
+            await connection.fetchval("SELECT FROM FROM")
     with pytest.raises(asyncpg.InterfaceError):
         async with database.acquire() as connection:
             await connection.fetchval("SELECT $1::int")
+
+
+async def store(database: Database, sighting: Sighting) -> attendance.Outcome:
+    async with database.acquire() as connection:
+        return (await attendance.record_sighting(connection, sighting, ZoneInfo("UTC"))).outcome
+
+
+async def test_a_migration_by_another_replica_costs_one_try_and_no_sighting(
+    database: Database,
+    database_dsn: str,
+    ada: people.Person,
+    make_sighting: Callable[..., Sighting],
+) -> None:
+    assert await store(database, make_sighting(ada.person_id)) is attendance.Outcome.FIRST
+    migration = await open_connection(database_dsn)
+    await migration.execute("ALTER TABLE people ALTER COLUMN name TYPE varchar(200)")
+    await migration.close()
+
+    late = make_sighting(ada.person_id)
+    with pytest.raises(StorageUnavailable) as outdated:
+        await store(database, late)
+    assert "repeated" in outdated.value.hint
+    assert await store(database, late) is attendance.Outcome.AGAIN
+
+
+@pytest.mark.parametrize(
+    ("away", "back"),
+    [
+        ("sightings RENAME TO elsewhere", "elsewhere RENAME TO sightings"),
+        ("sightings RENAME quality TO elsewhere", "sightings RENAME elsewhere TO quality"),
+    ],
+)
+async def test_a_table_or_column_that_is_missing_is_an_outage_until_it_is_there(
+    database: Database,
+    database_dsn: str,
+    ada: people.Person,
+    make_sighting: Callable[..., Sighting],
+    away: str,
+    back: str,
+) -> None:
+    migration = await open_connection(database_dsn)
+    await migration.execute(f"ALTER TABLE {away}")
+    with pytest.raises(StorageUnavailable) as missing:
+        await store(database, make_sighting(ada.person_id))
+    assert "db upgrade" in missing.value.hint
+    await migration.execute(f"ALTER TABLE {back}")
+    await migration.close()
+    assert await store(database, make_sighting(ada.person_id)) is attendance.Outcome.FIRST
+
+
+@pytest.fixture
+async def clerk_dsn(database_dsn: str) -> AsyncIterator[str]:
+    """The address for a user who may use the tables but does not own them."""
+    admin = await open_connection(database_dsn)
+    await admin.execute("CREATE ROLE clerk LOGIN")
+    await admin.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO clerk")
+    yield database_dsn.replace("postgres@", "clerk@")
+    await admin.execute("DROP OWNED BY clerk")
+    await admin.execute("DROP ROLE clerk")
+    await admin.close()
+
+
+async def test_a_right_that_was_taken_away_is_an_outage_until_it_is_given_back(
+    database_dsn: str, clerk_dsn: str, ada: people.Person, make_sighting: Callable[..., Sighting]
+) -> None:
+    database = await Database.connect(clerk_dsn)
+    admin = await open_connection(database_dsn)
+    await admin.execute("REVOKE INSERT ON sightings FROM clerk")
+    with pytest.raises(StorageUnavailable) as refused:
+        await store(database, make_sighting(ada.person_id))
+    assert "GRANT" in refused.value.hint
+    await admin.execute("GRANT INSERT ON sightings TO clerk")
+    await admin.close()
+    assert await store(database, make_sighting(ada.person_id)) is attendance.Outcome.FIRST
+    await database.close()
+
+
+async def test_a_lock_that_is_not_got_in_time_is_an_outage(database: Database, connection: Connection) -> None:
+    async def lock() -> None:
+        async with database.acquire() as other, other.transaction():
+            await other.execute("SET LOCAL lock_timeout = '10ms'")
+            await other.execute("LOCK TABLE people")
+
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE people")
+        with pytest.raises(StorageUnavailable):
+            await lock()
+
+
+@pytest.mark.parametrize(
+    "sqlstate",
+    [
+        "08006",
+        "25006",
+        "26000",
+        "40001",
+        "42P05",
+        "53100",
+        "53400",
+        "55000",
+        "57014",
+        "57P05",
+        "58030",
+        "XX000",
+        "XX001",
+    ],
+)
+def test_what_a_later_try_may_cure_is_an_outage(sqlstate: str) -> None:
+    with pytest.raises(StorageUnavailable) as away, storage_errors():
+        raise asyncpg.PostgresError.new({"S": "ERROR", "C": sqlstate, "M": "so it is"})
+    assert away.value.hint
+
+
+@pytest.mark.parametrize("sqlstate", ["0A000", "22003", "23505", "23514", "42601", "42883"])
+def test_what_no_later_try_will_cure_is_no_outage(sqlstate: str) -> None:
+    with pytest.raises(asyncpg.PostgresError) as error, storage_errors():
+        raise asyncpg.PostgresError.new({"S": "ERROR", "C": sqlstate, "M": "so it is"})
+    assert error.value.sqlstate == sqlstate
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,9 @@ async def test_a_database_that_is_away_is_told() -> None:
 
 
 def test_a_server_that_uses_storage_never_imports_alembic() -> None:
-    modules = "attendance attendance_lists cameras database embedded outbox people sessions spool templates"
+    modules = (
+        "attendance attendance_lists cameras database disk embedded outbox people sessions sightings spool templates"
+    )
     code = f"""
 import sys
 for name in {modules.split()!r}:

@@ -115,19 +115,40 @@ async def test_a_listener_that_ends_by_itself_is_not_reported_as_lost(database_d
     assert lost == []
 
 
-async def test_pruning_keeps_what_is_young_and_the_newest(connection: Connection) -> None:
-    ids = await put(connection, *range(10))
-    long_ago = datetime.now(UTC) - timedelta(days=40)
-    await connection.execute("UPDATE outbox SET created_at = $1 WHERE id <= $2", long_ago, ids[6])
-    limit = datetime.now(UTC) - timedelta(days=30)
+async def set_age(connection: Connection, days: int, *ids: int) -> None:
+    then = datetime.now(UTC) - timedelta(days=days)
+    await connection.execute("UPDATE outbox SET created_at = $1 WHERE id = ANY ($2)", then, ids)
 
-    assert await outbox.prune(connection, limit, keep=5) == 5
-    assert await outbox.oldest_id(connection) == ids[5]
-    assert await outbox.prune(connection, limit, keep=1) == 2
-    assert await outbox.oldest_id(connection) == ids[7]
-    assert await outbox.prune(connection, datetime.now(UTC) + timedelta(days=1), keep=0) == 2
+
+async def kept(connection: Connection) -> list[int]:
+    return [event.event_id for event in await outbox.read_after(connection, 0)]
+
+
+async def test_pruning_keeps_what_is_young_and_of_the_old_only_the_newest_event(connection: Connection) -> None:
+    ids = await put(connection, *range(10))
+    limit = datetime.now(UTC) - timedelta(days=30)
+    assert await outbox.prune(connection, limit) == 0
+    await set_age(connection, 40, *ids[:7])
+
+    assert await outbox.prune(connection, limit) == 7
+    assert await kept(connection) == ids[7:]
+    assert await outbox.prune(connection, datetime.now(UTC) + timedelta(days=1)) == 2
+    assert await kept(connection) == ids[9:]
+    assert await outbox.prune(connection, datetime.now(UTC) + timedelta(days=1)) == 0
     assert await outbox.latest_id(connection) == ids[9]
-    assert await outbox.prune(connection, limit, keep=1) == 0
+
+
+async def test_pruning_nothing_is_fine(connection: Connection) -> None:
+    assert await outbox.prune(connection, datetime.now(UTC)) == 0
+    assert await outbox.latest_id(connection) == 0
+
+
+async def test_a_clock_that_was_wrong_neither_holds_old_events_back_nor_leaves_a_hole(connection: Connection) -> None:
+    ids = await put(connection, *range(6))
+    await set_age(connection, -3650, ids[0])
+    await set_age(connection, 40, ids[1], ids[3])
+    assert await outbox.prune(connection, datetime.now(UTC) - timedelta(days=30)) == 4
+    assert await kept(connection) == ids[4:]
 
 
 async def test_a_payload_that_is_no_json_is_refused(connection: Connection) -> None:

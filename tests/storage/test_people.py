@@ -1,4 +1,7 @@
+import base64
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
@@ -90,6 +93,30 @@ async def test_revoking_consent_deletes_the_templates_at_once(
     assert (last.type, last.payload) == ("gallery.changed", {"person_id": str(ada.person_id)})
 
 
+@pytest.mark.parametrize("consent", [Consent.REVOKED, Consent.NONE])
+async def test_revoking_consent_keeps_that_somebody_attended_and_no_trait_of_the_face(
+    connection: Connection,
+    ada: people.Person,
+    make_sighting: Callable[..., Sighting],
+    noon: datetime,
+    consent: Consent,
+) -> None:
+    grace = await people.create(connection, name="Grace", at=noon, consent=Consent.GRANTED)
+    kept = await attendance.record_sighting(connection, make_sighting(grace.person_id), UTC_ZONE)
+    recorded = await attendance.record_sighting(connection, make_sighting(ada.person_id), UTC_ZONE)
+    assert recorded.attendance_id is not None
+    assert kept.attendance_id is not None
+    before = await attendance_lists.get(connection, recorded.attendance_id)
+    assert before.score is not None
+
+    await people.update(connection, ada.person_id, at=noon, consent=consent)
+
+    assert await attendance_lists.get(connection, recorded.attendance_id) == replace(before, score=None)
+    assert (await attendance_lists.get(connection, kept.attendance_id)).score is not None
+    seen = await connection.fetch("SELECT person_id FROM sightings")
+    assert [row["person_id"] for row in seen] == [grace.person_id]
+
+
 async def test_consent_without_templates_changes_no_gallery(connection: Connection, noon: datetime) -> None:
     person = await people.create(connection, name="Ada", at=noon)
     await people.update(connection, person.person_id, at=noon, consent=Consent.GRANTED)
@@ -155,3 +182,84 @@ async def test_people_are_listed_by_name_in_pieces_and_the_erased_only_when_aske
     assert names == ["Bo", "Bo", "Cy", "Dee"]
     assert pages == 2
     assert len((await people.list_people(connection, include_erased=True)).items) == 5
+
+
+@pytest.fixture
+async def alphabet(connection: Connection, noon: datetime) -> list[people.Person]:
+    """People named A to L in this order."""
+    return [await people.create(connection, name=letter * 3, at=noon) for letter in "ABCDEFGHIJKL"]
+
+
+async def names_from(connection: Connection, cursor: str | None, limit: int = 4) -> str:
+    """The first letters of everybody who is listed from the cursor to the end."""
+    letters = ""
+    for _ in range(20):
+        page = await people.list_people(connection, limit=limit, cursor=cursor)
+        letters += "".join(person.name[0] for person in page.items)
+        cursor = page.next_cursor
+        if cursor is None:
+            return letters
+    raise AssertionError("the list has no end")
+
+
+async def test_a_cursor_names_nobody(connection: Connection, alphabet: list[people.Person]) -> None:
+    cursor = (await people.list_people(connection, limit=4)).next_cursor
+    assert cursor is not None
+    plain = base64.urlsafe_b64decode(cursor + "===").decode()
+    assert not any(person.name in plain for person in alphabet)
+    assert str(alphabet[3].person_id) in plain
+
+
+@pytest.mark.parametrize(
+    ("change", "rest"),
+    [
+        ("nothing", "EFGHIJKL"),
+        ("add before", "EFGHIJKL"),
+        ("add behind", "EEFGHIJKL"),
+        ("erase", "EFGHIJKL"),
+        ("rename to the end", "EFGHIJKLZ"),
+        # Who is given twice is known by the id; who is left out would not be known at all.
+        ("rename to the beginning", "CEFGHIJKL"),
+        ("record consent", "DEFGHIJKL"),
+    ],
+)
+async def test_a_list_goes_on_where_it_was_whatever_became_of_the_one_given_last(
+    connection: Connection, alphabet: list[people.Person], noon: datetime, change: str, rest: str
+) -> None:
+    cursor = (await people.list_people(connection, limit=4)).next_cursor
+    last = alphabet[3].person_id
+    match change:
+        case "add before":
+            await people.create(connection, name="AAB", at=noon)
+        case "add behind":
+            await people.create(connection, name="EAA", at=noon)
+        case "erase":
+            await people.erase(connection, last, at=noon)
+        case "rename to the end":
+            await people.update(connection, last, at=noon, name="ZZZ")
+        case "rename to the beginning":
+            await people.update(connection, last, at=noon, name="AAA")
+        case "record consent":
+            await people.update(connection, last, at=noon, consent=Consent.GRANTED)
+    assert await names_from(connection, cursor) == rest
+
+
+async def test_a_cursor_of_somebody_who_was_never_there_goes_by_the_count(
+    connection: Connection, alphabet: list[people.Person]
+) -> None:
+    document = json.dumps([str(uuid4()), "1", 4]).encode()
+    assert await names_from(connection, base64.urlsafe_b64encode(document).decode()) == "DEFGHIJKL"
+
+
+async def test_a_list_with_the_erased_goes_on_behind_them(
+    connection: Connection, alphabet: list[people.Person], noon: datetime
+) -> None:
+    for person in alphabet[:6]:
+        await people.erase(connection, person.person_id, at=noon)
+    found: list[UUID] = []
+    cursor = None
+    while not found or cursor is not None:
+        page = await people.list_people(connection, limit=4, cursor=cursor, include_erased=True)
+        found += [person.person_id for person in page.items]
+        cursor = page.next_cursor
+    assert len(found) == len(set(found)) == 12

@@ -34,6 +34,14 @@ def test_a_local_day_has_the_right_bounds(zone: str, day: date, starts_at: str, 
     assert end - first == timedelta(hours=hours)
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"])
+@pytest.mark.parametrize("day", [date.min, date.max])
+def test_a_day_at_the_end_of_the_calendar_is_refused(day: date, zone: str) -> None:
+    with pytest.raises(RequestError) as refused:
+        sessions.day_bounds(day, ZoneInfo(zone))
+    assert refused.value.code == "day_invalid"
+
+
 @settings(deadline=None)
 @given(
     st.datetimes(datetime(2000, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC)),

@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import multiprocessing
 import os
 import stat
@@ -169,6 +170,95 @@ def test_a_disk_that_refuses_is_counted_and_does_no_harm_to_the_rest(
         spool.acknowledge(2)
         assert spool.pending == 0
     assert segments(tmp_path) == []
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise OSError(errno.EROFS, "Read-only file system")
+
+
+def test_a_disk_that_lets_nothing_be_written_closed_or_deleted_is_counted_and_not_raised(
+    tmp_path: Path, sightings: list[Sighting], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = os.close
+
+    def close_and_fail(descriptor: int) -> None:
+        close(descriptor)
+        raise OSError(errno.EIO, "Input/output error")
+
+    with Spool(tmp_path) as spool:
+        for kept in (0, 1):
+            with monkeypatch.context() as patched:
+                for name in ("os.write", "os.ftruncate", "pathlib.Path.unlink"):
+                    patched.setattr(name, refuse)
+                patched.setattr("os.close", close_and_fail)
+                assert not spool.append(sightings[2 * kept])
+            assert (spool.pending, spool.dropped) == (kept, kept + 1)
+            assert spool.append(sightings[2 * kept + 1])
+        assert ids(spool.peek()) == [1, 3]
+        spool.acknowledge(2)
+        assert spool.pending == 0
+    assert segments(tmp_path) == []
+
+
+def test_a_disk_on_which_no_file_can_be_made_is_counted_and_not_raised(
+    tmp_path: Path, sightings: list[Sighting], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Spool(tmp_path) as spool:
+        with monkeypatch.context() as patched:
+            patched.setattr("os.open", refuse)
+            assert not spool.append(sightings[0])
+        assert (spool.pending, spool.dropped) == (0, 1)
+        assert spool.last_problem == "the disk refused: Read-only file system"
+
+
+@pytest.mark.parametrize("call", ["pathlib.Path.unlink", "pathlib.Path.write_text", "pathlib.Path.replace"])
+def test_a_disk_that_cannot_forget_is_an_outage_and_repeats_nothing_before_a_restart(
+    tmp_path: Path, sightings: list[Sighting], monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    monkeypatch.setattr("storage.spool._SEGMENT_BYTES", 600)  # two sightings
+    with Spool(tmp_path) as spool:
+        for sighting in sightings[:9]:
+            spool.append(sighting)
+        spool.peek()
+        with monkeypatch.context() as patched:
+            patched.setattr(call, refuse)
+            with pytest.raises(StorageUnavailable):
+                spool.acknowledge(7)
+        assert spool.pending == 2
+        assert ids(spool.peek()) == [7, 8]
+        spool.acknowledge(2)
+        assert (spool.pending, spool.peek()) == (0, [])
+    assert segments(tmp_path) == []
+
+
+def test_a_line_that_could_not_be_taken_back_is_not_counted_as_waiting(
+    tmp_path: Path, sightings: list[Sighting], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Spool(tmp_path) as spool:
+        spool.append(sightings[0])
+        with monkeypatch.context() as patched:
+            patched.setattr("os.fsync", refuse)
+            patched.setattr("os.ftruncate", refuse)
+            assert not spool.append(sightings[1])
+        spool.append(sightings[2])
+        assert spool.pending == 2
+        spool.acknowledge(len(spool.peek()))
+        assert (spool.pending, spool.peek(), spool.size_bytes) == (0, [], 0)
+    assert segments(tmp_path) == []
+
+
+def test_foreign_files_in_the_folder_are_left_alone(tmp_path: Path, sightings: list[Sighting]) -> None:
+    (tmp_path / "backup.jsonl").write_text("not ours")
+    with Spool(tmp_path) as spool:
+        assert spool.append(sightings[0])
+        assert (spool.pending, spool.damaged) == (1, 0)
+    assert (tmp_path / "backup.jsonl").read_text() == "not ours"
+
+
+def test_counts_may_be_read_while_another_thread_writes(tmp_path: Path, sightings: list[Sighting]) -> None:
+    with Spool(tmp_path) as spool, spool._guard:
+        # Whoever asks for the counts is often the event loop, which must not wait for a slow disk.
+        assert (spool.pending, spool.size_bytes, spool.dropped, spool.damaged, spool.last_problem) == (0, 0, 0, 0, "")
 
 
 def test_every_sighting_and_every_new_file_is_synced_before_append_returns(

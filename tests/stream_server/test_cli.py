@@ -13,8 +13,9 @@ from click.testing import CliRunner
 
 from recognition.errors import InternalError, RequestError, UnavailableError
 from stream_server import cli
-from stream_server.cli import COMMANDS, EXIT_FAILED, EXIT_UNAVAILABLE, rollcall
+from stream_server.cli import COMMANDS, rollcall
 from stream_server.client import ServerClient, ServerSaidNo
+from stream_server.commands.command import EXIT_FAILED, EXIT_UNAVAILABLE
 
 
 @pytest.fixture(autouse=True)

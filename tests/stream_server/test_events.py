@@ -382,3 +382,25 @@ async def test_the_start_says_so_when_the_source_is_away() -> None:
     source.away = True
     with pytest.raises(UnavailableError):
         await EventBus(source).start()
+
+
+async def test_a_database_that_was_restored_from_a_backup_is_followed_from_where_it_is() -> None:
+    source = MemoryOutbox(10)
+    bus = await started(source)
+    connected: list[int] = []
+    bus.on_connect(lambda: connected.append(bus.last_id))
+    with running(bus):
+        await until(lambda: bus.connected)
+        source.go_away()
+        await source.tries_while_away.wait()
+        del source.rows[4:]
+        source.come_back()
+        await until(lambda: bus.last_id == 4)
+        source.add()
+        await until(lambda: bus.last_id == 5)
+        async with aclosing(bus.follow(after=4)) as follower:
+            await anext(follower)
+            event = await anext(follower)
+    assert isinstance(event, Event)
+    assert event.id == 5
+    assert connected[:2] == [10, 4]

@@ -164,3 +164,31 @@ async def test_close_lets_a_running_function_end(maker: Maker) -> None:
     release.set()
     assert await running == "ended"
     await closing
+
+
+async def test_single_requests_leave_a_thread_to_the_cameras() -> None:
+    release = threading.Event()
+    executor = RecognitionExecutor(lambda: object(), threads=2, max_waiting=3)  # type: ignore[arg-type,return-value]
+    try:
+        singles = [asyncio.create_task(executor.run_single(lambda _: release.wait(10))) for _ in range(3)]
+        async with asyncio.timeout(10):
+            assert await executor.run(lambda _: "a frame") == "a frame"
+        release.set()
+        await asyncio.gather(*singles)
+    finally:
+        release.set()
+        executor.close()
+
+
+async def test_room_is_asked_for_before_anything_is_read() -> None:
+    executor = RecognitionExecutor(lambda: object(), threads=1, max_waiting=1)  # type: ignore[arg-type,return-value]
+    try:
+        async with executor.admit():
+            with pytest.raises(ExecutorBusy):
+                async with executor.admit():
+                    raise AssertionError("there is no room for two")
+        async with executor.admit() as request:
+            assert await request.run(lambda _: 7) == 7
+        assert executor.refused_single == 1
+    finally:
+        executor.close()

@@ -9,6 +9,8 @@ from stream_server import health
 from stream_server.health import STAND_IN, readiness
 from stream_server.messages import Readiness, StatusNotice
 from stream_server.sampler import Pacing, Sampler
+from stream_server.settings import Settings
+from stream_server.supervision import Supervisor
 
 
 class Bus:
@@ -40,11 +42,13 @@ def make_services(**changes: Any) -> Any:
     services = SimpleNamespace(
         models=SimpleNamespace(chosen=chosen, engine=SimpleNamespace(value="opencv")),
         sampler=Sampler(Pacing()),
-        recorder=SimpleNamespace(spooling=False, pending=0, stored=3, dropped=0, failed=0),
+        recorder=SimpleNamespace(spooling=False, pending=0, stored=3, dropped=0, refused=0, withheld=0),
         people=SimpleNamespace(people=2, templates=5, of_other_models=0),
         executor=SimpleNamespace(threads=2, refused_single=0),
-        hub=SimpleNamespace(connected=1),
         webrtc=SimpleNamespace(count=0),
+        hub=SimpleNamespace(connected=1, messages_dropped=4),
+        supervisor=Supervisor(),
+        settings=Settings(_env_file=None),
         bus=Bus(),
         models_ready=True,
         models_problem=None,
@@ -63,7 +67,7 @@ def test_a_server_that_does_well_is_ok_and_says_what_it_works_with() -> None:
     assert (ready.status, ready.reasons) == ("ok", ())
     assert ready.gallery == {"people": 2, "templates": 5, "templates_of_other_models": 0}
     assert (ready.storage["state"], ready.storage["stored"], ready.storage["last_event_id"]) == ("ok", 3, 7)
-    assert ready.sockets == {"cameras": 1, "event_followers": 2, "webrtc_peers": 0}
+    assert ready.sockets == {"cameras": 1, "event_followers": 2, "messages_dropped": 4, "webrtc_peers": 0}
     assert ready.detector == {"file": "yunet.onnx", "sha256": "d", "engine": "opencv", "stand_in": False}
     assert ready.memory["rss_mb"] > 0
     assert Readiness.model_validate_json(ready.model_dump_json()) == ready
@@ -77,6 +81,7 @@ def test_a_server_that_does_well_is_ok_and_says_what_it_works_with() -> None:
         ({"recorder__spooling": True}, "database is away"),
         ({"recorder__dropped": 1}, "lost"),
         ({"people__of_other_models": 4}, "enrol these people again"),
+        ({"recorder__refused": 2}, "refused"),
     ],
 )
 async def test_what_is_less_than_it_should_be_is_a_reason(change: dict[str, Any], word: str) -> None:
@@ -120,7 +125,7 @@ async def test_followers_are_told_when_the_models_are_loaded() -> None:
 async def test_models_that_cannot_be_loaded_are_said_and_the_server_stays_up(caplog: pytest.LogCaptureFixture) -> None:
     services = make_services(models_ready=False)
     watching, status = await watched(services, broken())
-    assert status.state == "starting"
+    assert status.state == "not_ready"
     assert "cut short" in status.reasons[0]
     assert "rollcall models build" in status.reasons[0]
     assert "cut short" in caplog.text

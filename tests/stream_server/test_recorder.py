@@ -25,12 +25,13 @@ class Database:
         self.away = False
         self.away_after: int | None = None
         self.refused: set[UUID] = set()
+        self.withheld: set[UUID] = set()
         self.may_commit = asyncio.Event()
         self.may_commit.set()
         self.asked = asyncio.Event()
         self.changed = asyncio.Event()
 
-    async def store(self, sighting: Sighting) -> None:
+    async def store(self, sighting: Sighting) -> bool:
         self.asked.set()
         await self.may_commit.wait()
         if self.away or (self.away_after is not None and len(self.calls) >= self.away_after):
@@ -40,6 +41,7 @@ class Database:
         self.calls.append(sighting.sighting_id)
         self.rows.setdefault(sighting.sighting_id, sighting)
         self.changed.set()
+        return sighting.sighting_id not in self.withheld
 
     @property
     def ids(self) -> list[UUID]:
@@ -55,6 +57,12 @@ class Database:
 @pytest.fixture
 def spool(tmp_path: Path) -> Iterator[Spool]:
     with Spool(tmp_path / "spool") as spool:
+        yield spool
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Iterator[Spool]:
+    with Spool(tmp_path / "refused") as spool:
         yield spool
 
 
@@ -90,9 +98,9 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def test_sightings_are_stored_in_the_order_in_which_they_come(
-    database: Database, spool: Spool, make_sighting: MakeSighting
+    database: Database, spool: Spool, refused: Spool, make_sighting: MakeSighting
 ) -> None:
-    recorder = Recorder(database.store, spool)
+    recorder = Recorder(database.store, spool, refused)
     sightings = [make_sighting() for _ in range(20)]
     async with running(recorder):
         for sighting in sightings:
@@ -103,12 +111,10 @@ async def test_sightings_are_stored_in_the_order_in_which_they_come(
 
 
 async def test_what_cannot_be_stored_is_on_disk_and_stored_once_and_in_order_when_it_can_be(
-    database: Database, spool: Spool, make_sighting: MakeSighting
+    database: Database, spool: Spool, refused: Spool, make_sighting: MakeSighting
 ) -> None:
-    recorder = Recorder(database.store, spool)
+    recorder = Recorder(database.store, spool, refused)
     sightings = [make_sighting() for _ in range(120)]  # more than a batch
-    changes: list[bool] = []
-    recorder.on_change(lambda: changes.append(recorder.spooling))
     async with running(recorder):
         recorder.record(sightings[0])
         await database.holds(1)
@@ -123,17 +129,16 @@ async def test_what_cannot_be_stored_is_on_disk_and_stored_once_and_in_order_whe
         await until(lambda: not recorder.spooling)
     assert database.calls == [sighting.sighting_id for sighting in sightings]
     assert (recorder.stored, recorder.pending, spool.pending) == (120, 0, 0)
-    assert changes == [True, False]
 
 
 async def test_an_outage_in_the_middle_of_the_replay_repeats_nothing(
-    database: Database, spool: Spool, make_sighting: MakeSighting
+    database: Database, spool: Spool, refused: Spool, make_sighting: MakeSighting
 ) -> None:
     sightings = [make_sighting() for _ in range(30)]
     for sighting in sightings:
         spool.append(sighting)
     database.away_after = 12
-    recorder = Recorder(database.store, spool)
+    recorder = Recorder(database.store, spool, refused)
     async with running(recorder):
         await database.holds(12)
         await until(lambda: spool.pending == 18)
@@ -148,7 +153,7 @@ async def test_sightings_from_before_the_start_are_stored(tmp_path: Path, make_s
         before.append(left_over)
     database = Database()
     with Spool(tmp_path / "spool") as spool:
-        recorder = Recorder(database.store, spool)
+        recorder = Recorder(database.store, spool, refused)
         assert (recorder.spooling, recorder.pending) == (True, 1)
         async with running(recorder):
             await database.holds(1)
@@ -168,7 +173,7 @@ async def test_a_crash_between_storing_and_forgetting_stores_again_what_is_store
         await database.store(sighting)  # committed, and then the process is killed
     spool.close()
     with Spool(tmp_path / "spool") as again:
-        async with running(Recorder(database.store, again)):
+        async with running(Recorder(database.store, again, refused)):
             await database.holds(3)
     ids = [sighting.sighting_id for sighting in sightings]
     assert database.calls == [*ids[:2], *ids]
@@ -181,7 +186,7 @@ async def test_a_full_spool_loses_the_newest_and_counts_them(
     database.away = True
     sightings = [make_sighting() for _ in range(5)]
     with Spool(tmp_path / "small", max_records=3) as spool:
-        recorder = Recorder(database.store, spool)
+        recorder = Recorder(database.store, spool, refused)
         async with running(recorder):
             for sighting in sightings:
                 recorder.record(sighting)
@@ -191,12 +196,14 @@ async def test_a_full_spool_loses_the_newest_and_counts_them(
     assert database.ids == [sighting.sighting_id for sighting in sightings[:3]]
 
 
-async def test_a_queue_that_is_full_goes_to_disk(database: Database, spool: Spool, make_sighting: MakeSighting) -> None:
-    recorder = Recorder(database.store, spool, queue_max=2)
+async def test_a_queue_that_is_full_goes_to_disk(
+    database: Database, spool: Spool, refused: Spool, make_sighting: MakeSighting
+) -> None:
+    recorder = Recorder(database.store, spool, refused, queue_max=2)
     sightings = [make_sighting() for _ in range(5)]
     for sighting in sightings:
         recorder.record(sighting)
-    assert spool.pending == 3
+    await until(lambda: spool.pending == 3)
     assert recorder.pending == 5
     async with running(recorder):
         await database.holds(5)
@@ -225,7 +232,7 @@ async def test_a_sighting_that_is_spooled_while_the_replay_ends_is_not_forgotten
     spool = LateSpool(tmp_path / "spool")
     first = make_sighting()
     spool.append(first)
-    recorder = Recorder(database.store, spool)
+    recorder = Recorder(database.store, spool, refused)
     async with running(recorder):
         await database.holds(2)
         await until(lambda: not recorder.spooling)
@@ -249,34 +256,34 @@ async def test_a_full_disk_does_not_end_the_replay(
     with FullDisk(tmp_path / "spool") as spool:
         for sighting in sightings:
             spool.append(sighting)
-        async with running(Recorder(database.store, spool)) as task:
+        async with running(Recorder(database.store, spool, refused)) as task:
             await until(lambda: len(database.rows) == 60 or task.done())
             assert not task.done()
     assert database.ids == [sighting.sighting_id for sighting in sightings]
 
 
 async def test_a_sighting_refused_for_good_holds_up_no_other(
-    database: Database, spool: Spool, make_sighting: MakeSighting
+    database: Database, spool: Spool, refused: Spool, make_sighting: MakeSighting
 ) -> None:
     sightings = [make_sighting() for _ in range(6)]
     database.refused = {sightings[1].sighting_id, sightings[4].sighting_id}
     for sighting in sightings[3:]:
         spool.append(sighting)  # one comes by the spool, one directly
-    recorder = Recorder(database.store, spool)
+    recorder = Recorder(database.store, spool, refused)
     async with running(recorder):
         await database.holds(2)
         await until(lambda: not recorder.spooling)
         for sighting in sightings[:3]:
             recorder.record(sighting)
         await database.holds(4)
-    assert (recorder.failed, recorder.stored, recorder.pending) == (2, 4, 0)
+    assert (recorder.refused, recorder.stored, recorder.pending) == (2, 4, 0)
 
 
 async def test_a_stop_while_a_sighting_is_stored_waits_for_it(
-    database: Database, spool: Spool, make_sighting: MakeSighting
+    database: Database, spool: Spool, refused: Spool, make_sighting: MakeSighting
 ) -> None:
     database.may_commit.clear()
-    recorder = Recorder(database.store, spool)
+    recorder = Recorder(database.store, spool, refused)
     task = asyncio.create_task(recorder.run())
     recorder.record(make_sighting())
     await database.asked.wait()
@@ -291,9 +298,9 @@ async def test_a_stop_while_a_sighting_is_stored_waits_for_it(
 
 
 async def test_close_stores_what_is_still_in_memory(
-    database: Database, spool: Spool, make_sighting: MakeSighting
+    database: Database, spool: Spool, refused: Spool, make_sighting: MakeSighting
 ) -> None:
-    recorder = Recorder(database.store, spool)
+    recorder = Recorder(database.store, spool, refused)
     sightings = [make_sighting() for _ in range(4)]
     for sighting in sightings:
         recorder.record(sighting)
@@ -307,9 +314,36 @@ async def test_close_puts_on_disk_what_cannot_be_stored(
     database.away = True
     sightings = [make_sighting() for _ in range(4)]
     with Spool(tmp_path / "spool") as spool:
-        recorder = Recorder(database.store, spool)
+        recorder = Recorder(database.store, spool, refused)
         for sighting in sightings:
             recorder.record(sighting)
         await recorder.close()
     with Spool(tmp_path / "spool") as again:
         assert again.peek() == sightings
+
+
+async def test_a_sighting_of_somebody_who_took_consent_back_is_not_counted_as_stored(
+    database: Database, spool: Spool, refused: Spool, make_sighting: MakeSighting
+) -> None:
+    sightings = [make_sighting() for _ in range(3)]
+    database.withheld = {sightings[1].sighting_id}
+    recorder = Recorder(database.store, spool, refused)
+    async with running(recorder):
+        for sighting in sightings:
+            recorder.record(sighting)
+        await until(lambda: recorder.pending == 0 and recorder.stored == 2)
+    assert (recorder.stored, recorder.withheld, recorder.refused) == (2, 1, 0)
+
+
+async def test_what_the_database_refuses_for_good_is_kept_aside_on_disk(
+    tmp_path: Path, database: Database, spool: Spool, make_sighting: MakeSighting
+) -> None:
+    sighting = make_sighting()
+    database.refused = {sighting.sighting_id}
+    with Spool(tmp_path / "refused") as refused:
+        recorder = Recorder(database.store, spool, refused)
+        async with running(recorder):
+            recorder.record(sighting)
+            await until(lambda: recorder.refused == 1)
+    with Spool(tmp_path / "refused") as again:
+        assert again.peek(10) == [sighting]

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from recognition.types import Frame
-from stream_server.sampler import Pacing, Sampler
+from stream_server.sampler import FrameEnd, Pacing, Sampler
 
 
 def frame(camera: str, at: float, sequence: int = 1) -> Frame:
@@ -40,7 +40,7 @@ def test_a_busy_camera_cannot_starve_a_quiet_one() -> None:
             taken = sampler.take(now)
             assert taken is not None
             served.append(taken.camera_id)
-            sampler.finished(taken.camera_id, took_s=0.0001)
+            sampler.finished(taken.camera_id, FrameEnd.PROCESSED, took_s=0.0001)
     assert served.count("quiet") >= 9
 
 
@@ -50,7 +50,7 @@ def test_frames_of_one_camera_are_never_recognised_at_the_same_time() -> None:
     assert sampler.take(0.0) is not None
     sampler.offer(frame("a", 0.1, sequence=2))
     assert sampler.take(0.1) is None
-    sampler.finished("a", took_s=0.01)
+    sampler.finished("a", FrameEnd.PROCESSED, took_s=0.01)
     second = sampler.take(0.1)
     assert second is not None
     assert second.sequence == 2
@@ -84,7 +84,7 @@ def test_the_pace_follows_the_cost_of_a_frame_and_the_number_of_cameras() -> Non
     assert sampler.pace_fps == 30.0
     sampler.offer(frame("a", 0.0))
     sampler.take(0.0)
-    sampler.finished("a", took_s=0.1)
+    sampler.finished("a", FrameEnd.PROCESSED, took_s=0.1)
     assert sampler.pace_fps == pytest.approx(2 * 0.8 / 0.1 / 2)
     for n in range(100):
         sampler.add(f"more{n}")
@@ -97,7 +97,7 @@ def test_a_camera_that_leaves_while_its_frame_is_recognised_is_still_counted() -
     sampler.take(0.0)
     sampler.offer(frame("a", 0.1))
     sampler.remove("a")
-    sampler.finished("a", took_s=0.01)
+    sampler.finished("a", FrameEnd.PROCESSED, took_s=0.01)
     totals = sampler.totals()
     assert (totals.received, totals.processed, totals.dropped_left) == (2, 1, 1)
     with pytest.raises(KeyError):
@@ -112,7 +112,7 @@ def test_received_is_always_the_sum_of_what_became_of_the_frames() -> None:
         if n % 4 == 0:
             taken = sampler.take(now)
             if taken is not None:
-                sampler.finished(taken.camera_id, took_s=0.02, failed=n % 8 == 0)
+                sampler.finished(taken.camera_id, FrameEnd.PROCESSED if n % 8 else FrameEnd.FAILED, took_s=0.02)
     totals = sampler.totals()
     assert totals.received == 500
     assert totals.received == totals.processed + totals.failed + totals.dropped + sampler.waiting

@@ -14,7 +14,7 @@ from recognition.pipeline import CameraState
 from recognition.types import FaceResult, FaceState, Frame, FrameResult, Match, Quality, QualityVerdict, Sighting
 from stream_server.executor import RecognitionExecutor
 from stream_server.messages import AttendanceNotice, ErrorNotice, Event, Faces, Pace, PersonRef
-from stream_server.sampler import Pacing, Sampler
+from stream_server.sampler import FrameEnd, Pacing, Sampler
 from stream_server.session import CLOSE_REPLACED, CameraHub, CameraSession, TooManyCameras
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -30,6 +30,7 @@ class Sink:
     def __init__(self) -> None:
         self._messages: asyncio.Queue[Any] = asyncio.Queue()
         self.ended: tuple[int, str] | None = None
+        self.dropped = 0
 
     def show(self, faces: Faces) -> None:
         self._messages.put_nowait(faces)
@@ -282,7 +283,9 @@ async def test_the_pace_is_told_when_it_has_moved_by_a_tenth(make_stage: Callabl
     stage.sampler.add("measured")
     stage.sampler.offer(Frame("measured", 1, b"", NOW, 0.0))
     stage.sampler.take(0.0)
-    stage.sampler.finished("measured", took_s=0.02)  # 80 frames a second to share, whatever comes later
+    stage.sampler.finished(
+        "measured", FrameEnd.PROCESSED, took_s=0.02
+    )  # 80 frames a second to share, whatever comes later
     for number in range(8):
         stage.attach(f"other-{number}")
     session, sink = stage.attach("door")

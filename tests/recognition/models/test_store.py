@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from recognition.decision import DecisionPolicy
+from recognition.detection import DetectionSettings
 from recognition.errors import ModelError
 from recognition.models import store as store_module
 from recognition.models.store import BLAZEFACE, YUNET, FileState, ModelStore, Recipe, Role, load_pack, parse_pack
@@ -172,6 +174,18 @@ def test_every_file_of_the_pack_can_be_built_and_is_pinned() -> None:
         assert file.package is None or file.package.integrity.startswith("sha512-")
         assert (file.landmarks is not None) == (file.role is Role.DETECTOR)
         assert (file.metric is not None) == (file.role is Role.EMBEDDER)
+
+
+def test_the_thresholds_of_the_pack_are_those_that_the_code_decides_by() -> None:
+    sources = {Role.DETECTOR: DetectionSettings(), Role.EMBEDDER: DecisionPolicy(), Role.PHOTOGRAPH: None}
+    names = {
+        Role.DETECTOR: {"score_min", "overlap_max"},
+        Role.EMBEDDER: {"accept_distance", "review_distance", "margin"},
+    }
+    for file in load_pack().files.values():
+        assert set(file.thresholds) == names.get(file.role, set()), file.name
+        for name, value in file.thresholds.items():
+            assert value == getattr(sources[file.role], name), (file.name, name)
 
 
 def test_the_store_imports_nothing_heavy() -> None:

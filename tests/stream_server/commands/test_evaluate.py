@@ -115,3 +115,20 @@ def test_recognise_takes_a_gallery_of_single_files(cast, tmp_path):
     result = run(recognise, photograph, "--gallery", tmp_path, *BLAZEFACE)
     assert result.exit_code == 0, result.output
     assert result.stdout.count("ada") == 1
+
+
+def test_recognise_tells_size_and_boxes_in_pixels_of_the_file_though_it_is_decoded_smaller(cast, tmp_path):
+    folder, people, photograph = cast
+    image_bgr = cv2.imread(str(photograph))
+    larger = tmp_path / "larger.jpg"
+    cv2.imwrite(str(larger), cv2.resize(image_bgr, None, fx=6, fy=6, interpolation=cv2.INTER_CUBIC))
+    (small,), (large,) = (
+        json.loads(run(recognise, path, "--gallery", folder, "--json", *BLAZEFACE).stdout)["images"]
+        for path in (photograph, larger)
+    )
+    assert (large["width"], large["height"]) == (6 * small["width"], 6 * small["height"])
+    assert large["width"] * large["height"] > 25_000_000
+    boxes = [sorted(face["box_xyxy"] for face in image["faces"]) for image in (small, large)]
+    assert len(boxes[0]) == len(boxes[1]) == people
+    for box, larger_box in zip(*boxes, strict=True):
+        assert larger_box == pytest.approx([6 * value for value in box], abs=0.15 * 6 * (box[2] - box[0]))

@@ -85,7 +85,7 @@ def test_build_warns_on_standard_error_when_yunet_cannot_be_had(run: Run, mirror
 def test_a_build_that_fails_says_why_and_what_to_do(run: Run, mirror: Path, as_json: bool) -> None:
     (mirror / YUNET).write_bytes(b"YUNET")
     result = run("build", *(["--json"] if as_json else []))
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     if as_json:
         error = json.loads(result.stdout)["error"]
         assert error["code"] == "mirror_wrong_digest"
