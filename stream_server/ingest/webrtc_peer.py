@@ -154,7 +154,8 @@ class Peer:
                 "the STUN or TURN servers do not answer", hint="check ROLLCALL_WEBRTC__STUN_URLS and TURN_URLS"
             ) from None
         except (*_PARSING, *_NEGOTIATING) as error:
-            raise SdpUnusable(f"the offer cannot be answered: {error}", hint="offer VP8 or H.264 baseline") from error
+            why = str(error)[:200]  # it may repeat what was sent
+            raise SdpUnusable(f"the offer cannot be answered: {why}", hint="offer VP8 or H.264 baseline") from error
         return limit_bandwidth(connection.localDescription.sdp, limits.max_kbps)
 
     async def trickle(self, fragment: Fragment) -> None:
@@ -217,13 +218,16 @@ class Peer:
 
     async def _pump(self, session: CameraSession) -> None:
         idle_s = self._settings.idle_timeout_s
-        while True:
+        # Once a newer connection has taken the camera over, its frames are the ones that count.
+        while session.sink is self._sink:
             await asyncio.sleep(self._hub.wanted_in_s(session))
             try:
                 async with asyncio.timeout(idle_s):
                     image_bgr = await self._outlet.next()
             except TimeoutError:
                 self._refuse("no_frames", f"no frame came for {idle_s:g} s")
+                break
+            if session.sink is not self._sink:
                 break
             if image_bgr is not None:
                 self._hub.skipped(session, self._outlet.skipped())

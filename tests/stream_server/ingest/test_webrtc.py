@@ -244,6 +244,23 @@ async def test_a_client_that_is_replaced_is_told_so(hub: Hub) -> None:
     await client.close()
 
 
+async def _images(hub: Hub, count: int) -> None:
+    for _ in range(count):
+        await hub.image(within_s=1.0)
+
+
+async def test_frames_of_a_client_that_was_replaced_do_not_count(hub: Hub) -> None:
+    peers, client = make_peers(hub), Client(video=Pictures(pictures()))
+    opened = await connect(peers, client)
+    await hub.image()
+    hub.sessions[0].sink = None  # another connection came, and left again: the camera may be unknown by now
+    taken = hub.images.qsize()
+    with pytest.raises(TimeoutError):
+        await _images(hub, taken + 2)
+    await peers.close("door", opened.session_id)
+    await client.close()
+
+
 async def test_a_client_is_told_that_the_server_stops(hub: Hub) -> None:
     peers, client = make_peers(hub), Client(video=Pictures(pictures()))
     await connect(peers, client)
