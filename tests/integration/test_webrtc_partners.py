@@ -18,9 +18,11 @@ from stream_server.child import ChildServer, temporary_folder
 from stream_server.client import ServerClient
 from stream_server.views import MovingView
 from tests.partners import chromium
+from tests.partners.webrtc_client import needs_address
 
 PARTNERS = Path(__file__).resolve().parent.parent / "partners"
 SYSTEM_PYTHON = "/usr/bin/python3"
+pytestmark = needs_address
 
 needs_chromium = pytest.mark.skipif(chromium.path() is None, reason="Chromium is not installed")
 

@@ -23,8 +23,9 @@ from stream_server.ingest.webrtc_sdp import NoVideo, SdpUnusable, TooManyCandida
 from stream_server.messages import AttendanceNotice, Pace
 from stream_server.session import CLOSE_REPLACED, CameraSession, TooManyCameras
 from stream_server.settings import CameraSettings, WebRtcSettings
-from tests.partners.webrtc_client import Client, Pictures
+from tests.partners.webrtc_client import Client, Pictures, needs_address
 
+pytestmark = needs_address
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
