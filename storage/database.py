@@ -95,7 +95,7 @@ def _without_secrets(error: BaseException) -> BaseException | None:
 
 
 def _unavailable(error: BaseException, where: str) -> StorageUnavailable:
-    hint = "check that PostgreSQL runs and can be reached from here; it is tried again by itself"
+    hint = "check that PostgreSQL runs and can be reached from here"
     match error:
         case asyncpg.InvalidAuthorizationSpecificationError():
             detail = f"PostgreSQL at {where} refused the login"

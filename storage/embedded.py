@@ -257,7 +257,8 @@ class EmbeddedPostgres:
         status = read_pid_file(self.data_dir)
         if status is not None and is_server(status[0], self.data_dir):
             pid = status[0]
-            for how in (signal.SIGINT, signal.SIGQUIT):  # PostgreSQL's "fast" and "immediate"
+            # PostgreSQL's "fast" and "immediate"; one that hangs hears neither, and recovers at its next start.
+            for how in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, how)
                 if _wait_until(lambda: not is_server(pid, self.data_dir) or self._ended(), timeout_s):

@@ -18,6 +18,7 @@ from storage.paging import LIMIT_DEFAULT, Page, checked_limit, page_of, row_curs
 
 ERASED_NAME = "erased"
 NAME_LENGTH_MAX = 200
+_JOINERS = dict.fromkeys((0x200C, 0x200D))
 
 _COLUMNS = """id, name, external_id, consent, consent_at, created_at, erased_at,
     (SELECT count(*) FROM templates WHERE person_id = people.id) AS template_count"""
@@ -231,7 +232,9 @@ async def _forget_face(connection: Connection, person_id: UUID) -> int:
 
 def _checked(text: str, what: str) -> str:
     trimmed = text.strip()
-    if not 0 < len(trimmed) <= NAME_LENGTH_MAX or not trimmed.isprintable():
+    # Joiners are part of names in Persian, Sinhala and others, and of many emoji; they show nothing by themselves.
+    visible = trimmed.translate(_JOINERS)
+    if not visible or len(trimmed) > NAME_LENGTH_MAX or not visible.isprintable():
         raise RequestError(
             f"this {what} cannot be stored",
             hint=f"use 1 to {NAME_LENGTH_MAX} printable characters",

@@ -46,8 +46,10 @@ from stream_server.supervision import Supervisor, cancelled
 log = logging.getLogger("rollcall")
 
 JSON_BODY_MAX_BYTES = 64 * 1024
-CLOSE_GOING_AWAY = 1001
+CLOSE_RESTART = 1012
 REFUSED_MAX = 1000
+# For each of asking, insisting and killing: containers are given 10 s.
+POSTGRES_STOP_S = 4.0
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -196,7 +198,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     ):
         stack.push_async_callback(cancelled, supervisor.start(name, work))
     stack.push_async_callback(webrtc.close_all)
-    stack.callback(hub.end_all, CLOSE_GOING_AWAY, "the server stops")
+    stack.callback(hub.end_all, CLOSE_RESTART, "the server stops")
     return services
 
 
@@ -205,7 +207,7 @@ async def _database_dsn(settings: Settings, stack: AsyncExitStack, supervisor: S
         return settings.database_url.get_secret_value()
     server = EmbeddedPostgres(Path(settings.data_dir) / "postgres")
     await asyncio.to_thread(server.start)
-    stack.push_async_callback(asyncio.to_thread, server.stop)
+    stack.push_async_callback(asyncio.to_thread, server.stop, POSTGRES_STOP_S)
     watching = supervisor.start("postgres", partial(housekeeping.keep_postgres_running, server))
     stack.push_async_callback(cancelled, watching)
     return server.dsn

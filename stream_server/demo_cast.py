@@ -83,14 +83,17 @@ def own_cast(folder: Path, video: Path) -> Cast:
     import av
 
     from recognition.picture_files import pictures_of_people, read_picture
-    from stream_server.views import encode_jpeg, video_frames
+    from stream_server.views import VideoUnusable, encode_jpeg, video_frames
 
     people: dict[str, list[bytes]] = {}
     for picture in pictures_of_people(folder):
         encoded = picture.path.read_bytes() if picture.is_sendable else encode_jpeg(read_picture(picture.path), 95)
         people.setdefault(picture.person, []).append(encoded)
-    with av.open(str(video)) as container:
-        seconds = (container.duration or 0) / av.time_base
+    try:
+        with av.open(str(video)) as container:
+            seconds = (container.duration or 0) / av.time_base
+    except av.FFmpegError as error:
+        raise VideoUnusable(f"{video} cannot be played: {error}", hint="is it a video file?") from error
 
     def frames(_: str, fps: float) -> Iterator[tuple[float, bytes]]:
         for at_s, image_bgr in video_frames(str(video), fps, max_width_px=1280):

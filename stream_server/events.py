@@ -83,6 +83,7 @@ class EventBus:
         self._idle_s = idle_s
         self.followers = 0
         self.connected = False
+        self._closed = False
 
     @property
     def last_id(self) -> int:
@@ -96,6 +97,11 @@ class EventBus:
     def on_connect(self, handler: Callable[[], None]) -> None:
         """Call a function whenever the bus has connected to the database; it must be quick and not raise."""
         self._connect_handlers.append(handler)
+
+    def close(self) -> None:
+        """Let all followers go. May be called from a signal handler."""
+        self._closed = True
+        asyncio.get_running_loop().call_soon_threadsafe(self._notify)
 
     def set_status(self, status: StatusNotice) -> None:
         """Tell all followers how the server is, if that has changed."""
@@ -135,7 +141,7 @@ class EventBus:
             if (gap := await self._gap_behind(last_id)) is not None:
                 yield gap
             status: StatusNotice | None = None
-            while True:
+            while not self._closed:
                 tick = self._tick
                 if status != self._status:
                     status = self._status

@@ -75,6 +75,8 @@ def readiness(services: Services) -> Readiness:
             "lost": recorder.dropped,
             "refused": recorder.refused,
             "withheld": recorder.withheld,
+            "damaged": recorder.damaged,
+            "problem": recorder.problem,
             "last_event_id": services.bus.last_id,
         },
         frames=sampler.totals().as_dict(),
@@ -133,7 +135,7 @@ def _reasons(services: Services) -> list[str]:
     if not _storage_ok(services) and services.models_ready:
         reasons.append("the database is away: what is decided is kept on disk and stored when it is back")
     if services.recorder.dropped:
-        reasons.append("the spool was full: sightings were lost")
+        reasons.append(f"sightings were lost, the disk could not take them: {services.recorder.problem}")
     if services.recorder.refused:
         reasons.append("the database refused sightings; they are kept in the folder `refused` of the data folder")
     for name, count in services.supervisor.recently_failed().items():

@@ -10,7 +10,9 @@ class _HideStartupTraceback(logging.Filter):
     """uvicorn logs a failed start with its whole traceback; the command says the same in a line and a hint."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not str(record.msg).startswith("Traceback")
+        message = str(record.msg)
+        # The second is said of every socket that is refused with an answer.
+        return not message.startswith(("Traceback", "ASGI callable returned without completing handshake"))
 
 
 def configure_logging(level: str) -> None:
@@ -24,7 +26,11 @@ def configure_logging(level: str) -> None:
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
             "root": {"level": level, "handlers": ["stderr"]},
             "loggers": {
-                "uvicorn.error": {"level": level, "filters": ["no_startup_traceback"]},
+                # Never DEBUG: it writes down what goes over the sockets, pictures and names included.
+                "uvicorn.error": {
+                    "level": "INFO" if level == "DEBUG" else level,
+                    "filters": ["no_startup_traceback"],
+                },
                 # Paths carry ids of people and cameras; who asked for what belongs into the audit log.
                 "uvicorn.access": {"level": "WARNING"},
             },

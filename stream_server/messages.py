@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 PROTOCOL = 1
 
@@ -178,7 +178,7 @@ class PersonCreate(Shape):
 
     name: Name
     external_id: ExternalId | None = None
-    consent: bool = Field(False, description="The person has agreed to be recognised by face.")
+    consent: StrictBool = Field(False, description="The person has agreed to be recognised by face.")
 
 
 class PersonUpdate(Shape):
@@ -186,7 +186,7 @@ class PersonUpdate(Shape):
 
     name: Name | None = None
     external_id: ExternalId | None = None
-    consent: bool | None = None
+    consent: StrictBool | None = None
 
 
 class Person(Shape):

@@ -7,10 +7,10 @@ crash between storing and forgetting is harmless.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
 
@@ -34,6 +34,14 @@ class SightingSpool(Protocol):
     def dropped(self) -> int:
         """Sightings refused because the spool was full."""
 
+    @property
+    def damaged(self) -> int:
+        """Lines that could not be read."""
+
+    @property
+    def last_problem(self) -> str:
+        """Why a sighting was refused."""
+
     def append(self, sighting: Sighting) -> bool:
         """Keep a sighting on disk; False when the spool is full."""
 
@@ -49,19 +57,22 @@ class Recorder:
 
     def __init__(
         self,
-        store: Callable[[Sighting], Awaitable[bool]],
+        store: Callable[[Sighting], Coroutine[Any, Any, bool]],
         spool: SightingSpool,
         refused: SightingSpool,
         *,
         queue_max: int = 1000,
+        store_timeout_s: float = 3.0,
     ) -> None:
         self._store = store
         self._spool = spool
         self._refused = refused
+        self._store_timeout_s = store_timeout_s
         self._queue: asyncio.Queue[Sighting] = asyncio.Queue(queue_max)
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._spooled = asyncio.Event()
         self._saving: set[asyncio.Future[None]] = set()
+        self._late: set[asyncio.Future[bool]] = set()
         self.spooling = False
         self.stored = 0
         self.withheld = 0
@@ -79,6 +90,16 @@ class Recorder:
     def dropped(self) -> int:
         """Sightings lost because the spool was full."""
         return self._spool.dropped
+
+    @property
+    def damaged(self) -> int:
+        """Lines of the spool that could not be read; a crash in the middle of one leaves one."""
+        return self._spool.damaged
+
+    @property
+    def problem(self) -> str:
+        """Why the spool could not take the last sighting it refused; empty when there was none."""
+        return self._spool.last_problem
 
     @property
     def refused(self) -> int:
@@ -105,6 +126,8 @@ class Recorder:
         while not self._queue.empty():
             await self._take_in(self._queue.get_nowait())
         await asyncio.gather(*self._saving)
+        for storing in self._late:
+            storing.cancel()
         self._disk.shutdown(wait=True)
 
     async def _write(self) -> None:
@@ -161,7 +184,7 @@ class Recorder:
 
     async def _store_one(self, sighting: Sighting) -> None:
         try:
-            if await self._store(sighting):
+            if await self._in_time(sighting):
                 self.stored += 1
             else:
                 self.withheld += 1  # the person has taken consent back, or was erased
@@ -172,11 +195,30 @@ class Recorder:
             log.exception("a sighting could not be stored and is put aside: %s", sighting.sighting_id)
             await self._on_disk(partial(self._refused.append, sighting))
 
+    async def _in_time(self, sighting: Sighting) -> bool:
+        """Store, but do not wait for a database that hangs: what waits for it is safe nowhere.
+
+        It is left to itself then. Taking a hung connection down takes long, and should it store the sighting after
+        all, storing it once more from the spool changes nothing.
+        """
+        storing = asyncio.ensure_future(self._store(sighting))
+        done, _ = await asyncio.wait({storing}, timeout=self._store_timeout_s)
+        if done:
+            return storing.result()
+        self._late.add(storing)
+        storing.add_done_callback(self._ended_late)
+        raise UnavailableError(f"the database has not answered for {self._store_timeout_s:g} s")
+
+    def _ended_late(self, storing: "asyncio.Future[bool]") -> None:
+        self._late.discard(storing)
+        if not storing.cancelled() and (error := storing.exception()) is not None:
+            log.debug("a late answer of the database: %s", error)
+
     async def _on_disk(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._disk, work)
 
     def _note_spooled(self, kept: bool) -> None:
         if not kept:
-            log.error("the spool is full: a sighting is lost (%d so far)", self._spool.dropped)
+            log.error("a sighting is lost (%d so far): %s", self._spool.dropped, self._spool.last_problem)
         self.spooling = True
         self._spooled.set()

@@ -65,7 +65,7 @@ class SiteSettings(_Group):
     def _zone_exists(cls, name: str) -> str:
         try:
             ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError) as error:
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError(f"{name!r} is no IANA time zone; an example is Europe/Berlin") from error
         return name
 
@@ -85,7 +85,7 @@ class HttpSettings(_Group):
         (),
         description='Web origins, besides its own, that may call the server from a browser: ["https://example.org"].',
     )
-    max_connections: int = Field(512, ge=1, description="Connections at one time; more are answered 503.")
+    max_connections: int = Field(512, ge=1, description="Connections at one time; requests beyond are answered 503.")
     max_photo_bytes: int = Field(8 * 2**20, ge=1024, description="Largest photograph taken over REST.")
     max_subscribers: int = Field(64, ge=1, description="Readers of the event stream at one time.")
 
@@ -107,6 +107,16 @@ class AuthSettings(_Group):
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("token")
+    @classmethod
+    def _token_fits_a_header(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is None:
+            return None
+        text = token.get_secret_value().strip()  # files of secrets end with a line break
+        if not text or not text.isascii() or not text.isprintable() or " " in text:
+            raise ValueError("a token is ASCII letters, digits and signs without blanks")
+        return SecretStr(text)
 
 
 class ModelsSettings(_Group):
@@ -255,7 +265,11 @@ class Settings(BaseSettings):
     """All settings, immutable."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ROLLCALL_", env_nested_delimiter="__", env_file=".env", frozen=True, extra="ignore"
+        env_prefix="ROLLCALL_",
+        env_nested_delimiter="__",
+        env_file=".env",
+        frozen=True,
+        extra="ignore",
     )
 
     data_dir: Path = Field(Path("data"), description="Folder for everything the server keeps on disk.")
@@ -278,6 +292,13 @@ class Settings(BaseSettings):
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _data_dir_is_named(cls, value: object) -> object:
+        if value == "":
+            raise ValueError("name a folder, or leave the variable out for ./data")
+        return value
 
     @property
     def models_dir(self) -> Path:

@@ -79,7 +79,7 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
 
     @router.patch("/{person_id}", summary="Change a person", responses=NOT_FOUND)
     async def update_person(person_id: UUID, body: PersonUpdate, services: ServicesOf) -> Person:
-        """What is not given stays. Taking consent back deletes the templates at once."""
+        """What is not given stays. Taking consent back deletes templates and sightings at once."""
         consent = {True: people.Consent.GRANTED, False: people.Consent.REVOKED, None: None}[body.consent]
         async with services.database.acquire() as connection:
             person = await people.update(

@@ -2,10 +2,11 @@
 
 import json
 import sys
+from typing import NoReturn
 
 import click
 
-from recognition.errors import RollcallError, UnavailableError
+from recognition.errors import RequestError, RollcallError, UnavailableError
 
 EXIT_FAILED = 1
 EXIT_UNAVAILABLE = 3
@@ -23,12 +24,18 @@ class Command(click.Command):
         """Run the command."""
         try:
             return super().invoke(ctx)
+        except OSError as error:
+            what = f"{error.strerror or type(error).__name__}: {error.filename or 'a file'}"
+            return self._tell(ctx, RequestError(what, hint="check its rights and the disk", code="file_unusable"))
         except RollcallError as error:
-            if ctx.params.get("as_json"):
-                told = {"code": error.code, "detail": error.detail, "hint": error.hint}
-                click.echo(json.dumps({"ok": False, "error": told}))
-            say_error(error)
-            sys.exit(exit_code_of(error))
+            return self._tell(ctx, error)
+
+    def _tell(self, ctx: click.Context, error: RollcallError) -> NoReturn:
+        if ctx.params.get("as_json"):
+            told = {"code": error.code, "detail": error.detail, "hint": error.hint}
+            click.echo(json.dumps({"ok": False, "error": told}))
+        say_error(error)
+        sys.exit(exit_code_of(error))
 
 
 class Group(click.Group):

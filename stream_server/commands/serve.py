@@ -4,6 +4,8 @@ import contextlib
 import signal
 import socket
 import sys
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +13,9 @@ from recognition.errors import UnavailableError
 from stream_server.commands.command import EXIT_UNAVAILABLE, Command, say_error
 from stream_server.memory import limit_malloc
 from stream_server.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 # A peer that acknowledges nothing for so long is gone. It also ends connections whose client never reads: nothing
 # above the kernel can, once their buffers are full.
@@ -44,6 +49,7 @@ def run(settings: Settings) -> None:
     import uvicorn
 
     from stream_server.app import create_app
+    from stream_server.http_protocol import DeadlineProtocol
     from stream_server.logs import configure_logging
 
     configure_logging(settings.log_level)
@@ -57,7 +63,8 @@ def run(settings: Settings) -> None:
     except UnavailableError as error:
         say_error(error)
         sys.exit(EXIT_UNAVAILABLE)
-    address = f"http://{settings.http.host}:{listening.getsockname()[1]}"
+    host = settings.http.host or "0.0.0.0"
+    address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
     if app.state.new_token is not None:
         click.echo(
             f"A token was made. It opens everything; keep it to yourself:\n\n    {app.state.new_token}\n",
@@ -72,6 +79,7 @@ def run(settings: Settings) -> None:
         server_header=False,
         # Headers of proxies say who the client is; without a proxy that we know anybody could write them.
         proxy_headers=False,
+        http=DeadlineProtocol,
         ws="websockets-sansio",
         ws_max_size=settings.cameras.max_frame_bytes,
         ws_max_queue=2,
@@ -83,7 +91,7 @@ def run(settings: Settings) -> None:
         timeout_graceful_shutdown=GRACE_S,
         h11_max_incomplete_event_size=64 * 1024,
     )
-    server = uvicorn.Server(config)
+    server = _server(uvicorn, config, app)
     # uvicorn raises the signal again once it has stopped; asked to stop and stopped in order is exit code 0.
     signal.signal(signal.SIGTERM, lambda *_: None)
     try:
@@ -93,6 +101,18 @@ def run(settings: Settings) -> None:
         if app.state.startup_error is not None:
             say_error(app.state.startup_error)
             sys.exit(EXIT_UNAVAILABLE)
+
+
+def _server(uvicorn: Any, config: Any, app: "FastAPI") -> Any:
+    class Server(uvicorn.Server):  # type: ignore[misc]
+        """Lets the readers of the event stream go as soon as it is told to stop: uvicorn would wait for them first."""
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            if app.state.services is not None:
+                app.state.services.bus.close()
+            super().handle_exit(sig, frame)
+
+    return Server(config)
 
 
 def _listen(settings: Settings) -> socket.socket:

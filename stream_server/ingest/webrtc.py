@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("rollcall.webrtc")
 
-CLOSE_GOING_AWAY = 1001
+CLOSE_RESTART = 1012
 LAST_WORDS_S = 1.0
 
 
@@ -169,7 +169,7 @@ class WebRtcPeers:
         self._closed = True
         tasks = []
         for entry in self._entries.values():
-            entry.peer.end(CLOSE_GOING_AWAY, "the server stops")
+            entry.peer.end(CLOSE_RESTART, "the server stops")
             if entry.task is not None:
                 tasks.append(entry.task)
         if tasks:

@@ -34,7 +34,7 @@ CHANNEL = "rollcall"
 BUFFERED_MAX_BYTES = 64 * 1024
 CLOSE_TIMEOUT_S = 5.0
 CLOSE_NORMAL = 1000
-_END_CODES = {1001: "going_away", CLOSE_POLICY: "policy", CLOSE_REPLACED: "replaced"}
+_END_CODES = {1012: "going_away", CLOSE_POLICY: "policy", CLOSE_REPLACED: "replaced"}
 # What the library raises on a description that is wrong; it has no error of its own for that.
 _PARSING = (AssertionError, ArithmeticError, AttributeError, LookupError, StopIteration, TypeError, ValueError)
 _NEGOTIATING = (InternalError, InvalidAccessError, InvalidStateError, OperationError)

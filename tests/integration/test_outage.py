@@ -96,7 +96,9 @@ async def test_postgresql_killed_for_20_s_in_mid_stream_loses_no_attendance(
         postgres.stop()
         await asyncio.to_thread(postgres.start)
         late = asyncio.create_task(_first_event(client, name="Late"))
-        back = await readiness_where(client, lambda body: body["status"] == "ok" and body["storage"]["pending"] == 0)
+        back = await readiness_where(
+            client, lambda body: body["storage"]["state"] == "ok" and body["storage"]["pending"] == 0
+        )
         assert back["storage"]["lost"] == back["storage"]["refused"] == 0
         assert (await late)["person"]["name"] == "Late"
         assert await marked(client) == ["Early", "Late"]
@@ -168,6 +170,6 @@ async def test_the_embedded_postgresql_is_started_again_when_it_dies(
         await add(client, "Early", pictures.crop("sample1.jpg", 0))
         kill(EmbeddedPostgres(server.data_dir / "postgres"))
         await readiness_where(client, lambda body: body["storage"]["state"] == "away")
-        await readiness_where(client, lambda body: body["status"] == "ok")
+        await readiness_where(client, lambda body: body["storage"]["state"] == "ok")
         people = [person["name"] async for person in client.pages("/api/v1/people", "people")]
         assert people == ["Early"]

@@ -262,3 +262,15 @@ def test_a_foreign_folder_in_the_way_of_the_socket_is_refused(folder: Path, monk
     finally:
         host.rmdir()
     assert "not a private folder" in refused.value.detail
+
+
+def test_a_server_that_hangs_is_stopped_all_the_same_and_recovers(folder: Path) -> None:
+    server = EmbeddedPostgres(folder)
+    server.start()
+    pid = server.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    server.stop(timeout_s=0.3)
+    assert server.pid is None or not Path(f"/proc/{pid}").exists()
+    server.start()
+    server.stop()

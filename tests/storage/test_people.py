@@ -263,3 +263,26 @@ async def test_a_list_with_the_erased_goes_on_behind_them(
         found += [person.person_id for person in page.items]
         cursor = page.next_cursor
     assert len(found) == len(set(found)) == 12
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627",
+        "\u0dc1\u0dca\u200d\u0dbb\u0dd3",
+        "\u674e\u5c0f\u9f99",
+        "O'Brien-\u0160imi\u0107",
+    ],
+)
+async def test_names_of_all_scripts_are_stored_as_they_are(connection: Connection, noon: datetime, name: str) -> None:
+    person = await people.create(connection, name=name, at=noon)
+    assert (await people.get(connection, person.person_id)).name == name
+
+
+@pytest.mark.parametrize("name", ["\u200d", "a\u202eb", "a\nb", "a\x00b"])
+async def test_names_that_show_nothing_or_turn_the_line_around_are_refused(
+    connection: Connection, noon: datetime, name: str
+) -> None:
+    with pytest.raises(RequestError) as refused:
+        await people.create(connection, name=name, at=noon)
+    assert refused.value.code == "name_invalid"

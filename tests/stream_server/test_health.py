@@ -42,7 +42,9 @@ def make_services(**changes: Any) -> Any:
     services = SimpleNamespace(
         models=SimpleNamespace(chosen=chosen, engine=SimpleNamespace(value="opencv")),
         sampler=Sampler(Pacing()),
-        recorder=SimpleNamespace(spooling=False, pending=0, stored=3, dropped=0, refused=0, withheld=0),
+        recorder=SimpleNamespace(
+            spooling=False, pending=0, stored=3, dropped=0, refused=0, withheld=0, damaged=0, problem=""
+        ),
         people=SimpleNamespace(people=2, templates=5, of_other_models=0),
         executor=SimpleNamespace(threads=2, refused_single=0),
         webrtc=SimpleNamespace(count=0),

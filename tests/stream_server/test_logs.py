@@ -1,4 +1,6 @@
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -53,3 +55,13 @@ def test_a_start_that_fails_is_not_told_twice(capsys: pytest.CaptureFixture[str]
     assert [line.split(": ", 1)[1] for line in capsys.readouterr().err.splitlines()] == [
         "Application startup failed. Exiting."
     ]
+
+
+def test_what_goes_over_sockets_is_never_logged() -> None:
+    script = (
+        "import logging; from stream_server.logs import configure_logging; configure_logging('DEBUG');"
+        "logging.getLogger('uvicorn.error').debug('BINARY ff d8'); logging.getLogger('rollcall').debug('ours')"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "ours" in done.stderr
+    assert "ff d8" not in done.stderr

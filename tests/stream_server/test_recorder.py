@@ -347,3 +347,17 @@ async def test_what_the_database_refuses_for_good_is_kept_aside_on_disk(
             await until(lambda: recorder.refused == 1)
     with Spool(tmp_path / "refused") as again:
         assert again.peek(10) == [sighting]
+
+
+async def test_a_database_that_hangs_is_not_waited_for(
+    database: Database, spool: Spool, refused: Spool, make_sighting: MakeSighting
+) -> None:
+    database.may_commit.clear()
+    recorder = Recorder(database.store, spool, refused, store_timeout_s=0.01)
+    async with running(recorder):
+        recorder.record(sighting := make_sighting())
+        await until(lambda: recorder.spooling)
+        assert spool.pending == 1
+        database.may_commit.set()
+        await until(lambda: not recorder.spooling)
+    assert database.ids == [sighting.sighting_id]

@@ -231,3 +231,31 @@ def test_settings_are_not_changed_by_accident() -> None:
 
 def test_the_defaults_are_valid_json_values() -> None:
     assert json.loads(load_settings().model_dump_json())["cameras"]["max_fps"] == 10.0
+
+
+@pytest.mark.parametrize("value", ["wr\u00f6ng", "two words", "a\x07b"])
+def test_a_token_that_no_header_can_carry_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("ROLLCALL_AUTH__TOKEN", value)
+    with pytest.raises(SettingsError, match="ROLLCALL_AUTH__TOKEN"):
+        load_settings()
+
+
+def test_blanks_around_a_token_do_not_belong_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROLLCALL_AUTH__TOKEN", " abc\n")
+    token = load_settings().auth.token
+    assert token is not None
+    assert token.get_secret_value() == "abc"
+
+
+def test_an_empty_data_folder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROLLCALL_DATA_DIR", "")
+    with pytest.raises(SettingsError, match="ROLLCALL_DATA_DIR"):
+        load_settings()
+
+
+def test_a_variable_set_to_nothing_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # The demo and the tests rely on it: nothing of theirs may reach a database that somebody uses.
+    (tmp_path / ".env").write_text("DATABASE_URL=postgresql://real@example.org/school\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", "")
+    assert load_settings().database_url is None
