@@ -30,9 +30,11 @@ from stream_server.cameras import CameraRegistry
 from stream_server.errors import BodyLimitProblem, install_error_handlers
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
+from stream_server.ingest import conversation, whip
 from stream_server.ingest import websocket as websocket_ingest
 from stream_server.ingest.pull.keeper import PullKeeper, patience_of
 from stream_server.ingest.pull.supervisor import PullSupervisor
+from stream_server.ingest.webrtc import WebRtcPeers
 from stream_server.models import LoadedModels
 from stream_server.outbox import OutboxSource
 from stream_server.people import PeopleKeeper
@@ -83,6 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
         api.include_router(module.router)
     app.include_router(api)
     app.include_router(websocket_ingest.router)
+    app.include_router(whip.router)
     app.include_router(events_api.socket_router)
     app.add_middleware(BodyLimitProblem)
     app.add_middleware(Guard, token=token, allowed_origins=settings.http.allowed_origins)
@@ -90,7 +93,8 @@ def create_app(settings: Settings) -> FastAPI:
         CORSMiddleware,
         allow_origins=list(settings.http.allowed_origins),
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "Last-Event-ID"],
+        allow_headers=["Authorization", "Content-Type", "If-Match", "Last-Event-ID"],
+        expose_headers=["Accept-Patch", "ETag", "Link", "Location", "Retry-After"],
         max_age=600,
     )
     return app
@@ -175,6 +179,13 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         ),
         now=utc_now,
     )
+    webrtc = WebRtcPeers(
+        settings=settings.webrtc,
+        hub=hub,
+        welcome=lambda camera_id: conversation.welcome(
+            settings.cameras, camera_id, pace_fps=sampler.pace_fps, now=utc_now()
+        ),
+    )
     services = Services(
         settings=settings,
         database=database,
@@ -188,6 +199,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         bus=bus,
         pulls=pulls,
         supervisor=supervisor,
+        webrtc=webrtc,
     )
     bus.on_event(people.on_event)
     bus.on_connect(people.look_again)
@@ -205,6 +217,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         ("camera-states", pulls.run),
     ):
         stack.push_async_callback(cancelled, supervisor.start(name, work))
+    stack.push_async_callback(webrtc.close_all)
     stack.callback(hub.end_all, CLOSE_RESTART, "the server stops")
     await pulls.load()
     stack.push_async_callback(pulls.supervisor.close)

@@ -91,6 +91,7 @@ def readiness(services: Services) -> Readiness:
             "cameras": services.hub.connected,
             "event_followers": services.bus.followers,
             "messages_dropped": services.hub.messages_dropped,
+            "webrtc_peers": services.webrtc.count,
         },
         pulled=services.pulls.supervisor.counts(),
         memory={"rss_mb": round(rss_mb(), 1), "peak_rss_mb": round(peak_rss_mb(), 1)},

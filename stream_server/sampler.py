@@ -122,6 +122,16 @@ class Sampler:
         self._enqueue(frame.camera_id, slot)
         return True
 
+    def wanted_in_s(self, camera_id: str, now_mono: float) -> float:
+        """Seconds until a frame of this camera would not be dropped for the pace; 0 when it would be taken now."""
+        return max(0.0, self._slots[camera_id].due_mono - 1.0 / self.pace_fps - now_mono)
+
+    def skipped(self, camera_id: str, frames: int) -> None:
+        """Count frames that came between the wanted ones and were not offered at all."""
+        counts = self._slots[camera_id].counts
+        counts.received += frames
+        counts.dropped_paced += frames
+
     def take(self, now_mono: float) -> Frame | None:
         """The next frame to recognise, or None. `finished` must be called for it."""
         while self._queue:

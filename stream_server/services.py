@@ -10,6 +10,7 @@ from stream_server.cameras import CameraRegistry
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
 from stream_server.ingest.pull.keeper import PullKeeper
+from stream_server.ingest.webrtc import WebRtcPeers
 from stream_server.models import LoadedModels
 from stream_server.people import PeopleKeeper
 from stream_server.recorder import Recorder
@@ -40,6 +41,7 @@ class Services:
     bus: EventBus
     pulls: PullKeeper
     supervisor: Supervisor
+    webrtc: WebRtcPeers
     now: Callable[[], datetime] = utc_now
     models_ready: bool = False
     models_problem: str | None = None

@@ -119,15 +119,21 @@ class CameraHub:
         """What became of this camera's frames since it connected; None when it is not connected."""
         return self._sampler.counts(camera_id) if self.is_connected(camera_id) else None
 
+    def check_room(self, camera_id: str) -> None:
+        """TooManyCameras when there is no room for this camera."""
+        if camera_id not in self._sessions and self.connected >= self._max_cameras:
+            raise TooManyCameras(
+                f"{self._max_cameras} cameras are streaming already",
+                hint="raise ROLLCALL_CAMERAS__MAX_CAMERAS",
+            )
+
     def attach(self, camera_id: str, sink: CameraSink) -> CameraSession:
         """Connect a camera; TooManyCameras when there is no room."""
+        self.check_room(camera_id)
         session = self._sessions.get(camera_id)
         if session is None:
-            if len(self._sessions) >= self._max_cameras and not self._forget_one_idle():
-                raise TooManyCameras(
-                    f"{self._max_cameras} cameras are streaming already",
-                    hint="raise ROLLCALL_CAMERAS__MAX_CAMERAS",
-                )
+            if len(self._sessions) >= self._max_cameras:
+                self._forget_one_idle()
             session = self._sessions[camera_id] = CameraSession(camera_id, self._make_state())
         if session.forget is not None:
             session.forget.cancel()
@@ -157,6 +163,14 @@ class CameraHub:
         frame = Frame(session.camera_id, session.sequence, payload, self._now(), time.monotonic())
         if self._sampler.offer(frame):
             self._work.set()
+
+    def wanted_in_s(self, session: CameraSession) -> float:
+        """Seconds until a frame of a connected camera is worth preparing; 0 when it is so now."""
+        return self._sampler.wanted_in_s(session.camera_id, time.monotonic())
+
+    def skipped(self, session: CameraSession, frames: int) -> None:
+        """Count frames of a connected camera that came before one was wanted."""
+        self._sampler.skipped(session.camera_id, frames)
 
     def on_event(self, event: Event) -> None:
         """Tell the camera that saw somebody that the person is marked."""
@@ -270,14 +284,13 @@ class CameraHub:
     def _forget(self, session: CameraSession) -> None:
         self._sessions.pop(session.camera_id, None)
 
-    def _forget_one_idle(self) -> bool:
+    def _forget_one_idle(self) -> None:
         for session in self._sessions.values():
             if session.sink is None:
                 if session.forget is not None:
                     session.forget.cancel()
                 self._forget(session)
-                return True
-        return False
+                return
 
 
 def _sighting(face: FaceResult, frame: Frame, gallery: Gallery) -> Sighting:

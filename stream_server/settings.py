@@ -41,6 +41,19 @@ class _Group(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+# What aiortc reads; anything else would fail with the first offer only.
+_ICE_URL = re.compile(r"stuns?:[\w.\[\]:-]+|turns?:[\w.\[\]:-]+(\?transport=(udp|tcp))?", re.ASCII)
+
+
+def _list_from_json(value: object, example: str) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise ValueError(f"a list is written as {example}") from error
+
+
 class SiteSettings(_Group):
     """The place whose attendance is taken."""
 
@@ -79,12 +92,7 @@ class HttpSettings(_Group):
     @field_validator("allowed_origins", mode="before")
     @classmethod
     def _from_json(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        try:
-            return json.loads(value)
-        except ValueError as error:
-            raise ValueError('a list is written as ["https://a.example", "https://b.example"]') from error
+        return _list_from_json(value, '["https://a.example", "https://b.example"]')
 
 
 class AuthSettings(_Group):
@@ -218,6 +226,53 @@ class SecretsSettings(_Group):
         return None if value == "" else value
 
 
+class WebRtcSettings(_Group):
+    """Cameras over WebRTC (WHIP)."""
+
+    max_peers: int = Field(16, ge=0, description="WebRTC peers at one time; 0 switches WebRTC off.")
+    connect_timeout_s: float = Field(
+        10.0, gt=0, le=300, description="A WebRTC peer that has not connected by then is ended."
+    )
+    idle_timeout_s: float = Field(
+        15.0, gt=0, le=3600, description="A WebRTC peer that sends no frame so long is ended."
+    )
+    max_kbps: int = Field(1500, ge=50, description="Video bitrate that a WebRTC peer is asked to stay under.")
+    max_frame_pixels: int = Field(
+        2_100_000, ge=10_000, description="Largest picture in a WebRTC video; a peer that sends larger ones is ended."
+    )
+    memory_max_mb: int | None = Field(
+        None, ge=1, description="With more resident memory than this the server takes no further WebRTC peers."
+    )
+    stun_urls: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description='STUN servers, told to clients; the server asks the first: ["stun:stun.example.org:3478"].'
+    )
+    turn_urls: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description='TURN servers, in the same way: ["turn:turn.example.org:3478?transport=udp"].'
+    )
+    turn_secret: SecretStr | None = Field(
+        None, description="Secret shared with the TURN servers; credentials for a limited time are made from it."
+    )
+    turn_lifetime_s: int = Field(3600, ge=60, description="How long these credentials hold.")
+
+    @field_validator("stun_urls", "turn_urls", mode="before")
+    @classmethod
+    def _from_json(cls, value: object) -> object:
+        return _list_from_json(value, '["stun:stun.example.org:3478"]')
+
+    @field_validator("stun_urls", "turn_urls")
+    @classmethod
+    def _are_ice_urls(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        for url in urls:
+            if not _ICE_URL.fullmatch(url):
+                raise ValueError(f"{url!r} is no address like stun:stun.example.org:3478 or turns:turn.example.org")
+        return urls
+
+    @field_validator("turn_secret", "memory_max_mb", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+
 class StorageSettings(_Group):
     """The database and what stands in while it is away."""
 
@@ -269,6 +324,7 @@ class Settings(BaseSettings):
     storage: StorageSettings = StorageSettings()
     pull: PullSettings = PullSettings()
     secrets: SecretsSettings = SecretsSettings()
+    webrtc: WebRtcSettings = WebRtcSettings()
 
     @field_validator("database_url", mode="before")
     @classmethod

@@ -47,6 +47,7 @@ def make_services(**changes: Any) -> Any:
         ),
         people=SimpleNamespace(people=2, templates=5, of_other_models=0),
         executor=SimpleNamespace(threads=2, refused_single=0),
+        webrtc=SimpleNamespace(count=0),
         hub=SimpleNamespace(connected=1, messages_dropped=4),
         supervisor=Supervisor(),
         settings=Settings(_env_file=None),
@@ -69,7 +70,7 @@ def test_a_server_that_does_well_is_ok_and_says_what_it_works_with() -> None:
     assert (ready.status, ready.reasons) == ("ok", ())
     assert ready.gallery == {"people": 2, "templates": 5, "templates_of_other_models": 0}
     assert (ready.storage["state"], ready.storage["stored"], ready.storage["last_event_id"]) == ("ok", 3, 7)
-    assert ready.sockets == {"cameras": 1, "event_followers": 2, "messages_dropped": 4}
+    assert ready.sockets == {"cameras": 1, "event_followers": 2, "messages_dropped": 4, "webrtc_peers": 0}
     assert ready.detector == {"file": "yunet.onnx", "sha256": "d", "engine": "opencv", "stand_in": False}
     assert ready.pulled == {"live": 2, "readers": 1}
     assert ready.memory["rss_mb"] > 0

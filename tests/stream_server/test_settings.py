@@ -65,6 +65,19 @@ VALUES: dict[str, tuple[str, Any]] = {
     "ROLLCALL_PULL__REFUSED_RETRY_S": ("60", 60.0),
     "ROLLCALL_PULL__MAX_SIDE_PX": ("640", 640),
     "ROLLCALL_SECRETS__KEY": ("a2V5", SecretStr("a2V5")),
+    "ROLLCALL_WEBRTC__MAX_PEERS": ("0", 0),
+    "ROLLCALL_WEBRTC__CONNECT_TIMEOUT_S": ("4", 4.0),
+    "ROLLCALL_WEBRTC__IDLE_TIMEOUT_S": ("5", 5.0),
+    "ROLLCALL_WEBRTC__MAX_KBPS": ("800", 800),
+    "ROLLCALL_WEBRTC__MAX_FRAME_PIXELS": ("500000", 500_000),
+    "ROLLCALL_WEBRTC__MEMORY_MAX_MB": ("220", 220),
+    "ROLLCALL_WEBRTC__STUN_URLS": ('["stun:192.0.2.1"]', ("stun:192.0.2.1",)),
+    "ROLLCALL_WEBRTC__TURN_URLS": (
+        '["turns:turn.example.org:443?transport=tcp"]',
+        ("turns:turn.example.org:443?transport=tcp",),
+    ),
+    "ROLLCALL_WEBRTC__TURN_SECRET": ("s3cret", SecretStr("s3cret")),
+    "ROLLCALL_WEBRTC__TURN_LIFETIME_S": ("600", 600),
 }
 
 
@@ -150,6 +163,10 @@ def test_every_setting_says_what_it_is() -> None:
         ("ROLLCALL_HTTP__ALLOWED_ORIGINS", '"https://a.example"'),
         ("ROLLCALL_HTTP__ALLOWED_ORIGINS", "[1]"),
         ("ROLLCALL_HTTP__PROT", "8000"),
+        ("ROLLCALL_WEBRTC__STUN_URLS", "stun:192.0.2.1"),
+        ("ROLLCALL_WEBRTC__STUN_URLS", '["http://192.0.2.1"]'),
+        ("ROLLCALL_WEBRTC__TURN_URLS", '["turn:192.0.2.1?transport=sctp"]'),
+        ("ROLLCALL_WEBRTC__TURN_URLS", '["turn:192.0.2.1>; rel=x"]'),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named(variable: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,8 @@ from starlette.websockets import WebSocketDisconnect
 
 from recognition.pipeline import CameraState
 from stream_server.ingest import websocket
-from stream_server.ingest.websocket import CLOSE_POLICY, TEXTS_MAX, TOLD_MAX, SocketSink
+from stream_server.ingest.conversation import CLOSE_POLICY, TEXTS_MAX, TOLD_MAX, take_text
+from stream_server.ingest.websocket import SocketSink
 from stream_server.messages import AttendanceNotice, ErrorNotice, Faces, Pace, PersonRef
 from stream_server.session import CameraSession
 
@@ -173,7 +174,7 @@ def session_with(sink: object = None) -> CameraSession:
 )
 def test_a_text_that_is_no_message_is_an_error_that_says_so(text: str, code: str) -> None:
     session = session_with()
-    problem = websocket._take_text(text, session)
+    problem = take_text(text, session)
     assert problem is not None
     assert problem.code == code
     assert problem.detail
@@ -192,14 +193,14 @@ def test_a_text_that_is_no_message_is_an_error_that_says_so(text: str, code: str
 )
 def test_a_hello_says_what_the_camera_wants(hello: dict[str, Any], wants_faces: bool) -> None:
     session = session_with()
-    assert websocket._take_text(json.dumps(hello), session) is None
+    assert take_text(json.dumps(hello), session) is None
     assert session.wants_faces is wants_faces
 
 
 def test_a_client_cannot_write_lines_of_its_own_into_the_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     hello = {"type": "hello", "client": "phone\n2026-01-01 CRITICAL all is lost\x1b[2J\u2028é"}
-    assert websocket._take_text(json.dumps(hello), session_with()) is None
+    assert take_text(json.dumps(hello), session_with()) is None
     (record,) = caplog.records
     assert record.getMessage().isprintable()
 

@@ -1,0 +1,222 @@
+"""All WebRTC peers: how many there may be, and that each of them ends. Knows nothing of HTTP.
+
+Nothing here imports aiortc before the first offer: it costs some 30 MB that a server without WebRTC does not need.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from recognition.errors import RequestError, UnavailableError
+from stream_server import memory
+from stream_server.ice import IceServer, ice_servers
+from stream_server.ingest.webrtc_sdp import Fragment, read_fragment, read_offer
+from stream_server.messages import Welcome
+from stream_server.session import CameraHub
+from stream_server.settings import WebRtcSettings
+
+if TYPE_CHECKING:
+    from stream_server.ingest.webrtc_peer import Peer
+
+log = logging.getLogger("rollcall.webrtc")
+
+CLOSE_RESTART = 1012
+LAST_WORDS_S = 1.0
+
+
+class TooManyPeers(UnavailableError):
+    """No room for one more peer."""
+
+    code = "too_many_peers"
+
+
+class MemoryFull(UnavailableError):
+    """One more peer might cost the server its life."""
+
+    code = "memory_full"
+
+
+class PeerNotFound(RequestError):
+    """There is no such peer, or no longer."""
+
+    code = "whip_session_not_found"
+
+
+class WrongEtag(RequestError):
+    """The request is meant for another ICE session."""
+
+    code = "etag_mismatch"
+
+
+class NoRestart(RequestError):
+    """An ICE restart, which aiortc cannot do."""
+
+    code = "ice_restart_unsupported"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPeer:
+    """What a client is told of its peer. `etag` stands for its ICE session."""
+
+    session_id: str
+    etag: str
+    answer: str
+    ice_servers: tuple[IceServer, ...]
+
+
+@dataclass(slots=True)
+class _Entry:
+    camera_id: str
+    etag: str
+    peer: "Peer"
+    task: asyncio.Task[None] | None = None
+
+
+class WebRtcPeers:
+    """Opens peers and keeps them until they end."""
+
+    def __init__(
+        self,
+        *,
+        settings: WebRtcSettings,
+        hub: CameraHub,
+        welcome: Callable[[str], Welcome],
+        rss_mb: Callable[[], float] = memory.rss_mb,
+    ) -> None:
+        self._settings = settings
+        self._hub = hub
+        self._welcome = welcome
+        self._rss_mb = rss_mb
+        self._entries: dict[str, _Entry] = {}
+        self._opening = 0
+        self._peer_class: type[Peer] | None = None
+        self._closed = False
+
+    @property
+    def count(self) -> int:
+        """Peers that are connected or about to be."""
+        return len(self._entries) + self._opening
+
+    def ice_servers(self, camera_id: str) -> tuple[IceServer, ...]:
+        """The STUN and TURN servers for a camera, with fresh credentials."""
+        settings = self._settings
+        return ice_servers(
+            stun_urls=settings.stun_urls,
+            turn_urls=settings.turn_urls,
+            turn_secret=settings.turn_secret.get_secret_value() if settings.turn_secret else None,
+            camera_id=camera_id,
+            expires_at_unix=int(time.time()) + settings.turn_lifetime_s,
+        )
+
+    async def open(self, camera_id: str, offer_sdp: str) -> OpenPeer:
+        """Answer an offer and serve the peer from then on.
+
+        Raises TooManyPeers, TooManyCameras, MemoryFull, and the errors of `read_offer` and `Peer.answer`.
+        """
+        offer = read_offer(offer_sdp)
+        self._check_room(camera_id)
+        self._opening += 1
+        try:
+            if self._peer_class is None:
+                self._peer_class = await asyncio.to_thread(_peer_class)  # in a thread: the import takes long
+            peer_class = self._peer_class
+            servers = self.ice_servers(camera_id)
+            peer = peer_class(
+                camera_id, hub=self._hub, settings=self._settings, welcome=self._welcome, ice_servers=servers
+            )
+            try:
+                answer = await peer.answer(offer, offer_sdp)
+            except BaseException:
+                await peer.close()
+                raise
+            entry = _Entry(camera_id, f'"{secrets.token_urlsafe(12)}"', peer)
+            session_id = secrets.token_urlsafe(16)
+            self._entries[session_id] = entry
+            entry.task = asyncio.create_task(self._serve(session_id, entry), name=f"webrtc-{camera_id}")
+        finally:
+            self._opening -= 1
+        return OpenPeer(session_id, entry.etag, answer, servers)
+
+    async def trickle(self, camera_id: str, session_id: str, if_match: str | None, fragment_sdp: str) -> None:
+        """Take candidates of a peer. Raises PeerNotFound, WrongEtag, NoRestart, SdpUnusable, TooManyCandidates."""
+        entry = self._find(camera_id, session_id)
+        if if_match is None:
+            raise WrongEtag("the request names no ICE session", hint="send If-Match with the ETag", code="etag_missing")
+        if if_match not in (entry.etag, "*", '"*"'):
+            raise WrongEtag("the request is for another ICE session", hint="send If-Match with the ETag of this one")
+        fragment: Fragment = read_fragment(fragment_sdp, known=entry.peer.candidates)
+        assert entry.peer.offer is not None
+        if fragment.ufrag not in (None, entry.peer.offer.ufrag):
+            raise NoRestart(
+                "ICE cannot be restarted in this session",
+                hint="open a new one with POST; it takes over the camera and its tracks",
+            )
+        await entry.peer.trickle(fragment)
+
+    async def close(self, camera_id: str, session_id: str) -> None:
+        """End a peer, and return when nothing is left of it. Raises PeerNotFound."""
+        entry = self._find(camera_id, session_id)
+        entry.peer.drop("the client closed the session")
+        if entry.task is not None:
+            await asyncio.wait((entry.task,))
+
+    async def close_all(self) -> None:
+        """End all peers, because the server stops."""
+        self._closed = True
+        tasks = []
+        for entry in self._entries.values():
+            entry.peer.end(CLOSE_RESTART, "the server stops")
+            if entry.task is not None:
+                tasks.append(entry.task)
+        if tasks:
+            await asyncio.wait(tasks, timeout=LAST_WORDS_S)
+            for entry in self._entries.values():
+                entry.peer.drop("the server stops")
+            await asyncio.wait(tasks)
+
+    async def _serve(self, session_id: str, entry: _Entry) -> None:
+        try:
+            reason = await entry.peer.run()
+            log.info("the WebRTC peer of camera %s has ended: %s", entry.camera_id, reason)
+        except Exception:
+            # One peer's failure is its own; the others and the server go on.
+            log.exception("the WebRTC peer of camera %s has failed", entry.camera_id)
+        finally:
+            try:
+                await entry.peer.close()
+            finally:
+                del self._entries[session_id]
+
+    def _find(self, camera_id: str, session_id: str) -> _Entry:
+        entry = self._entries.get(session_id)
+        if entry is None or entry.camera_id != camera_id:
+            raise PeerNotFound(
+                "there is no such WHIP session; it may have ended", hint="open a new one: POST /whip/CAMERA"
+            )
+        return entry
+
+    def _check_room(self, camera_id: str) -> None:
+        settings = self._settings
+        if self._closed:
+            raise UnavailableError("the server is stopping", hint="try again in a moment")
+        if self.count >= settings.max_peers:
+            raise TooManyPeers(
+                f"{settings.max_peers} WebRTC peers are connected already", hint="raise ROLLCALL_WEBRTC__MAX_PEERS"
+            )
+        self._hub.check_room(camera_id)
+        rss_mb = self._rss_mb()
+        if settings.memory_max_mb is not None and rss_mb > settings.memory_max_mb:
+            raise MemoryFull(
+                f"the server holds {rss_mb:.0f} MB and takes no WebRTC peers beyond {settings.memory_max_mb} MB",
+                hint="send pictures over the camera WebSocket, which costs less",
+            )
+
+
+def _peer_class() -> "type[Peer]":
+    from stream_server.ingest.webrtc_peer import Peer
+
+    return Peer

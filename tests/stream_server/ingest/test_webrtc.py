@@ -1,0 +1,380 @@
+"""Peers as a whole: real connections within this process, to a hub that only notes what comes."""
+
+import asyncio
+import contextlib
+import math
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from recognition.errors import RequestError
+from recognition.pipeline import CameraState
+from stream_server.ingest.conversation import TEXTS_MAX, welcome
+from stream_server.ingest.webrtc import MemoryFull, NoRestart, PeerNotFound, TooManyPeers, WebRtcPeers, WrongEtag
+from stream_server.ingest.webrtc_sdp import NoVideo, SdpUnusable, TooManyCandidates
+from stream_server.messages import AttendanceNotice, Pace
+from stream_server.session import CLOSE_REPLACED, CameraSession, TooManyCameras
+from stream_server.settings import CameraSettings, WebRtcSettings
+from tests.partners.webrtc_client import Client, Pictures, needs_address
+
+pytestmark = needs_address
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+class Hub:
+    """Takes every frame at once, like a hub whose pace is endless."""
+
+    def __init__(self) -> None:
+        self.images: asyncio.Queue[Any] = asyncio.Queue()
+        self.sessions: list[CameraSession] = []
+        self.skips = 0
+        self.wait_s = 0.0
+        self.full = False
+
+    def check_room(self, camera_id: str) -> None:
+        if self.full:
+            raise TooManyCameras("no room")
+
+    def attach(self, camera_id: str, sink: Any) -> CameraSession:
+        self.sessions.append(CameraSession(camera_id, CameraState(), sink=sink))
+        return self.sessions[-1]
+
+    def detach(self, session: CameraSession, sink: Any) -> None:
+        session.sink = None
+
+    def wanted_in_s(self, session: CameraSession) -> float:
+        return self.wait_s
+
+    def skipped(self, session: CameraSession, frames: int) -> None:
+        self.skips += frames
+
+    def offer(self, session: CameraSession, image: Any) -> None:
+        self.images.put_nowait(image)
+
+    async def image(self, within_s: float = 30.0) -> Any:
+        async with asyncio.timeout(within_s):
+            return await self.images.get()
+
+
+def make_peers(hub: Hub, *, rss_mb: float = 100.0, **settings: Any) -> WebRtcPeers:
+    return WebRtcPeers(
+        settings=WebRtcSettings(**settings),
+        hub=hub,  # type: ignore[arg-type]
+        welcome=lambda camera_id: welcome(CameraSettings(), camera_id, pace_fps=5.0, now=NOW),
+        rss_mb=lambda: rss_mb,
+    )
+
+
+def pictures(width: int = 320, height: int = 240) -> list[av.VideoFrame]:
+    """A square that moves over grey, dark on the left side and light on the right."""
+    frames = []
+    for number in range(8):
+        image = np.full((height, width, 3), 128, np.uint8)
+        image[:, : width // 2, 0] = 220  # blue
+        image[20:60, 20 + number * 10 : 60 + number * 10] = 255
+        frames.append(av.VideoFrame.from_ndarray(image, format="bgr24").reformat(format="yuv420p"))
+    return frames
+
+
+def held() -> tuple[int, int, int]:
+    """What could leak: tasks, decoder threads, open files and sockets."""
+    decoders = sum("decoder" in thread.name for thread in threading.enumerate())
+    return len(asyncio.all_tasks()), decoders, len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def settled(check: Callable[[], bool], within_s: float = 30.0) -> None:
+    async with asyncio.timeout(within_s):
+        while not check():
+            await asyncio.sleep(0.02)
+
+
+@pytest_asyncio.fixture
+async def hub() -> AsyncIterator[Hub]:
+    """With a check that whatever the test did, nothing is left of it."""
+    await asyncio.to_thread(__import__, "stream_server.ingest.webrtc_peer")
+    before = held()
+    yield Hub()
+    if sys.platform == "linux":
+        await settled(lambda: all(now <= then for now, then in zip(held(), before, strict=True)))
+
+
+async def connect(peers: WebRtcPeers, client: Client, camera: str = "door") -> Any:
+    opened = await peers.open(camera, await client.offer())
+    await client.take(opened.answer)
+    await client.connected()
+    return opened
+
+
+async def test_frames_become_pictures_and_messages_come_back(hub: Hub) -> None:
+    peers, client = make_peers(hub), Client(video=Pictures(pictures()), audio=True)
+    opened = await connect(peers, client)
+    image = await hub.image()
+    assert (image.shape, image.dtype) == ((240, 320, 3), np.uint8)
+    assert image[200, 40].argmax() == 0  # BGR: the left side is blue
+    assert (await client.until("welcome"))["camera"] == "door"
+    session = hub.sessions[0]
+    client.channel.send('{"type": "hello", "client": "test", "max_fps": 3, "faces": false}')
+    await settled(lambda: session.max_fps == 3 and not session.wants_faces)
+    assert session.sink is not None
+    session.sink.tell(Pace(pace_fps=2.0))
+    assert (await client.until("pace"))["pace_fps"] == 2.0
+    assert peers.count == 1
+    await peers.close("door", opened.session_id)
+    assert (peers.count, session.sink) == (0, None)
+    await client.close()
+
+
+async def test_only_frames_that_are_wanted_are_prepared_and_the_others_are_counted(hub: Hub) -> None:
+    hub.wait_s = 0.5
+    peers, client = make_peers(hub), Client(video=Pictures(pictures(), fps=30))
+    await connect(peers, client)
+    for _ in range(3):
+        await hub.image()
+    assert hub.skips >= 10
+    await peers.close_all()
+    await client.close()
+
+
+async def test_sound_and_further_cameras_are_not_received(hub: Hub) -> None:
+    client = Client(video=Pictures(pictures()), audio=True)
+    client.connection.addTrack(Pictures(pictures()))
+    peers = make_peers(hub)
+    opened = await connect(peers, client)
+    media = opened.answer.split("m=")[1:]
+    assert ["a=recvonly" in medium for medium in media if not medium.startswith("application")].count(True) == 1
+    assert "a=inactive" in next(medium for medium in media if medium.startswith("audio"))
+    await hub.image()
+    await peers.close_all()
+    await client.close()
+
+
+async def test_the_answer_limits_the_bitrate_and_takes_the_server_part(hub: Hub) -> None:
+    peers, client = make_peers(hub, max_kbps=700), Client(video=Pictures(pictures()))
+    opened = await connect(peers, client)
+    video = next(medium for medium in opened.answer.split("m=") if medium.startswith("video"))
+    assert video.index("c=") < video.index("b=AS:700\r\nb=TIAS:700000\r\n") < video.index("a=")
+    assert "a=setup:passive" in video
+    await peers.close_all()
+    await client.close()
+
+
+async def test_a_line_that_loses_and_reorders_packets_still_gives_pictures(hub: Hub) -> None:
+    peers, client = make_peers(hub), Client(video=Pictures(pictures(640, 480), fps=30))
+    await connect(peers, client)
+    await hub.image()
+    line = client.damage_line(lost=lambda n: n % 20 == 7, late=lambda n: n % 9 == 4)
+    async with asyncio.timeout(60):
+        while line.lost < 15 or line.late < 15:
+            await hub.image()
+    while not hub.images.empty():
+        hub.images.get_nowait()
+    for _ in range(10):
+        assert (await hub.image()).shape == (480, 640, 3)
+    await peers.close_all()
+    await client.close()
+
+
+async def test_a_client_that_never_connects_is_ended(hub: Hub) -> None:
+    peers, client = make_peers(hub, connect_timeout_s=0.2), Client(video=Pictures(pictures()))
+    await peers.open("door", await client.offer())
+    assert peers.count == 1
+    await settled(lambda: peers.count == 0)
+    assert hub.sessions == []
+    await client.close()
+
+
+async def test_a_client_without_any_address_that_resolves_is_ended(hub: Hub) -> None:
+    peers, client = make_peers(hub, connect_timeout_s=0.2), Client(video=Pictures(pictures()))
+    offer = await client.offer()
+    kept = [line for line in offer.split("\r\n") if not line.startswith(("a=candidate", "a=end-of"))]
+    kept.insert(-1, "a=candidate:1 1 udp 2130706431 00000000-1111-2222-3333-444444444444.local 9 typ host")
+    await peers.open("door", "\r\n".join(kept))
+    await settled(lambda: peers.count == 0)
+    await client.close()
+
+
+async def test_a_client_that_sends_no_frames_is_told_and_ended(hub: Hub) -> None:
+    class Silent(Pictures):
+        async def recv(self) -> av.VideoFrame:
+            await asyncio.sleep(math.inf if self._shown else 0.0)
+            return await super().recv()
+
+    peers, client = make_peers(hub, idle_timeout_s=0.5), Client(video=Silent(pictures()))
+    await connect(peers, client)
+    assert (await client.until("error"))["code"] == "no_frames"
+    await settled(lambda: peers.count == 0)
+    await client.close()
+
+
+async def test_a_video_that_is_too_large_is_refused_in_words(hub: Hub) -> None:
+    peers, client = make_peers(hub, max_frame_pixels=100_000), Client(video=Pictures(pictures(640, 480)))
+    await connect(peers, client)
+    error = await client.until("error")
+    assert error["code"] == "video_too_large"
+    assert "640x480" in error["detail"]
+    await settled(lambda: peers.count == 0)
+    assert hub.images.empty()
+    await client.close()
+
+
+async def test_a_client_that_goes_away_leaves_nothing(hub: Hub) -> None:
+    peers, client = make_peers(hub), Client(video=Pictures(pictures()))
+    await connect(peers, client)
+    await hub.image()
+    await client.close()
+    await settled(lambda: peers.count == 0)
+    assert hub.sessions[0].sink is None
+
+
+async def test_a_client_that_is_replaced_is_told_so(hub: Hub) -> None:
+    peers, client = make_peers(hub), Client(video=Pictures(pictures()))
+    await connect(peers, client)
+    await client.until("welcome")
+    assert hub.sessions[0].sink is not None
+    hub.sessions[0].sink.end(CLOSE_REPLACED, "another connection of this camera took over")
+    assert (await client.until("error"))["code"] == "replaced"
+    await settled(lambda: peers.count == 0)
+    await client.close()
+
+
+async def _images(hub: Hub, count: int) -> None:
+    for _ in range(count):
+        await hub.image(within_s=1.0)
+
+
+async def test_frames_of_a_client_that_was_replaced_do_not_count(hub: Hub) -> None:
+    peers, client = make_peers(hub), Client(video=Pictures(pictures()))
+    opened = await connect(peers, client)
+    await hub.image()
+    hub.sessions[0].sink = None  # another connection came, and left again: the camera may be unknown by now
+    taken = hub.images.qsize()
+    with pytest.raises(TimeoutError):
+        await _images(hub, taken + 2)
+    await peers.close("door", opened.session_id)
+    await client.close()
+
+
+async def test_a_client_is_told_that_the_server_stops(hub: Hub) -> None:
+    peers, client = make_peers(hub), Client(video=Pictures(pictures()))
+    await connect(peers, client)
+    await client.until("welcome")
+    await peers.close_all()
+    assert peers.count == 0
+    assert (await client.until("error"))["code"] == "going_away"
+    await client.close()
+
+
+async def test_a_client_that_only_talks_nonsense_is_ended(hub: Hub) -> None:
+    peers, client = make_peers(hub), Client(video=Pictures(pictures()))
+    await connect(peers, client)
+    await client.until("welcome")
+    for number in range(TEXTS_MAX):
+        client.channel.send("{" if number % 2 else b"\x00")
+        assert (await client.until("error"))["code"] == "bad_json"
+    assert (await client.until("error"))["code"] == "policy"
+    await settled(lambda: peers.count == 0)
+    await client.close()
+
+
+async def test_a_channel_of_another_name_is_closed(hub: Hub) -> None:
+    peers, client = make_peers(hub), Client(video=Pictures(pictures()), channel="other")
+    await connect(peers, client)
+    await settled(lambda: client.channel.readyState == "closed")
+    await hub.image()
+    await peers.close_all()
+    await client.close()
+
+
+async def test_what_a_client_does_not_read_is_bounded(hub: Hub) -> None:
+    peers, client = make_peers(hub), Client(video=Pictures(pictures()))
+    await connect(peers, client)
+    await client.until("welcome")
+    sink = hub.sessions[0].sink
+    assert sink is not None
+    notice = AttendanceNotice.model_construct(attendance_id="x" * 2000)
+    for _ in range(1000):
+        sink.tell(notice)
+    assert sink.dropped >= 900  # type: ignore[attr-defined]
+    await peers.close_all()
+    await client.close()
+
+
+async def test_candidates_may_follow_the_offer(hub: Hub) -> None:
+    peers, client = make_peers(hub), Client(video=Pictures(pictures()))
+    offer = await client.offer()
+    lines = offer.split("\r\n")
+    later = [line for line in lines if line.startswith(("a=candidate", "a=end-of-candidates"))]
+    opened = await peers.open("door", "\r\n".join(line for line in lines if line not in later))
+    await client.take(opened.answer)
+    fragment = "\r\n".join(["m=video 9 UDP/TLS/RTP/SAVPF 97", "a=mid:0", *dict.fromkeys(later), ""])
+    await peers.trickle("door", opened.session_id, opened.etag, fragment)
+    await hub.image()
+    await peers.close_all()
+    await client.close()
+
+
+async def test_a_fragment_is_for_one_ice_session_that_cannot_be_restarted(hub: Hub) -> None:
+    peers, client = make_peers(hub), Client(video=Pictures(pictures()))
+    opened = await connect(peers, client)
+    where, end = ("door", opened.session_id), "a=end-of-candidates\r\n"
+    with pytest.raises(WrongEtag) as missing:
+        await peers.trickle(*where, None, end)
+    assert missing.value.code == "etag_missing"
+    with pytest.raises(WrongEtag):
+        await peers.trickle(*where, '"other"', end)
+    with pytest.raises(NoRestart):
+        await peers.trickle(*where, "*", "a=ice-ufrag:new1\r\na=ice-pwd:0123456789012345678901\r\n")
+    with pytest.raises(SdpUnusable):
+        await peers.trickle(*where, opened.etag, "a=candidate:nonsense\r\n")
+    many = "".join(f"a=candidate:{n} 1 udp 1 192.0.2.1 {n + 1} typ host\r\n" for n in range(51))
+    with pytest.raises(TooManyCandidates):
+        await peers.trickle(*where, opened.etag, many)
+    with pytest.raises(PeerNotFound):
+        await peers.trickle("hall", opened.session_id, opened.etag, end)
+    await peers.close_all()
+    with pytest.raises(PeerNotFound):
+        await peers.close(*where)
+    await client.close()
+
+
+async def test_an_offer_is_refused_when_there_is_no_room(hub: Hub) -> None:
+    client = Client(video=Pictures(pictures()))
+    offer = await client.offer()
+    with pytest.raises(TooManyPeers):
+        await make_peers(hub, max_peers=0).open("door", offer)
+    with pytest.raises(MemoryFull) as full:
+        await make_peers(hub, memory_max_mb=90).open("door", offer)
+    assert "100 MB" in full.value.detail
+    hub.full = True
+    with pytest.raises(TooManyCameras):
+        await make_peers(hub).open("door", offer)
+    await client.close()
+
+
+async def test_an_offer_without_video_of_ours_builds_nothing(hub: Hub) -> None:
+    peers = make_peers(hub)
+    for changes, error in (({"audio": True}, NoVideo), ({"video": Pictures(pictures())}, SdpUnusable)):
+        client = Client(**changes)
+        offer = (await client.offer()).replace("VP8/90000", "VP9/90000").replace("H264/90000", "AV1/90000")
+        with pytest.raises(error):
+            await peers.open("door", offer)
+        await client.close()
+    assert peers.count == 0
+
+
+@pytest.mark.parametrize("cut", range(0, 4000, 211))
+async def test_an_offer_that_is_damaged_anywhere_is_refused_or_answered_and_leaves_nothing(hub: Hub, cut: int) -> None:
+    peers, client = make_peers(hub, connect_timeout_s=0.1), Client(video=Pictures(pictures()), audio=True)
+    offer = await client.offer()
+    with contextlib.suppress(RequestError):
+        await peers.open("door", offer[:cut] + "\x00\u2028a=" + offer[cut + 5 :])
+    await settled(lambda: peers.count == 0)
+    await client.close()
