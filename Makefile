@@ -38,7 +38,7 @@ run: models ## start the server
 
 test: .venv/.dev models ## install what the tests need and run all of them
 	$(BIN)/python tests/system_packages.py
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 check: .venv/.dev ## lint, formatting and types
 	$(BIN)/ruff check .
