@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from recognition.errors import UnavailableError
-from storage import outbox
+from storage import access, outbox
 from storage.database import Connection, Record
 from storage.errors import NotFound
 
@@ -146,7 +146,7 @@ async def revoke(connection: Connection, device_id: UUID, now: datetime) -> None
         )
         if done is None:
             raise NotFound(f"there is no device {device_id}", code="device_not_found")
-        await access_changed(connection, "device", device_id)
+        await access.changed(connection, "device", device_id)
 
 
 async def revoke_of_camera(connection: Connection, camera_id: str) -> None:
@@ -156,12 +156,7 @@ async def revoke_of_camera(connection: Connection, camera_id: str) -> None:
         "UPDATE devices SET revoked_at = now() WHERE camera_id = $1 AND revoked_at IS NULL RETURNING id", camera_id
     )
     for row in rows:
-        await access_changed(connection, "device", row["id"])
-
-
-async def access_changed(connection: Connection, kind: str, subject: UUID) -> None:
-    """Tell every server that what this device, user, session or token may do has changed or ended."""
-    await outbox.append(connection, "access.changed", {"kind": kind, "id": str(subject)})
+        await access.changed(connection, "device", row["id"])
 
 
 def _device(row: Record) -> Device:

@@ -1,5 +1,7 @@
 """Whoever may come in, and the connections they hold: what ends together when somebody's access ends."""
 
+from collections.abc import Callable
+from datetime import datetime
 from uuid import UUID
 
 from stream_server.identities import ACCESS_CHANGED, Identities
@@ -11,9 +13,9 @@ from stream_server.messages import Event
 class Access:
     """Identities that are remembered, connections at the door, and WebRTC peers, which outlive their request."""
 
-    def __init__(self, identities: Identities, webrtc: WebRtcPeers) -> None:
+    def __init__(self, identities: Identities, webrtc: WebRtcPeers, *, now: Callable[[], datetime]) -> None:
         self.identities = identities
-        self.leases = Leases()
+        self.leases = Leases(now=now)
         self._webrtc = webrtc
 
     def on_event(self, event: Event) -> None:

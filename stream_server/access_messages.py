@@ -76,4 +76,9 @@ class Me(Shape):
     id: UUID | None = Field(None, description="Of the user, token or device; null for the owner's token.")
     name: str
     rights: tuple[str, ...]
+    role: Literal["owner", "admin", "teacher", "viewer"] | None = Field(None, description="Of a user.")
+    groups: tuple[UUID, ...] | None = Field(None, description="Of a teacher: the groups they see; null: all.")
     camera_id: str | None = Field(None, description="For a device: the one camera it may stream as.")
+    csrf_token: str | None = Field(
+        None, description="For a session: to be sent as `X-CSRF-Token` with everything that changes something."
+    )

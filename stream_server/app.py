@@ -20,6 +20,7 @@ from storage.embedded import EmbeddedPostgres
 from storage.spool import Spool
 from stream_server import health, housekeeping
 from stream_server.access import Access
+from stream_server.accounts import Accounts
 from stream_server.api import attendance as attendance_api
 from stream_server.api import cameras as cameras_api
 from stream_server.api import devices as devices_api
@@ -27,8 +28,13 @@ from stream_server.api import events as events_api
 from stream_server.api import people as people_api
 from stream_server.api import recognition as recognition_api
 from stream_server.api import sessions as sessions_api
+from stream_server.api import sign_in as sign_in_api
+from stream_server.api import tokens as tokens_api
+from stream_server.api import users as users_api
+from stream_server.api_tokens import API_TOKEN, ApiTokens
 from stream_server.auth import TOKEN_SCHEME, Guard, load_or_make_token
 from stream_server.cameras import CameraRegistry
+from stream_server.cookies import SESSION_TOKEN
 from stream_server.errors import BodyLimitProblem, install_error_handlers
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
@@ -41,6 +47,7 @@ from stream_server.ingest.webrtc import WebRtcPeers
 from stream_server.models import LoadedModels
 from stream_server.outbox import OutboxSource
 from stream_server.pairing import DEVICE_TOKEN, Pairing
+from stream_server.passwords import Passwords
 from stream_server.people import PeopleKeeper
 from stream_server.recorder import Recorder
 from stream_server.sampler import Pacing, Sampler
@@ -87,10 +94,20 @@ def create_app(settings: Settings) -> FastAPI:
     api = APIRouter(prefix="/api/v1", max_body_size=JSON_BODY_MAX_BYTES, dependencies=[TOKEN_SCHEME])
     api.include_router(people_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
     api.include_router(recognition_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
-    for module in (sessions_api, attendance_api, cameras_api, events_api, devices_api):
+    for module in (
+        sessions_api,
+        attendance_api,
+        cameras_api,
+        events_api,
+        devices_api,
+        sign_in_api,
+        users_api,
+        tokens_api,
+    ):
         api.include_router(module.router)
     app.include_router(api)
-    app.include_router(devices_api.open_router, prefix="/api/v1", max_body_size=OPEN_BODY_MAX_BYTES)
+    for module in (devices_api, sign_in_api):
+        app.include_router(module.open_router, prefix="/api/v1", max_body_size=OPEN_BODY_MAX_BYTES)
     app.include_router(websocket_ingest.router)
     app.include_router(whip.router)
     app.include_router(events_api.socket_router)
@@ -199,7 +216,16 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         ),
     )
     pairing = Pairing(database, cameras, lifetime_s=settings.auth.pairing_lifetime_s, now=utc_now)
-    access = Access(Identities(database, {DEVICE_TOKEN: pairing.find}, now=utc_now), webrtc)
+    passwords = Passwords(
+        memory_kib=settings.auth.password_memory_kib,
+        passes=settings.auth.password_passes,
+        length_min=settings.auth.password_min_length,
+    )
+    stack.callback(passwords.close)
+    accounts = Accounts(database, passwords, settings.auth, now=utc_now)
+    api_tokens = ApiTokens(database, now=utc_now)
+    lookups = {DEVICE_TOKEN: pairing.find, API_TOKEN: api_tokens.find, SESSION_TOKEN: accounts.find}
+    access = Access(Identities(database, lookups, now=utc_now), webrtc, now=utc_now)
     services = Services(
         settings=settings,
         database=database,
@@ -216,6 +242,8 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         webrtc=webrtc,
         access=access,
         pairing=pairing,
+        accounts=accounts,
+        api_tokens=api_tokens,
     )
     bus.on_event(people.on_event)
     bus.on_connect(people.look_again)

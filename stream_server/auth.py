@@ -2,7 +2,8 @@
 
 The guard stands in front of the whole application, so that a new route is closed until `rights` names it. A browser
 cannot set a header on a WebSocket: it sends the token as a subprotocol, `["rollcall.v1", "rollcall.bearer.TOKEN"]`.
-A token is never taken from a URL, because URLs are logged.
+A token is never taken from a URL, because URLs are logged. Somebody who has signed in comes with a cookie, which the
+browser also sends for pages of other sites: what changes something then needs a proof that a page of ours asks.
 """
 
 import hmac
@@ -20,6 +21,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from recognition.errors import RequestError, RollcallError, UnavailableError
 from storage.errors import NotFound
 from stream_server.access import Access
+from stream_server.api_tokens import API_TOKEN
+from stream_server.cookies import CSRF_HEADER, SESSION_TOKEN, csrf_token_fits, session_token_of
 from stream_server.errors import MethodNotAllowed, response_to
 from stream_server.pairing import DEVICE_TOKEN
 from stream_server.principals import OWNER_TOKEN, Principal, digest
@@ -35,7 +38,7 @@ TOKEN_SCHEME = Security(
 )
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HOW = "send `Authorization: Bearer TOKEN`; the server printed the owner's token at its first start"
-TOKEN_BEGINNINGS = (DEVICE_TOKEN,)
+TOKEN_BEGINNINGS = (DEVICE_TOKEN, API_TOKEN, SESSION_TOKEN)
 SUBPROTOCOL = "rollcall.v1"
 TOKEN_SUBPROTOCOL = "rollcall.bearer."
 
@@ -50,6 +53,12 @@ class OriginNotAllowed(RequestError):
     """A page of another site tried to open a socket."""
 
     code = "origin_not_allowed"
+
+
+class CsrfRefused(RequestError):
+    """A request by cookie that a page of ours did not make."""
+
+    code = "csrf_refused"
 
 
 class TokenUnusable(UnavailableError):
@@ -153,9 +162,14 @@ class Guard:
     async def _principal(self, headers: Headers, scope: Scope) -> Principal:
         given = _token_of(headers, scope)
         if given is None:
-            raise Unauthenticated("no token was given", hint=HOW)
-        if hmac.compare_digest(digest(given), self._digest):
+            given = session_token_of(headers)
+            if given is None:
+                raise Unauthenticated("no token was given", hint=HOW)
+            self._check_page(headers, scope, given)
+        elif hmac.compare_digest(digest(given), self._digest):
             return OWNER_TOKEN
+        elif given.startswith(SESSION_TOKEN):
+            raise Unauthenticated("a session is a cookie and no token", hint=HOW)  # else it would need no CSRF token
         access = self._access()
         principal = None
         if access is not None:
@@ -163,8 +177,29 @@ class Guard:
         elif given.startswith(TOKEN_BEGINNINGS):
             raise UnavailableError("the server is starting or stopping", hint="try again in a moment")
         if principal is None:
-            raise Unauthenticated("the token is wrong, or was revoked", hint=HOW)
+            raise Unauthenticated("the token or session is wrong, has expired or was ended", hint=HOW)
         return principal
+
+    def _check_page(self, headers: Headers, scope: Scope, session_token: str) -> None:
+        """CsrfRefused unless a request that comes with a cookie was made by a page of ours."""
+        if scope["type"] == "websocket":
+            # A browser always says where the page is from, and only browsers have cookies.
+            if headers.get("origin") is None:
+                raise CsrfRefused(
+                    "a socket by cookie needs the page's Origin", hint="open it from a page, or use a token"
+                )
+            return
+        if scope["method"] in SAFE_METHODS:
+            return
+        elsewhere = headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
+        if not self._is_our_page(headers) or (elsewhere and headers.get("origin") is None):
+            raise CsrfRefused(
+                "the request comes from a page of another site", hint="make it from a page of this server"
+            )
+        if not csrf_token_fits(session_token, headers):
+            raise CsrfRefused(
+                f"the header {CSRF_HEADER} is missing or wrong", hint="send csrf_token of GET /api/v1/me in it"
+            )
 
     def _is_our_page(self, headers: Headers) -> bool:
         origin = headers.get("origin")

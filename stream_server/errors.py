@@ -28,6 +28,10 @@ _STATUS_OF_CODE = {
     "unauthenticated": HTTPStatus.UNAUTHORIZED,
     "origin_not_allowed": HTTPStatus.FORBIDDEN,
     "forbidden": HTTPStatus.FORBIDDEN,
+    "csrf_refused": HTTPStatus.FORBIDDEN,
+    "sign_in_refused": HTTPStatus.UNAUTHORIZED,
+    "password_too_weak": 422,
+    "login_invalid": 422,
     "pairing_refused": HTTPStatus.FORBIDDEN,
     "too_many_attempts": HTTPStatus.TOO_MANY_REQUESTS,
     "method_not_allowed": HTTPStatus.METHOD_NOT_ALLOWED,
@@ -94,7 +98,7 @@ def response_to(error: RollcallError) -> JSONResponse:
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = ", ".join(error.allowed)
-    if status == 401:
+    if error.code == "unauthenticated":
         headers["WWW-Authenticate"] = 'Bearer realm="rollcall"'
     return problem_response(status, error.code, error.detail, error.hint, headers)
 

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -41,7 +41,7 @@ class Identities:
     def __init__(
         self,
         database: Database,
-        lookups: dict[str, Lookup],
+        lookups: Mapping[str, Lookup],
         *,
         now: Callable[[], datetime],
         fresh_s: float = FRESH_S,

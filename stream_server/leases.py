@@ -6,6 +6,8 @@ stream of events ends as if its reader had gone. A short request that is under w
 
 import asyncio
 import logging
+from collections.abc import Callable
+from datetime import datetime
 from uuid import UUID
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,7 +23,8 @@ WHY = "the access of this connection was ended"
 class Leases:
     """The connections that are open."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, now: Callable[[], datetime]) -> None:
+        self._now = now
         self._open: set[Lease] = set()
 
     @property
@@ -46,6 +49,8 @@ class Leases:
         """Serve one connection for as long as its credential holds."""
         lease = Lease(principal, scope, receive, send)
         self._open.add(lease)
+        left_s = principal.left_s(self._now())
+        expiry = None if left_s is None else asyncio.get_running_loop().call_later(left_s, lease.end)
         closing = asyncio.create_task(lease.close_when_ended(), name="lease") if lease.is_socket else None
         try:
             await app(scope, lease.receive, lease.send)
@@ -56,6 +61,8 @@ class Leases:
             log.debug("a connection that was ended took it badly", exc_info=True)
         finally:
             self._open.discard(lease)
+            if expiry is not None:
+                expiry.cancel()
             if closing is not None:
                 closing.cancel()
                 await asyncio.gather(closing, return_exceptions=True)

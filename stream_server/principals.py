@@ -10,6 +10,7 @@ from uuid import UUID
 from starlette.requests import HTTPConnection
 
 from recognition.errors import RequestError
+from storage.users import Role
 from stream_server.rights import ALL_RIGHTS, Asked, Right
 
 
@@ -32,7 +33,8 @@ class Forbidden(RequestError):
 class Principal:
     """Who asks. `subjects` are the (kind, id) whose revocation ends it: a session ends with its user, too.
 
-    `camera_id` limits it to one camera. `actor` is how records name who did something.
+    `camera_id` limits it to one camera, `groups` to what concerns these; None is no limit. `user_id` is the user behind
+    it, which an API token may have, too. It is worth nothing from `expires_at` on.
     """
 
     kind: Kind
@@ -40,6 +42,10 @@ class Principal:
     name: str
     rights: frozenset[Right]
     camera_id: str | None = None
+    role: Role | None = None
+    groups: tuple[UUID, ...] | None = None
+    user_id: UUID | None = None
+    session_id: UUID | None = None
     subjects: frozenset[tuple[str, UUID]] = frozenset()
     expires_at: datetime | None = None
 
@@ -48,9 +54,18 @@ class Principal:
         """Such as `user:0f3c…`, or `owner-token`: what stays of somebody in a record of what was done."""
         return self.kind.value if self.id is None else f"{self.kind}:{self.id}"
 
+    @property
+    def is_owner(self) -> bool:
+        """Whether it may do what concerns owners."""
+        return self.kind is Kind.OWNER_TOKEN or self.role is Role.OWNER
+
     def has_expired(self, now: datetime) -> bool:
         """Whether it stands for nobody any more."""
         return self.expires_at is not None and self.expires_at <= now
+
+    def left_s(self, now: datetime) -> float | None:
+        """Seconds until it expires; None when it does not by itself."""
+        return None if self.expires_at is None else max(0.0, (self.expires_at - now).total_seconds())
 
     def check(self, asked: Asked) -> None:
         """Raises Forbidden unless it may do what is asked."""

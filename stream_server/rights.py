@@ -11,12 +11,15 @@ from typing import Any
 from starlette.routing import compile_path
 from starlette.types import Scope
 
+from storage.users import Role
+
 
 class Right(StrEnum):
-    """What a credential may do. The first two are no scopes: nobody has to be given them."""
+    """What a credential may do. The first four are no scopes: they are not given."""
 
     OPEN = "open"  # no credential is needed
     SIGNED_IN = "signed_in"  # any credential will do
+    SESSION = "session"  # somebody who has signed in with a password
     SETUP = "setup"  # the token of the data folder alone
     READ = "read"  # people, sessions, attendance, cameras, live events, health
     STREAM = "stream"  # send a camera's pictures and hear who was seen
@@ -29,13 +32,34 @@ class Right(StrEnum):
 
 SCOPES = (Right.READ, Right.STREAM, Right.RECOGNISE, Right.PUNCH, Right.PEOPLE, Right.CAMERAS, Right.ADMIN)
 ALL_RIGHTS = frozenset(SCOPES)
+ROLE_RIGHTS: dict[Role, frozenset[Right]] = {
+    Role.OWNER: ALL_RIGHTS,
+    Role.ADMIN: ALL_RIGHTS,  # but for what concerns owners
+    Role.TEACHER: frozenset({Right.READ, Right.STREAM, Right.RECOGNISE, Right.PUNCH}),
+    Role.VIEWER: frozenset({Right.READ}),
+}
 SOCKET = "WEBSOCKET"
 
 _TABLE: tuple[tuple[str, str, Right], ...] = (
     ("GET", "/healthz", Right.OPEN),
     ("GET", "/readyz", Right.READ),
     ("GET", "/api/v1/openapi.json", Right.READ),
+    ("GET", "/api/v1/setup", Right.OPEN),
+    ("POST", "/api/v1/setup", Right.SETUP),
+    ("POST", "/api/v1/login", Right.OPEN),
+    ("POST", "/api/v1/logout", Right.SESSION),
     ("GET", "/api/v1/me", Right.SIGNED_IN),
+    ("PUT", "/api/v1/me/password", Right.SESSION),
+    ("GET", "/api/v1/users", Right.ADMIN),
+    ("POST", "/api/v1/users", Right.ADMIN),
+    ("GET", "/api/v1/users/{user_id}", Right.ADMIN),
+    ("PATCH", "/api/v1/users/{user_id}", Right.ADMIN),
+    ("DELETE", "/api/v1/users/{user_id}", Right.ADMIN),
+    ("PUT", "/api/v1/users/{user_id}/password", Right.ADMIN),
+    ("DELETE", "/api/v1/users/{user_id}/sessions", Right.ADMIN),
+    ("GET", "/api/v1/tokens", Right.ADMIN),
+    ("POST", "/api/v1/tokens", Right.ADMIN),
+    ("DELETE", "/api/v1/tokens/{token_id}", Right.ADMIN),
     ("POST", "/api/v1/pair", Right.OPEN),
     ("POST", "/api/v1/pairings", Right.ADMIN),
     ("GET", "/api/v1/devices", Right.ADMIN),

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 from storage.database import Database
 from stream_server.access import Access
+from stream_server.accounts import Accounts
+from stream_server.api_tokens import ApiTokens
 from stream_server.cameras import CameraRegistry
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
@@ -46,6 +48,8 @@ class Services:
     webrtc: WebRtcPeers
     access: Access
     pairing: Pairing
+    accounts: Accounts
+    api_tokens: ApiTokens
     now: Callable[[], datetime] = utc_now
     models_ready: bool = False
     models_problem: str | None = None

@@ -102,6 +102,17 @@ class AuthSettings(_Group):
         None,
         description="The owner's token, which opens everything. Made and kept in the data folder when not set.",
     )
+    session_idle_s: int = Field(
+        12 * 3600, ge=300, le=365 * 86_400, description="Who has signed in and does nothing so long is signed out."
+    )
+    session_max_s: int = Field(
+        7 * 86_400, ge=300, le=365 * 86_400, description="Whoever has signed in is signed out after so long."
+    )
+    password_min_length: int = Field(10, ge=8, le=64, description="Least length of a new password.")
+    password_memory_kib: int = Field(
+        19_456, ge=8192, le=1_048_576, description="Memory of one password hash (argon2id); one is made at a time."
+    )
+    password_passes: int = Field(2, ge=1, le=20, description="Passes of a password hash.")
     pairing_lifetime_s: float = Field(600.0, ge=30, le=86_400, description="How long a pairing code may be used.")
 
     @field_validator("token", mode="before")

@@ -9,7 +9,6 @@ from storage import devices
 from stream_server.access_messages import (
     DeviceBody,
     Devices,
-    Me,
     Paired,
     PairingCode,
     PairingCreate,
@@ -23,19 +22,6 @@ from stream_server.services import Services
 router = APIRouter(tags=["access"], responses=PROBLEMS)
 # Without a credential: the code is what lets a device in.
 open_router = APIRouter(tags=["access"])
-
-
-@router.get("/me", summary="Who am I?")
-async def me(request: Request) -> Me:
-    """Whom the server takes the credential for, and its rights."""
-    principal = principal_of(request)
-    return Me(
-        kind=principal.kind.value,
-        id=principal.id,
-        name=principal.name,
-        rights=tuple(sorted(principal.rights)),
-        camera_id=principal.camera_id,
-    )
 
 
 @router.post("/pairings", status_code=201, summary="Issue a pairing code", responses=NOT_FOUND)

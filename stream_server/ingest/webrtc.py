@@ -79,6 +79,7 @@ class _Entry:
     peer: "Peer"
     subjects: Subjects
     task: asyncio.Task[None] | None = None
+    expiry: asyncio.TimerHandle | None = None
 
 
 class WebRtcPeers:
@@ -117,8 +118,10 @@ class WebRtcPeers:
             expires_at_unix=int(time.time()) + settings.turn_lifetime_s,
         )
 
-    async def open(self, camera_id: str, offer_sdp: str, subjects: Subjects = frozenset()) -> OpenPeer:
-        """Answer an offer and serve the peer from then on.
+    async def open(
+        self, camera_id: str, offer_sdp: str, subjects: Subjects = frozenset(), *, ends_in_s: float | None = None
+    ) -> OpenPeer:
+        """Answer an offer and serve the peer from then on, for `ends_in_s` at most: as long as its credential holds.
 
         Raises TooManyPeers, TooManyCameras, MemoryFull, and the errors of `read_offer` and `Peer.answer`.
         """
@@ -141,6 +144,8 @@ class WebRtcPeers:
             entry = _Entry(camera_id, f'"{secrets.token_urlsafe(12)}"', peer, subjects)
             session_id = secrets.token_urlsafe(16)
             self._entries[session_id] = entry
+            if ends_in_s is not None:
+                entry.expiry = asyncio.get_running_loop().call_later(ends_in_s, peer.drop, "its access has expired")
             entry.task = asyncio.create_task(self._serve(session_id, entry), name=f"webrtc-{camera_id}")
         finally:
             self._opening -= 1
@@ -201,6 +206,8 @@ class WebRtcPeers:
             # One peer's failure is its own; the others and the server go on.
             log.exception("the WebRTC peer of camera %s has failed", entry.camera_id)
         finally:
+            if entry.expiry is not None:
+                entry.expiry.cancel()
             try:
                 await entry.peer.close()
             finally:

@@ -9,6 +9,7 @@ from recognition.errors import RequestError
 from stream_server.api.request import NOT_FOUND, PROBLEMS, CameraId, ServicesOf
 from stream_server.auth import TOKEN_SCHEME
 from stream_server.principals import principal_of
+from stream_server.services import utc_now
 
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"
@@ -55,7 +56,8 @@ async def whip_offer(camera_id: CameraId, request: Request, services: ServicesOf
     """The body is an offer that sends video; the answer's `Location` is the session, to be deleted at the end."""
     offer = await _text(request, SDP)
     await services.cameras.require(camera_id)
-    opened = await services.webrtc.open(camera_id, offer, principal_of(request).subjects)
+    principal = principal_of(request)
+    opened = await services.webrtc.open(camera_id, offer, principal.subjects, ends_in_s=principal.left_s(utc_now()))
     response = Response(opened.answer, status_code=201, media_type=SDP)
     response.headers["Location"] = f"/whip/{camera_id}/{opened.session_id}"
     response.headers["ETag"] = opened.etag
