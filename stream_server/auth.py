@@ -170,12 +170,12 @@ class Guard:
             return OWNER_TOKEN
         elif given.startswith(SESSION_TOKEN):
             raise Unauthenticated("a session is a cookie and no token", hint=HOW)  # else it would need no CSRF token
-        access = self._access()
         principal = None
-        if access is not None:
+        if given.startswith(TOKEN_BEGINNINGS):
+            access = self._access()
+            if access is None:
+                raise UnavailableError("the server is starting or stopping", hint="try again in a moment")
             principal = await access.identities.of(given)
-        elif given.startswith(TOKEN_BEGINNINGS):
-            raise UnavailableError("the server is starting or stopping", hint="try again in a moment")
         if principal is None:
             raise Unauthenticated("the token or session is wrong, has expired or was ended", hint=HOW)
         return principal

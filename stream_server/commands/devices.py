@@ -68,12 +68,12 @@ def pairing_address(address: str, code: str) -> str:
 
 
 def qr_code(text: str) -> str:
-    """A QR code for a terminal, light on dark or dark on light alike."""
+    """A QR code for a terminal, in colours of its own: not all readers take one that is light on dark."""
     import segno
 
     drawn = io.StringIO()
     segno.make(text, error="m", micro=False).terminal(drawn, compact=True, border=2)
-    return drawn.getvalue()
+    return "".join(f"\x1b[97;40m{line}\x1b[0m\n" for line in drawn.getvalue().splitlines())
 
 
 async def _call(server: str, method: str, path: str, body: object = None) -> Any:

@@ -39,6 +39,8 @@ def test_every_route_and_socket_is_named_with_its_right_and_nothing_else_is(serv
 def test_nothing_is_open_by_accident() -> None:
     assert {(rule.method, rule.path) for rule in RULES if rule.right is Right.OPEN} == {
         ("GET", "/healthz"),
+        ("GET", "/api/v1/setup"),
+        ("POST", "/api/v1/login"),
         ("POST", "/api/v1/pair"),
     }
 
@@ -56,7 +58,7 @@ def test_whatever_streams_names_its_camera_so_that_a_device_can_be_held_to_its_o
 
 
 def test_what_needs_no_giving_is_no_scope() -> None:
-    assert set(Right) - set(SCOPES) == {Right.OPEN, Right.SIGNED_IN, Right.SETUP}
+    assert set(Right) - set(SCOPES) == {Right.OPEN, Right.SIGNED_IN, Right.SESSION, Right.SETUP}
 
 
 @pytest.mark.parametrize(
