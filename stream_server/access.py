@@ -4,10 +4,13 @@ from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
+from starlette.types import ASGIApp, Receive, Scope, Send
+
 from stream_server.identities import ACCESS_CHANGED, Identities
 from stream_server.ingest.webrtc import WebRtcPeers
 from stream_server.leases import Leases
 from stream_server.messages import Event
+from stream_server.principals import Principal
 
 
 class Access:
@@ -28,6 +31,13 @@ class Access:
         self.identities.forget(kind, subject)
         self.leases.end(kind, subject)
         self._webrtc.end_of(kind, subject)
+
+    async def serve(self, app: ASGIApp, principal: Principal, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request or socket for as long as its credential holds."""
+        if await self.leases.serve(app, principal, scope, receive, send):
+            # A WebRTC peer may have been opened by a request whose credential ended under way.
+            for kind, subject in principal.subjects:
+                self._webrtc.end_of(kind, subject)
 
     def is_connected(self, kind: str, subject: UUID) -> bool:
         """Whether a socket or peer of it is open on this server."""

@@ -107,7 +107,8 @@ class Accounts:
         fits = await self._passwords.matches(user.password_hash if user else None, password)
         if user is None or not fits:
             raise SignInRefused("login or password are wrong", hint="an owner or admin can set a new password")
-        self._by_account.forgive(login)
+        self._by_address.give_back(source)
+        self._by_account.give_back(login)
         if user.password_hash is not None and self._passwords.is_outdated(user.password_hash):
             password_hash = await self._passwords.hash(password)
             async with self._database.acquire() as connection:
@@ -130,6 +131,7 @@ class Accounts:
         self._by_account.take(user.login)
         if not await self._passwords.matches(user.password_hash, current):
             raise SignInRefused("the current password is wrong", hint="an owner or admin can set a new one")
+        self._by_account.give_back(user.login)
         await self.set_password(user, new)
         return await self._begin(user)
 

@@ -32,7 +32,7 @@ from stream_server.api import sign_in as sign_in_api
 from stream_server.api import tokens as tokens_api
 from stream_server.api import users as users_api
 from stream_server.api_tokens import API_TOKEN, ApiTokens
-from stream_server.auth import TOKEN_SCHEME, Guard, load_or_make_token
+from stream_server.auth import COOKIE_SCHEME, TOKEN_SCHEME, Guard, load_or_make_token
 from stream_server.cameras import CameraRegistry
 from stream_server.cookies import SESSION_TOKEN
 from stream_server.errors import BodyLimitProblem, install_error_handlers
@@ -91,7 +91,7 @@ def create_app(settings: Settings) -> FastAPI:
     install_error_handlers(app)
     app.include_router(health.router)
     # Routes that take photographs raise the limit for themselves.
-    api = APIRouter(prefix="/api/v1", max_body_size=JSON_BODY_MAX_BYTES, dependencies=[TOKEN_SCHEME])
+    api = APIRouter(prefix="/api/v1", max_body_size=JSON_BODY_MAX_BYTES, dependencies=[TOKEN_SCHEME, COOKIE_SCHEME])
     api.include_router(people_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
     api.include_router(recognition_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
     for module in (

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from recognition.errors import RequestError
 
 if TYPE_CHECKING:
-    from limits.strategies import MovingWindowRateLimiter
+    from limits import RateLimitItem
+    from limits.storage import MemoryStorage
+    from limits.strategies import FixedWindowRateLimiter
 
 # The prefix that one household or phone has.
 _IPV6_SITE_BITS = 64
@@ -25,44 +27,51 @@ class TooManyAttempts(RequestError):
 
 
 class AttemptLimit:
-    """Lets so many attempts through in any `window_s`, from all sources together and from one.
+    """Lets so many wrong guesses through in `window_s`, from all sources together and from one.
 
-    Sources are remembered only for attempts that the limit over all lets through: it bounds the memory, too.
+    An attempt counts when it is made, so that many at once are no way around, and is given back when it turns out to
+    be right: a school whose teachers all sign in at eight, from one address, is no attack. Sources are remembered only
+    for attempts that the limit over all lets through: it bounds the memory, too.
     """
 
     def __init__(self, *, in_all: int, from_one: int, window_s: int = 60) -> None:
         self._in_all = in_all
         self._from_one = from_one
         self._window_s = window_s
-        self._limiter: MovingWindowRateLimiter | None = None
+        self._kept: tuple[MemoryStorage, FixedWindowRateLimiter] | None = None
 
     def take(self, *sources: str) -> None:
         """Count one attempt. Raises TooManyAttempts, and then counts nothing."""
-        from limits import RateLimitItemPerSecond
-
-        limiter = self._strategy()
-        whole = RateLimitItemPerSecond(self._in_all, self._window_s)
-        part = RateLimitItemPerSecond(self._from_one, self._window_s)
-        for item, key in ((whole, ""), *((part, source) for source in sources)):
+        _, limiter = self._loaded()
+        counted = self._counted(sources)
+        for item, key in counted:
             if not limiter.test(item, key):
                 raise TooManyAttempts(max(1, math.ceil(limiter.get_window_stats(item, key).reset_time - time.time())))
-        limiter.hit(whole, "")
-        for source in sources:
-            limiter.hit(part, source)
+        for item, key in counted:
+            limiter.hit(item, key)
 
-    def forgive(self, source: str) -> None:
-        """Forget the attempts of a source that has shown to be the right one."""
+    def give_back(self, *sources: str) -> None:
+        """Take one attempt back: it was no guess."""
+        storage, _ = self._loaded()
+        for item, key in self._counted(sources):
+            if storage.get(item.key_for(key)):  # the window may be over
+                storage.decr(item.key_for(key))
+
+    def _counted(self, sources: tuple[str, ...]) -> list[tuple["RateLimitItem", str]]:
         from limits import RateLimitItemPerSecond
 
-        self._strategy().clear(RateLimitItemPerSecond(self._from_one, self._window_s), source)
+        whole = RateLimitItemPerSecond(self._in_all, self._window_s, namespace="in all")
+        part = RateLimitItemPerSecond(self._from_one, self._window_s, namespace="from one")
+        return [(whole, ""), *((part, source) for source in sources)]
 
-    def _strategy(self) -> "MovingWindowRateLimiter":
-        if self._limiter is None:
+    def _loaded(self) -> tuple["MemoryStorage", "FixedWindowRateLimiter"]:
+        if self._kept is None:
             from limits.storage import MemoryStorage
-            from limits.strategies import MovingWindowRateLimiter
+            from limits.strategies import FixedWindowRateLimiter
 
-            self._limiter = MovingWindowRateLimiter(MemoryStorage())
-        return self._limiter
+            storage = MemoryStorage()
+            self._kept = storage, FixedWindowRateLimiter(storage)
+        return self._kept
 
 
 def source_of(client: tuple[str, int] | None) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from fastapi import Security
-from fastapi.security import HTTPBearer
+from fastapi.security import APIKeyCookie, HTTPBearer
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -22,7 +22,7 @@ from recognition.errors import RequestError, RollcallError, UnavailableError
 from storage.errors import NotFound
 from stream_server.access import Access
 from stream_server.api_tokens import API_TOKEN
-from stream_server.cookies import CSRF_HEADER, SESSION_TOKEN, csrf_token_fits, session_token_of
+from stream_server.cookies import COOKIE, CSRF_HEADER, HOST_COOKIE, SESSION_TOKEN, csrf_token_fits, session_token_of
 from stream_server.errors import MethodNotAllowed, response_to
 from stream_server.pairing import DEVICE_TOKEN
 from stream_server.principals import OWNER_TOKEN, Principal, digest
@@ -34,6 +34,15 @@ TOKEN_SCHEME = Security(
         auto_error=False,
         scheme_name="token",
         description="The owner's token, printed at the first start, or a device's.",
+    )
+)
+COOKIE_SCHEME = Security(
+    APIKeyCookie(
+        name=COOKIE,
+        auto_error=False,
+        scheme_name="session",
+        description=f"Set by signing in; over https its name is {HOST_COOKIE}. What changes something also needs "
+        f"{CSRF_HEADER}.",
     )
 )
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -132,7 +141,7 @@ class Guard:
         if principal is None or not principal.subjects or (access := self._access()) is None:
             await self._app(scope, receive, send)
         else:
-            await access.leases.serve(self._app, principal, scope, receive, send)
+            await access.serve(self._app, principal, scope, receive, send)
 
     async def _admit(self, scope: Scope) -> Principal | None:
         """Who asks; None where nobody needs to say it. Raises what refuses them."""

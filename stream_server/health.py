@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 
 from recognition.errors import RollcallError
 from stream_server.api.request import ServicesOf
-from stream_server.auth import TOKEN_SCHEME
+from stream_server.auth import COOKIE_SCHEME, TOKEN_SCHEME
 from stream_server.memory import peak_rss_mb, rss_mb
 from stream_server.messages import Health, Readiness, StatusNotice
 from stream_server.services import Services
@@ -37,7 +37,7 @@ async def healthz() -> Health:
     summary="Can it do its work?",
     response_model=Readiness,
     responses={503: {"model": Readiness, "description": "It starts"}},
-    dependencies=[TOKEN_SCHEME],
+    dependencies=[TOKEN_SCHEME, COOKIE_SCHEME],
 )
 async def readyz(services: ServicesOf) -> JSONResponse:
     """200 when frames are taken (`ok`, or `degraded` with the reasons), 503 while it starts."""

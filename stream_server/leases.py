@@ -45,8 +45,8 @@ class Leases:
             log.info("%d connections of %s %s were ended", len(meant), kind, subject)
         return len(meant)
 
-    async def serve(self, app: ASGIApp, principal: Principal, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection for as long as its credential holds."""
+    async def serve(self, app: ASGIApp, principal: Principal, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Serve one connection for as long as its credential holds; whether that ended meanwhile."""
         lease = Lease(principal, scope, receive, send)
         self._open.add(lease)
         left_s = principal.left_s(self._now())
@@ -67,6 +67,7 @@ class Leases:
                 closing.cancel()
                 await asyncio.gather(closing, return_exceptions=True)
             await lease.finish()
+        return lease.ended.is_set()
 
 
 class Lease:

@@ -1,6 +1,6 @@
 """Pairing: a short code, shown to somebody in the room, becomes the token of a device that streams as one camera.
 
-A code is 8 signs of an alphabet of 32: 40 bits, good for one device and for minutes. With 60 attempts a minute let
+A code is 8 signs of an alphabet of 32: 40 bits, good for one device and for minutes. With 60 wrong ones a minute let
 through in all, and at most 32 codes alive, somebody who guesses all the time hits one within 10 minutes with a chance
 of 60 * 10 * 32 / 2**40, 1 in 57 million: an even chance takes 750 years. Each replica counts for itself, so that n of
 them let n times as many through.
@@ -98,6 +98,7 @@ class Pairing:
             raise PairingRefused(
                 "the code is wrong, was used or has expired", hint="ask for a new one: each is good for one device"
             )
+        self._attempts.give_back(source)
         return device, token
 
     async def find(self, connection: Connection, token_sha256: bytes) -> Principal | None:

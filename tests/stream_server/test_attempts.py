@@ -64,10 +64,22 @@ def test_an_attempt_counts_against_all_of_its_sources_or_none(clock: Clock) -> N
         limit.take("a third address", "account")
 
 
-def test_who_was_right_begins_anew(clock: Clock) -> None:
-    limit = AttemptLimit(in_all=100, from_one=2)
+def test_who_was_right_is_not_counted_and_the_wrong_guesses_before_stay(clock: Clock) -> None:
+    limit = AttemptLimit(in_all=5, from_one=3)
+    for _ in range(20):
+        limit.take("a")
+        limit.give_back("a")
     assert let_through(limit, "a", 2) == 2
-    limit.forgive("a")
+    limit.take("a")
+    limit.give_back("a")
+    assert let_through(limit, "a", 5) == 1
+
+
+def test_what_is_given_back_after_the_window_is_no_credit(clock: Clock) -> None:
+    limit = AttemptLimit(in_all=100, from_one=2)
+    limit.take("a")
+    clock.now += 61
+    limit.give_back("a")
     assert let_through(limit, "a", 5) == 2
 
 
@@ -75,9 +87,11 @@ def test_a_flood_of_sources_is_not_remembered(clock: Clock) -> None:
     limit = AttemptLimit(in_all=10, from_one=3)
     for number in range(5000):
         let_through(limit, f"source-{number}", 1)
-    storage = limit._strategy().storage
-    assert len(storage.events) <= 11  # type: ignore[attr-defined]
-    assert len(storage.locks) <= 20  # type: ignore[attr-defined]
+    storage, _ = limit._loaded()
+    for kept in ("storage", "expirations", "locks"):
+        assert len(getattr(storage, kept)) <= 11, kept
+    clock.now += 61
+    let_through(limit, "later", 1)
 
 
 @pytest.mark.parametrize(
