@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +15,8 @@ import pytest_asyncio
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from stream_server.child import ChildServer
+from storage.embedded import EmbeddedPostgres
+from stream_server.child import ChildServer, temporary_folder
 from stream_server.client import ServerClient, ServerSaidNo
 from stream_server.rights import RULES, Right
 from tests.partners.webrtc_client import Client, Pictures
@@ -189,3 +193,36 @@ async def test_codes_guessed_at_speed_are_all_answered_alike_and_then_not_at_all
 async def test_a_page_of_another_site_may_not_guess_codes(anybody: httpx.AsyncClient) -> None:
     answer = await anybody.post("/api/v1/pair", json={"code": "x"}, headers={"Origin": "https://evil.example"})
     assert (answer.status_code, answer.json()["code"]) == (403, "origin_not_allowed")
+
+
+@pytest.fixture
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL that the server reaches by DATABASE_URL and does not look after."""
+    with temporary_folder() as folder:
+        server = EmbeddedPostgres(Path(folder))
+        server.start()
+        yield server
+        server.stop()
+
+
+async def test_while_the_database_is_away_a_known_device_streams_and_an_unknown_one_is_told_to_wait(
+    own_server: Any, postgres: EmbeddedPostgres
+) -> None:
+    server: ChildServer = own_server(DATABASE_URL=postgres.dsn)
+    async with server, server.client() as client, httpx.AsyncClient(base_url=server.url, timeout=30) as http:
+        known, unknown = await paired(client, http, "phone-1"), await paired(client, http, "phone-2")
+        assert (await http.get("/api/v1/me", headers=bearer(known))).status_code == 200
+        assert postgres.pid is not None
+        os.killpg(postgres.pid, signal.SIGKILL)
+        async with asyncio.timeout(30):
+            while (await client.readiness())["storage"]["state"] != "away":
+                await asyncio.sleep(0.1)
+        assert (await http.get("/api/v1/me", headers=bearer(known))).status_code == 200
+        async with await camera_socket(server, "phone-1", bearer(known)) as socket:
+            assert "welcome" in await socket.recv()
+        answer = await http.get("/api/v1/me", headers=bearer(unknown))
+        assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
+        await asyncio.to_thread(postgres.start)
+        async with asyncio.timeout(30):
+            while (await http.get("/api/v1/me", headers=bearer(unknown))).status_code != 200:
+                await asyncio.sleep(0.1)
