@@ -222,6 +222,7 @@ async def test_while_the_database_is_away_a_known_device_streams_and_an_unknown_
             assert "welcome" in await socket.recv()
         answer = await http.get("/api/v1/me", headers=bearer(unknown))
         assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
+        postgres.stop()
         await asyncio.to_thread(postgres.start)
         async with asyncio.timeout(30):
             while (await http.get("/api/v1/me", headers=bearer(unknown))).status_code != 200:
