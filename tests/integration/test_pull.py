@@ -16,7 +16,7 @@ import pytest_asyncio
 from stream_server.child import ChildServer, temporary_folder
 from stream_server.client import ServerClient, ServerSaidNo
 from stream_server.feed import open_feed
-from tests.stream_server.ingest.pull import partners
+from tests.partners import http_cameras as partners
 
 
 @pytest.fixture(scope="module")

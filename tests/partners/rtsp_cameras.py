@@ -1,24 +1,24 @@
-"""Cameras to pull from: GStreamer's RTSP server, VLC, and HTTP cameras of our own that do what they should not."""
+"""RTSP cameras to pull from: GStreamer's server, VLC, and one of our own that says what it should not.
 
+Shared with the benchmarks. Where a program is missing `PartnerMissing` is raised, which skips a test.
+"""
+
+import contextlib
 import json
 import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+import unittest
+from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import pytest
-
-from stream_server.views import encode_jpeg
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 SCRIPT = Path(__file__).with_name("gst_rtsp_server.py")
@@ -27,6 +27,10 @@ ENCODE = (
     "video/x-h264,profile=constrained-baseline ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=1"
 )
 TEST_PICTURE = "videotestsrc is-live=true pattern=ball ! video/x-raw,width={width},height={height},framerate={fps}/1 ! "
+
+
+class PartnerMissing(unittest.SkipTest):
+    """A program is not installed."""
 
 
 def h264(*, width: int = 640, height: int = 480, fps: int = 15, keys: int = 30) -> str:
@@ -104,14 +108,14 @@ class GstServer:
 @contextmanager
 def gst_server(mounts: dict[str, dict[str, str]]) -> Iterator[GstServer]:
     if not Path(SYSTEM_PYTHON).is_file():
-        pytest.skip("there is no system Python")
+        raise PartnerMissing("there is no system Python")
     looks = (
         "import gi; gi.require_version('Gst', '1.0'); gi.require_version('GstRtspServer', '1.0'); "
         "from gi.repository import Gst, GstRtspServer; "
         "Gst.init(None); exit(not all(map(Gst.ElementFactory.find, ('x264enc', 'rtph264pay', 'jpegenc', 'h264parse'))))"
     )
     if subprocess.run([SYSTEM_PYTHON, "-c", looks], capture_output=True, check=False).returncode != 0:
-        pytest.skip("GStreamer's RTSP server or its plugins are not installed (tests/system_packages.txt)")
+        raise PartnerMissing("GStreamer's RTSP server or its plugins are not installed (tests/system_packages.txt)")
     server = GstServer(mounts)
     try:
         yield server
@@ -124,7 +128,7 @@ def vlc_server(recording: Path) -> Iterator[str]:
     """VLC's RTSP server, which takes UDP only; gives its address."""
     vlc = shutil.which("cvlc")
     if vlc is None:
-        pytest.skip("VLC is not installed (tests/system_packages.txt)")
+        raise PartnerMissing("VLC is not installed (tests/system_packages.txt)")
     url = f"rtsp://127.0.0.1:{free_port()}/cam"
     nobody: dict[str, Any] = {"user": "nobody", "group": "nogroup"} if os.geteuid() == 0 else {}  # it refuses root
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
@@ -154,136 +158,7 @@ def _wait_for_port(port: int, within_s: float = 15.0) -> None:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.1)
-    pytest.skip("the partner does not listen")
-
-
-def picture(seed: int = 1, width: int = 640, height: int = 480) -> bytes:
-    """A JPEG."""
-    noise = np.random.default_rng(seed).integers(0, 255, (height // 16, width // 16, 3)).astype(np.uint8)
-    return encode_jpeg(noise.repeat(16, 0).repeat(16, 1), 80)
-
-
-Answer = Callable[["Handler"], None]
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Answers as its server's table says."""
-
-    protocol_version = "HTTP/1.1"
-    answers: dict[str, Answer]
-
-    def do_GET(self) -> None:
-        self.close_connection = True
-        try:
-            self.answers.get(self.path.partition("?")[0], not_there)(self)
-        except OSError:
-            return  # the reader has gone
-
-    def log_message(self, *_: object) -> None:
-        return
-
-    def say(self, status: int, body: bytes = b"", **headers: str) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(body)
-
-
-def not_there(handler: Handler) -> None:
-    handler.say(404)
-
-
-def status(code: int, **headers: str) -> Answer:
-    return lambda handler: handler.say(code, **headers)
-
-
-def snapshot(data: bytes) -> Answer:
-    return lambda handler: handler.say(200, data, Content_Type="image/jpeg")
-
-
-def file(path: Path, kind: str = "application/octet-stream") -> Answer:
-    return lambda handler: handler.say(200, path.read_bytes(), Content_Type=kind)
-
-
-def mjpeg(data: bytes, *, fps: float = 20.0, pause: threading.Event | None = None, lengths: bool = True) -> Answer:
-    """An endless MJPEG stream; silent while `pause` is set."""
-
-    def answer(handler: Handler) -> None:
-        handler.send_response(200)
-        handler.send_header("Content-Type", "multipart/x-mixed-replace; boundary=--cam")
-        handler.end_headers()
-        while True:
-            length = f"Content-Length: {len(data)}\r\n" if lengths else ""
-            head = f"--cam\r\nContent-Type: image/jpeg\r\n{length}\r\n".encode()
-            if pause is None or not pause.is_set():
-                handler.wfile.write(head + data + b"\r\n")
-            time.sleep(1 / fps)
-
-    return answer
-
-
-def basic(user_and_password: str, then: Answer) -> Answer:
-    """Only for those who say the base64 of USER:PASSWORD."""
-
-    def answer(handler: Handler) -> None:
-        if handler.headers.get("Authorization") == f"Basic {user_and_password}":
-            then(handler)
-        else:
-            handler.say(401, WWW_Authenticate='Basic realm="camera"')
-
-    return answer
-
-
-def digest(user: str, password: str, then: Answer) -> Answer:
-    """Digest authentication after RFC 7616 with MD5, as cameras do it."""
-    import hashlib
-
-    def md5(text: str) -> str:
-        return hashlib.md5(text.encode()).hexdigest()
-
-    def answer(handler: Handler) -> None:
-        given = handler.headers.get("Authorization", "")
-        if given.startswith("Digest "):
-            fields = dict(item.strip().split("=", 1) for item in given[7:].split(","))
-            said = {key: value.strip('"') for key, value in fields.items()}
-            ha1, ha2 = md5(f"{user}:camera:{password}"), md5(f"GET:{handler.path}")
-            middle = f"{said['nonce']}:{said['nc']}:{said['cnonce']}:{said['qop']}"
-            if said["response"] == md5(f"{ha1}:{middle}:{ha2}"):
-                then(handler)
-                return
-        handler.say(401, WWW_Authenticate='Digest realm="camera", nonce="abc", qop="auth", algorithm=MD5')
-
-    return answer
-
-
-def endless_header(handler: Handler) -> None:
-    handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
-    while True:
-        handler.wfile.write(b"X-Filler: " + b"a" * 1000 + b"\r\n")
-
-
-def silence(handler: Handler) -> None:
-    time.sleep(600)
-
-
-@contextmanager
-def http_camera(answers: dict[str, Answer]) -> Iterator[str]:
-    """An HTTP camera; gives its address without a path."""
-    kind = type("ThisHandler", (Handler,), {"answers": answers})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
-    server.daemon_threads = True
-    server.block_on_close = False
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    raise PartnerMissing("the partner does not listen")
 
 
 @contextmanager
@@ -309,3 +184,115 @@ def scripted_rtsp(answer: bytes) -> Iterator[str]:
         listening.shutdown(socket.SHUT_RDWR)
         listening.close()
         thread.join()
+
+
+SDP = (
+    "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=camera\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\na=control:*\r\n"
+    "m=video 0 RTP/AVP 26\r\na=control:track1\r\n"
+)
+
+
+class TalkingCamera:
+    """An RTSP camera that answers as it should but for the methods in `instead`; it sends no pictures.
+
+    `{cseq}` in an answer is replaced. What was asked is noted in `asked`.
+    """
+
+    def __init__(self, instead: dict[str, str] | None = None, transport: str = "", keep_alive_s: int = 60) -> None:
+        self.asked: list[str] = []
+        self.tls: ssl.SSLContext | None = None
+        self._instead = instead or {}
+        self._transport = transport
+        self._keep_alive_s = keep_alive_s
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._lines: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+
+    @property
+    def url(self) -> str:
+        return f"rtsp://127.0.0.1:{self._listening.getsockname()[1]}/live"
+
+    def __enter__(self) -> "TalkingCamera":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for line in (self._listening, *self._lines):
+            with contextlib.suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+            line.close()
+        for thread in self._threads:
+            thread.join()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                line, _ = self._listening.accept()
+            except OSError:
+                return
+            self._lines.append(line)
+            self._threads.append(threading.Thread(target=self._talk, args=(line,), daemon=True))
+            self._threads[-1].start()
+
+    def _talk(self, line: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            if self.tls is not None:
+                line = self.tls.wrap_socket(line, server_side=True)
+                self._lines.append(line)
+            self._hear(line)
+
+    def _hear(self, line: socket.socket) -> None:
+        with line.makefile("rb") as requests:
+            while words := requests.readline().decode().split():
+                headers = {}
+                while field := requests.readline().decode().strip():
+                    name, _, value = field.partition(":")
+                    headers[name.lower()] = value.strip()
+                self.asked.append(words[0])
+                answer = self._instead.get(words[0]) or self._answer(words[0], headers)
+                line.sendall(answer.replace("{cseq}", headers["cseq"]).encode())
+
+    def _answer(self, method: str, headers: dict[str, str]) -> str:
+        more, body = "", ""
+        if method == "DESCRIBE":
+            more, body = f"Content-Type: application/sdp\r\nContent-Length: {len(SDP)}\r\n", SDP
+        elif method == "SETUP":
+            wanted = headers["transport"].split(",")[0]
+            more = f"Transport: {wanted}{self._transport}\r\nSession: 1;timeout={self._keep_alive_s}\r\n"
+        elif method == "OPTIONS":
+            more = "Public: OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, TEARDOWN\r\n"
+        else:
+            more = "Session: 1\r\n"
+        return f"RTSP/1.0 200 OK\r\nCSeq: {{cseq}}\r\n{more}\r\n{body}"
+
+
+class Trap:
+    """A place where nobody may come: a TCP and a UDP port of another address of this machine."""
+
+    def __init__(self) -> None:
+        self._tcp = socket.create_server(("127.0.0.2", 0))
+        self.port = int(self._tcp.getsockname()[1])
+        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._udp.bind(("127.0.0.2", self.port))
+        self._tcp.setblocking(False)
+        self._udp.setblocking(False)
+        self.url = f"rtsp://127.0.0.2:{self.port}/secrets"
+
+    def __enter__(self) -> "Trap":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._tcp.close()
+        self._udp.close()
+
+    def visitors(self) -> list[str]:
+        """Who has come since the last time it was asked."""
+        found = []
+        with contextlib.suppress(BlockingIOError):
+            line, _ = self._tcp.accept()
+            line.close()
+            found.append("tcp")
+        with contextlib.suppress(BlockingIOError):
+            self._udp.recvfrom(2048)
+            found.append("udp")
+        return found
