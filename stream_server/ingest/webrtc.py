@@ -16,7 +16,7 @@ from stream_server import memory
 from stream_server.ice import IceServer, ice_servers
 from stream_server.ingest.webrtc_sdp import Fragment, read_fragment, read_offer
 from stream_server.messages import Welcome
-from stream_server.session import CameraHub
+from stream_server.session import CLOSE_REMOVED, CameraHub
 from stream_server.settings import WebRtcSettings
 
 if TYPE_CHECKING:
@@ -163,6 +163,12 @@ class WebRtcPeers:
         entry.peer.drop("the client closed the session")
         if entry.task is not None:
             await asyncio.wait((entry.task,))
+
+    def end_camera(self, camera_id: str) -> None:
+        """End the peers of a camera that was removed, also those that are only about to connect."""
+        for entry in self._entries.values():
+            if entry.camera_id == camera_id:
+                entry.peer.end(CLOSE_REMOVED, "the camera was removed")
 
     async def close_all(self) -> None:
         """End all peers, because the server stops."""

@@ -28,6 +28,7 @@ def test_every_event_channel_and_command_is_described() -> None:
     text = PAGE.read_text()
     sources = (Path(__file__).resolve().parents[2] / "storage").glob("*.py")
     events = set(re.findall(r'outbox\.append\(\s*connection, "([\w.]+)"', "".join(s.read_text() for s in sources)))
-    assert events == {"session.opened", "attendance.marked", "gallery.changed", "camera.state"}
+    assert events == {"session.opened", "attendance.marked", "gallery.changed", "camera.changed", "camera.removed",
+        "camera.state"}  # fmt: skip
     for word in (*events, CHANNEL, *(f"rollcall db {name}" for name in db.commands)):
         assert f"`{word}`" in text
