@@ -3,7 +3,7 @@ benchmarks."""
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -77,6 +77,24 @@ def mjpeg(data: bytes, *, fps: float = 20.0, pause: threading.Event | None = Non
             if pause is None or not pause.is_set():
                 handler.wfile.write(head + data + b"\r\n")
             time.sleep(1 / fps)
+
+    return answer
+
+
+def playing(frames: Sequence[bytes], *, fps: float, pause: threading.Event | None = None) -> Answer:
+    """Those pictures as MJPEG, over and over; silent while `pause` is set."""
+
+    def answer(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "multipart/x-mixed-replace; boundary=cam")
+        handler.end_headers()
+        began, number = time.monotonic(), 0
+        while True:
+            if pause is None or not pause.is_set():
+                data = frames[number % len(frames)]
+                handler.wfile.write(b"--cam\r\nContent-Type: image/jpeg\r\n\r\n" + data + b"\r\n")
+            number += 1
+            time.sleep(max(0.0, began + number / fps - time.monotonic()))
 
     return answer
 

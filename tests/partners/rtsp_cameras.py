@@ -52,6 +52,11 @@ def looped(recording: Path) -> str:
     )
 
 
+def played(recording: Path) -> str:
+    """An MP4 of H.264 as it is, once."""
+    return f"( filesrc location={recording} ! qtdemux ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=1 )"
+
+
 def audio() -> str:
     """A stream without pictures."""
     return "( audiotestsrc is-live=true ! audio/x-raw,rate=8000 ! mulawenc ! rtppcmupay name=pay0 pt=0 )"
@@ -123,32 +128,55 @@ def gst_server(mounts: dict[str, dict[str, str]]) -> Iterator[GstServer]:
         server.kill()
 
 
-@contextmanager
-def vlc_server(recording: Path) -> Iterator[str]:
-    """VLC's RTSP server, which takes UDP only; gives its address."""
-    vlc = shutil.which("cvlc")
-    if vlc is None:
-        raise PartnerMissing("VLC is not installed (tests/system_packages.txt)")
-    url = f"rtsp://127.0.0.1:{free_port()}/cam"
-    nobody: dict[str, Any] = {"user": "nobody", "group": "nogroup"} if os.geteuid() == 0 else {}  # it refuses root
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
-        Path(home).chmod(0o777)
-        shutil.copy(recording, Path(home) / recording.name)
-        (Path(home) / recording.name).chmod(0o644)
-        process = subprocess.Popen(
-            [vlc, "-q", "--no-audio", "--loop", str(Path(home) / recording.name), "--sout", f"#rtp{{sdp={url}}}"],
+class VlcServer:
+    """VLC's RTSP server, which takes UDP only, as a child process."""
+
+    def __init__(self, recording: Path) -> None:
+        vlc = shutil.which("cvlc")
+        if vlc is None:
+            raise PartnerMissing("VLC is not installed (tests/system_packages.txt)")
+        port = free_port()
+        self.url = f"rtsp://127.0.0.1:{port}/cam"
+        nobody: dict[str, Any] = {"user": "nobody", "group": "nogroup"} if os.geteuid() == 0 else {}  # it refuses root
+        self._home = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        home = Path(self._home.name)
+        home.chmod(0o777)
+        shutil.copy(recording, home / recording.name)
+        (home / recording.name).chmod(0o644)
+        self.process = subprocess.Popen(
+            [vlc, "-q", "--no-audio", "--loop", str(home / recording.name), "--sout", f"#rtp{{sdp={self.url}}}"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env={"PATH": os.defpath + ":/usr/local/bin", "HOME": home},
+            env={"PATH": os.defpath + ":/usr/local/bin", "HOME": str(home)},
             **nobody,
         )
         try:
-            _wait_for_port(int(url.split(":")[2].split("/")[0]))
-            yield url
-        finally:
-            process.kill()
-            process.wait()
+            _wait_for_port(port)
+        except BaseException:
+            self.kill()
+            raise
+
+    def freeze(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._home.cleanup()
+
+
+@contextmanager
+def vlc_server(recording: Path) -> Iterator[str]:
+    """VLC's RTSP server; gives its address."""
+    server = VlcServer(recording)
+    try:
+        yield server.url
+    finally:
+        server.kill()
 
 
 def _wait_for_port(port: int, within_s: float = 15.0) -> None:
