@@ -24,9 +24,8 @@ def page(soak: Soak, machine: Mapping[str, Any]) -> str:
     failures = soak.failures
     verdict = [f"- {failure}" for failure in failures]
     if not failures:
-        verdict = [
-            f"Nothing was lost: {len(good)} cameras streamed while the other {len(soak.cameras) - len(good)} broke."
-        ]
+        others = len(soak.cameras) - len(good)
+        verdict = [f"Nothing was lost: {len(good)} cameras streamed while the other {others} broke."]
     lines = [
         "# Soak",
         "",
@@ -56,7 +55,8 @@ def page(soak: Soak, machine: Mapping[str, Any]) -> str:
         "|---|---:|---:|",
         *(f"| {name.replace('_', ' ')} | {soak.before[name]:g} | {soak.after[name]:g} |" for name in soak.before),
         "",
-        f"Before: when every camera had been there once and had gone. Highest memory meanwhile: {soak.highest_rss_mb:.0f} MB.",
+        "Before: when every camera had been there once and had gone. "
+        f"Highest memory meanwhile: {soak.highest_rss_mb:.0f} MB.",
         "",
         f"Machine: {machine_line(machine)}; load average of the minute before {machine.get('load_before', 0):g}.",
     ]

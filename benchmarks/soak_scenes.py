@@ -31,7 +31,7 @@ class Person:
 
 
 def people(models_dir: Path) -> list[tuple[str, bytes, ImageBgr]]:
-    """Everybody on the sample photographs, the largest face first: name, photograph to enrol, and what a camera sees."""
+    """Everybody on the photographs, the largest face first: name, photograph to enrol, and what a camera sees."""
     found: dict[str, tuple[int, bytes, ImageBgr]] = {}
     for photograph in photographs():
         image_bgr = read(photograph, models_dir)

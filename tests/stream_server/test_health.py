@@ -70,7 +70,8 @@ def make_services(**changes: Any) -> Any:
 
 async def test_what_the_process_holds_is_counted() -> None:
     before = readiness(make_services()).process
-    with open(os.devnull) as _:
+    file = os.open(os.devnull, os.O_RDONLY)
+    try:
         waiting = asyncio.create_task(asyncio.sleep(60))
         thread = threading.Thread(target=(go_on := threading.Event()).wait)
         thread.start()
@@ -79,6 +80,8 @@ async def test_what_the_process_holds_is_counted() -> None:
         waiting.cancel()
         go_on.set()
         thread.join()
+    finally:
+        os.close(file)
     assert (now["tasks"], now["threads"]) == ((before["tasks"] or 0) + 1, (before["threads"] or 0) + 1)
     if sys.platform == "linux":
         assert now["open_files"] == (before["open_files"] or 0) + 1
