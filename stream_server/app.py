@@ -250,12 +250,19 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     bus.on_event(hub.on_event)
     bus.on_event(access.on_event)
     bus.on_connect(access.identities.look_again)
+    bus.on_event(cameras.on_event)
+    bus.on_connect(cameras.look_again)
+    bus.on_event(pulls.share.on_event)
+    bus.on_connect(pulls.share.look_again)
+    cameras.on_removed(hub.end_camera)
+    cameras.on_removed(webrtc.end_camera)
     # Taken down in reverse: cameras end first, then what they feed.
     stack.push_async_callback(recorder.close)
     for name, work in (
         ("recorder", recorder.run),
         ("events", bus.run),
         ("gallery", people.run),
+        ("cameras", cameras.run),
         ("housekeeping", partial(housekeeping.run, services)),
         ("memory", housekeeping.give_back_memory),
         ("status", partial(health.watch, services, warm_up)),
@@ -265,8 +272,10 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         stack.push_async_callback(cancelled, supervisor.start(name, work))
     stack.push_async_callback(webrtc.close_all)
     stack.callback(hub.end_all, CLOSE_RESTART, "the server stops")
-    await pulls.load()
+    stack.push_async_callback(pulls.share.close)
+    await pulls.share.look()
     stack.push_async_callback(pulls.supervisor.close)
+    stack.push_async_callback(cancelled, supervisor.start("camera-leases", pulls.share.run))
     stack.push_async_callback(cancelled, supervisor.start("pull", pulls.supervisor.run))
     return services
 

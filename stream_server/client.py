@@ -102,6 +102,17 @@ class ServerClient:
         """Make a camera known."""
         await self.call("PUT", f"/api/v1/cameras/{camera_id}", body={"name": name})
 
+    async def whip(self, camera_id: str, offer_sdp: str) -> str:
+        """Stream as a camera by WebRTC; returns the answer to the offer. The session ends with its connection."""
+        headers = {"Content-Type": "application/sdp"}
+        try:
+            response = await self._http.post(f"/whip/{camera_id}", content=offer_sdp, headers=headers)
+        except httpx.HTTPError as error:
+            raise _away(self.base_url, error) from error
+        if response.is_success:
+            return response.text
+        raise _problem(response.status_code, response.content)
+
     async def pages(self, path: str, key: str, params: dict[str, str] | None = None) -> AsyncIterator[dict[str, Any]]:
         """All items of a list, page by page."""
         asked = {"limit": "200", **(params or {})}

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import threading
 from importlib.metadata import version
 from typing import Literal
 
@@ -94,6 +96,7 @@ def readiness(services: Services) -> Readiness:
             "webrtc_peers": services.webrtc.count,
         },
         pulled=services.pulls.supervisor.counts(),
+        process=_held(),
         memory={"rss_mb": round(rss_mb(), 1), "peak_rss_mb": round(peak_rss_mb(), 1)},
     )
 
@@ -125,6 +128,20 @@ def _status(services: Services, reasons: list[str]) -> Literal["starting", "not_
 
 def _storage_ok(services: Services) -> bool:
     return services.bus.connected and not services.recorder.spooling
+
+
+def _held() -> dict[str, int | None]:
+    try:
+        tasks = len(asyncio.all_tasks())
+    except RuntimeError:  # nothing runs yet
+        tasks = 0
+    try:
+        files = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  # no Path for each of them, every time
+    except OSError:
+        files = None
+    # The pool of asyncio.to_thread grows to its size and stays: it says nothing of what the server does.
+    threads = sum(not thread.name.startswith("asyncio_") for thread in threading.enumerate())
+    return {"tasks": tasks, "threads": threads, "open_files": files}
 
 
 def _reasons(services: Services) -> list[str]:

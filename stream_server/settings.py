@@ -208,7 +208,7 @@ class PullSettings(_Group):
     allow_private: bool = Field(False, description="Open cameras in private networks, such as 10.0.0.7.")
     allow_loopback: bool = Field(False, description="Open addresses of this machine itself; for tests.")
     replay_dir: Path | None = Field(None, description="Folder whose recordings may be played as `file:name.mp4`.")
-    verify_tls: bool = Field(True, description="Check certificates of https cameras.")
+    verify_tls: bool = Field(True, description="Check certificates of https and rtsps cameras.")
     group_size: int = Field(8, ge=1, le=64, description="Cameras that share a reader process.")
     open_timeout_s: float = Field(4.0, gt=0, le=60, description="How long opening a camera may be silent.")
     read_timeout_s: float = Field(4.0, gt=0, le=60, description="A camera that is silent so long is opened anew.")

@@ -17,7 +17,7 @@ from stream_server import memory
 from stream_server.ice import IceServer, ice_servers
 from stream_server.ingest.webrtc_sdp import Fragment, read_fragment, read_offer
 from stream_server.messages import Welcome
-from stream_server.session import CameraHub
+from stream_server.session import CLOSE_REMOVED, CameraHub
 from stream_server.settings import WebRtcSettings
 
 if TYPE_CHECKING:
@@ -183,6 +183,12 @@ class WebRtcPeers:
     def has_peer_of(self, kind: str, subject: UUID) -> bool:
         """Whether a device, user, session or token has a peer."""
         return any((kind, subject) in entry.subjects for entry in self._entries.values())
+
+    def end_camera(self, camera_id: str) -> None:
+        """End the peers of a camera that was removed, also those that are only about to connect."""
+        for entry in self._entries.values():
+            if entry.camera_id == camera_id:
+                entry.peer.end(CLOSE_REMOVED, "the camera was removed")
 
     async def close_all(self) -> None:
         """End all peers, because the server stops."""

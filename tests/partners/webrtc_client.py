@@ -11,8 +11,14 @@ import pytest
 from aioice.ice import get_host_addresses
 from aiortc import MediaStreamTrack, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 
+
+def has_address() -> bool:
+    """Whether this machine has an address that ICE uses."""
+    return bool(get_host_addresses(use_ipv4=True, use_ipv6=True))
+
+
 needs_address = pytest.mark.skipif(
-    not get_host_addresses(use_ipv4=True, use_ipv6=True),
+    not has_address(),
     reason="this machine has no address but loopback, which ICE does not use",
 )
 

@@ -32,6 +32,8 @@ def test_every_event_channel_and_command_is_described() -> None:
         "session.opened",
         "attendance.marked",
         "gallery.changed",
+        "camera.changed",
+        "camera.removed",
         "camera.state",
         "device.paired",
         "access.changed",

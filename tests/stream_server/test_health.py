@@ -1,4 +1,7 @@
 import asyncio
+import os
+import sys
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -63,6 +66,25 @@ def make_services(**changes: Any) -> Any:
             target = getattr(target, step)
         setattr(target, name, value)
     return services
+
+
+async def test_what_the_process_holds_is_counted() -> None:
+    before = readiness(make_services()).process
+    file = os.open(os.devnull, os.O_RDONLY)
+    try:
+        waiting = asyncio.create_task(asyncio.sleep(60))
+        thread = threading.Thread(target=(go_on := threading.Event()).wait)
+        thread.start()
+        await asyncio.to_thread(int)  # of the pool, which is not counted
+        now = readiness(make_services()).process
+        waiting.cancel()
+        go_on.set()
+        thread.join()
+    finally:
+        os.close(file)
+    assert (now["tasks"], now["threads"]) == ((before["tasks"] or 0) + 1, (before["threads"] or 0) + 1)
+    if sys.platform == "linux":
+        assert now["open_files"] == (before["open_files"] or 0) + 1
 
 
 def test_a_server_that_does_well_is_ok_and_says_what_it_works_with() -> None:

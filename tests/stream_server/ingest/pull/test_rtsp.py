@@ -13,7 +13,7 @@ import pytest
 from stream_server.ingest.pull.job import Order
 from stream_server.ingest.pull.state import PullState
 from stream_server.ingest.pull.trial import try_camera
-from tests.stream_server.ingest.pull import partners
+from tests.partners import rtsp_cameras as partners
 from tests.stream_server.ingest.pull.conftest import Pulled
 
 pytestmark = pytest.mark.integration
@@ -106,7 +106,7 @@ async def test_a_wrong_password_is_refused_and_not_repeated(make_pulled: Callabl
     [
         (b"RTSP/1.0 302 Moved\r\nCSeq: 1\r\nLocation: rtsp://10.0.0.1/\r\n\r\n", PullState.REFUSED, "another address"),
         (b"HTTP/1.1 200 OK\r\n\r\n", PullState.REFUSED, "does not speak RTSP"),
-        (b"", PullState.REFUSED, "does not speak RTSP"),
+        (b"", PullState.RECONNECTING, "without a word"),
         (b"RTSP/1.0 500 Oh\r\nCSeq: 1\r\n\r\n", PullState.RECONNECTING, ""),
         (b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: 9\r\n\r\nnonsense!", PullState.RECONNECTING, ""),
     ],

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-revision = "0005_users"
+revision = "0004_users"
 down_revision = "0003_devices"
 branch_labels = None
 depends_on = None
