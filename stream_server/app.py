@@ -25,8 +25,10 @@ from stream_server.api import events as events_api
 from stream_server.api import people as people_api
 from stream_server.api import recognition as recognition_api
 from stream_server.api import sessions as sessions_api
+from stream_server.api import tunnel as tunnel_api
 from stream_server.auth import TOKEN_SCHEME, Guard, load_or_make_token
 from stream_server.cameras import CameraRegistry
+from stream_server.door import Doorkeeper, Traffic
 from stream_server.errors import BodyLimitProblem, install_error_handlers
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
@@ -38,6 +40,7 @@ from stream_server.ingest.webrtc import WebRtcPeers
 from stream_server.models import LoadedModels
 from stream_server.outbox import OutboxSource
 from stream_server.people import PeopleKeeper
+from stream_server.phones import Invitation, PairingCodes
 from stream_server.recorder import Recorder
 from stream_server.sampler import Pacing, Sampler
 from stream_server.secrets import SecretBox
@@ -45,6 +48,9 @@ from stream_server.services import Services, utc_now
 from stream_server.session import CameraHub
 from stream_server.settings import Settings
 from stream_server.supervision import Supervisor, cancelled
+from stream_server.tls.identity import TlsIdentity
+from stream_server.tunnel.choice import line_of, make_keeper
+from stream_server.tunnel.keeper import TunnelKeeper
 
 log = logging.getLogger("rollcall")
 
@@ -55,8 +61,11 @@ REFUSED_MAX = 1000
 POSTGRES_STOP_S = 4.0
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The application. Its parts are built when it starts, and `app.state.startup_error` says why it could not."""
+def create_app(settings: Settings, *, identity: TlsIdentity | None = None) -> FastAPI:
+    """The application. Its parts are built when it starts, and `app.state.startup_error` says why it could not.
+
+    `identity` is the certificate that its listener shows, if it does; the application keeps it valid.
+    """
     token = settings.auth.token.get_secret_value() if settings.auth.token else None
     new = False
     if token is None:
@@ -74,6 +83,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.services = None
     app.state.startup_error = None
+    app.state.identity = identity
+    app.state.traffic = Traffic()
     app.state.new_token = token if new else None
     install_error_handlers(app)
     app.include_router(health.router)
@@ -81,7 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
     api = APIRouter(prefix="/api/v1", max_body_size=JSON_BODY_MAX_BYTES, dependencies=[TOKEN_SCHEME])
     api.include_router(people_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
     api.include_router(recognition_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
-    for module in (sessions_api, attendance_api, cameras_api, events_api):
+    for module in (sessions_api, attendance_api, cameras_api, events_api, tunnel_api):
         api.include_router(module.router)
     app.include_router(api)
     app.include_router(websocket_ingest.router)
@@ -97,6 +108,8 @@ def create_app(settings: Settings) -> FastAPI:
         expose_headers=["Accept-Patch", "ETag", "Link", "Location", "Retry-After"],
         max_age=600,
     )
+    # Added last, it is the first to see a request.
+    app.add_middleware(Doorkeeper, public_host=lambda: _public_host(app), traffic=app.state.traffic)
     return app
 
 
@@ -105,7 +118,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     async with AsyncExitStack() as stack:
         try:
-            app.state.services = await _build(settings, stack)
+            app.state.services = await _build(app, settings, stack)
         except RollcallError as error:
             app.state.startup_error = error
             raise
@@ -116,7 +129,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.services = None
 
 
-async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
+def _public_host(app: FastAPI) -> str | None:
+    services: Services | None = app.state.services
+    return None if services is None or services.tunnel is None else services.tunnel.public_host
+
+
+async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Services:
+    line = line_of(settings)  # first: what is missing for a tunnel, nothing below would find
     cv2.setNumThreads(1)  # our threads are the parallelism
     models = await asyncio.to_thread(LoadedModels, settings)
     executor = RecognitionExecutor(models.make_recogniser, threads=settings.recognition.threads)
@@ -186,6 +205,11 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
             settings.cameras, camera_id, pace_fps=sampler.pace_fps, now=utc_now()
         ),
     )
+    codes: PairingCodes | None = None
+    invitation = Invitation(settings.phones, codes=codes)
+    tunnel: TunnelKeeper | None = None
+    if line is not None:
+        tunnel = make_keeper(line, settings, traffic=app.state.traffic, invitation=invitation, now=utc_now)
     services = Services(
         settings=settings,
         database=database,
@@ -200,6 +224,8 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         pulls=pulls,
         supervisor=supervisor,
         webrtc=webrtc,
+        invitation=invitation,
+        tunnel=tunnel,
     )
     bus.on_event(people.on_event)
     bus.on_connect(people.look_again)
@@ -222,6 +248,13 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     await pulls.load()
     stack.push_async_callback(pulls.supervisor.close)
     stack.push_async_callback(cancelled, supervisor.start("pull", pulls.supervisor.run))
+    if app.state.identity is not None:
+        stack.push_async_callback(cancelled, supervisor.start("certificate", app.state.identity.run))
+    if tunnel is not None:
+        await asyncio.to_thread(tunnel.usage.load)
+        stack.push_async_callback(tunnel.close)
+        stack.push_async_callback(cancelled, supervisor.start("tunnel", tunnel.run))
+        stack.push_async_callback(cancelled, supervisor.start("tunnel-usage", tunnel.count))
     return services
 
 

@@ -26,7 +26,9 @@ PROBLEM_JSON = "application/problem+json"
 _STATUS_OF_CODE = {
     "unauthenticated": HTTPStatus.UNAUTHORIZED,
     "origin_not_allowed": HTTPStatus.FORBIDDEN,
+    "https_required": HTTPStatus.FORBIDDEN,
     "not_found": HTTPStatus.NOT_FOUND,
+    "no_tunnel": HTTPStatus.NOT_FOUND,
     "body_too_slow": HTTPStatus.REQUEST_TIMEOUT,
     "conflict": HTTPStatus.CONFLICT,
     "whip_session_not_found": HTTPStatus.NOT_FOUND,

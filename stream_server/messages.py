@@ -334,3 +334,4 @@ class Readiness(Shape):
     sockets: dict[str, int]
     pulled: dict[str, int]
     memory: dict[str, float]
+    tunnel: dict[str, Any] | None = Field(None, description="State and share of the allowance used; null without one.")

@@ -13,11 +13,13 @@ from stream_server.ingest.pull.keeper import PullKeeper
 from stream_server.ingest.webrtc import WebRtcPeers
 from stream_server.models import LoadedModels
 from stream_server.people import PeopleKeeper
+from stream_server.phones import Invitation
 from stream_server.recorder import Recorder
 from stream_server.sampler import Sampler
 from stream_server.session import CameraHub
 from stream_server.settings import Settings
 from stream_server.supervision import Supervisor
+from stream_server.tunnel.keeper import TunnelKeeper
 
 
 def utc_now() -> datetime:
@@ -42,6 +44,8 @@ class Services:
     pulls: PullKeeper
     supervisor: Supervisor
     webrtc: WebRtcPeers
+    invitation: Invitation
+    tunnel: TunnelKeeper | None = None
     now: Callable[[], datetime] = utc_now
     models_ready: bool = False
     models_problem: str | None = None
