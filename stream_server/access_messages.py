@@ -1,30 +1,79 @@
-"""JSON shapes of the ways by which phones reach the server."""
+"""The bodies of the REST API that concern access: pairing, devices, and who a credential is."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import Field
 
-from stream_server.messages import Shape
+from stream_server.messages import CAMERA_ID, Shape
+
+_PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+Label = Annotated[
+    str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$")
+]
 
 
-class TunnelBody(Shape):
-    """The tunnel, and what went through it in this month."""
+class PairingCreate(Shape):
+    """A device to pair."""
 
-    provider: str = Field(examples=["ngrok"])
-    state: Literal["waiting", "opening", "open", "reopening", "refused", "closed"]
-    reason: str = Field(description="Why it is not open; empty when it is.")
-    address: str | None = Field(
-        description="The public address, or the last one while it is opened again.",
-        examples=["https://example.ngrok-free.app"],
+    camera_id: Annotated[str, Field(pattern=CAMERA_ID, examples=["phone-1"])] = Field(
+        description="The camera that the device will stream as."
     )
-    since: datetime = Field(description="Since when it is in this state.")
-    opened: int = Field(description="How often it was opened since the start.")
-    failures: int = Field(description="Failures since it last held for a while.")
-    month: str = Field(description="The month (UTC) of these counts.", examples=["2026-11"])
-    bytes_in: int = Field(description="Bytes that came in through it, headers included.")
-    bytes_out: int
-    requests: int = Field(description="Requests; a WebSocket is one.")
-    bytes_allowed: int | None = Field(description="Allowance for bytes in and out together; null: none is known.")
-    requests_allowed: int | None
-    share_used: float | None = Field(description="Share used of the scarcer allowance; above 1 when it is exceeded.")
+    name: Label = Field(description="Name of the device for people.", examples=["Phone of room 5"])
+    create_camera: bool = Field(False, description="Add the camera if it is not there.")
+
+
+class PairingCode(Shape):
+    """A code, to be shown to whoever holds the device."""
+
+    code: str = Field(examples=["7KQ2-M9XD"])
+    expires_at: datetime
+    camera_id: str
+
+
+class PairRequest(Shape):
+    """What a device says to be paired."""
+
+    code: Annotated[str, Field(max_length=40, examples=["7KQ2-M9XD"])]
+    device_name: Annotated[str, Field(max_length=100, pattern=_PRINTABLE)] = Field(
+        "", description="What the device is, such as its model.", examples=["Pixel 6"]
+    )
+
+
+class Paired(Shape):
+    """The device's own token: it is told once, and opens one camera."""
+
+    device_id: UUID
+    token: str
+    camera_id: str
+    name: str
+
+
+class DeviceBody(Shape):
+    """A paired device."""
+
+    id: UUID
+    name: str
+    device_name: str = Field(description="What it called itself.")
+    camera_id: str
+    connected: bool = Field(description="It is connected to this server now.")
+    created_by: str = Field(description="Who issued its code.")
+    created_at: datetime
+    last_seen_at: datetime | None = Field(None, description="Noted every few minutes.")
+
+
+class Devices(Shape):
+    """The devices that are not revoked."""
+
+    devices: tuple[DeviceBody, ...]
+
+
+class Me(Shape):
+    """Who the credential of the request is, and what it may do."""
+
+    kind: Literal["owner-token", "user", "api-token", "device"]
+    id: UUID | None = Field(None, description="Of the user, token or device; null for the owner's token.")
+    name: str
+    rights: tuple[str, ...]
+    camera_id: str | None = Field(None, description="For a device: the one camera it may stream as.")

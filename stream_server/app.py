@@ -19,8 +19,10 @@ from storage.database import Database
 from storage.embedded import EmbeddedPostgres
 from storage.spool import Spool
 from stream_server import health, housekeeping
+from stream_server.access import Access
 from stream_server.api import attendance as attendance_api
 from stream_server.api import cameras as cameras_api
+from stream_server.api import devices as devices_api
 from stream_server.api import events as events_api
 from stream_server.api import people as people_api
 from stream_server.api import recognition as recognition_api
@@ -32,6 +34,7 @@ from stream_server.door import Doorkeeper, Traffic
 from stream_server.errors import BodyLimitProblem, install_error_handlers
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
+from stream_server.identities import Identities
 from stream_server.ingest import conversation, whip
 from stream_server.ingest import websocket as websocket_ingest
 from stream_server.ingest.pull.keeper import PullKeeper, patience_of
@@ -39,8 +42,9 @@ from stream_server.ingest.pull.supervisor import PullSupervisor
 from stream_server.ingest.webrtc import WebRtcPeers
 from stream_server.models import LoadedModels
 from stream_server.outbox import OutboxSource
+from stream_server.pairing import DEVICE_TOKEN, Pairing
 from stream_server.people import PeopleKeeper
-from stream_server.phones import Invitation, PairingCodes
+from stream_server.phones import Invitation
 from stream_server.recorder import Recorder
 from stream_server.sampler import Pacing, Sampler
 from stream_server.secrets import SecretBox
@@ -55,6 +59,8 @@ from stream_server.tunnel.keeper import TunnelKeeper
 log = logging.getLogger("rollcall")
 
 JSON_BODY_MAX_BYTES = 64 * 1024
+# What anybody may send who has no credential yet.
+OPEN_BODY_MAX_BYTES = 4 * 1024
 CLOSE_RESTART = 1012
 REFUSED_MAX = 1000
 # For each of asking, insisting and killing: containers are given 10 s.
@@ -92,14 +98,15 @@ def create_app(settings: Settings, *, identity: TlsIdentity | None = None) -> Fa
     api = APIRouter(prefix="/api/v1", max_body_size=JSON_BODY_MAX_BYTES, dependencies=[TOKEN_SCHEME])
     api.include_router(people_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
     api.include_router(recognition_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
-    for module in (sessions_api, attendance_api, cameras_api, events_api, tunnel_api):
+    for module in (sessions_api, attendance_api, cameras_api, events_api, devices_api, tunnel_api):
         api.include_router(module.router)
     app.include_router(api)
+    app.include_router(devices_api.open_router, prefix="/api/v1", max_body_size=OPEN_BODY_MAX_BYTES)
     app.include_router(websocket_ingest.router)
     app.include_router(whip.router)
     app.include_router(events_api.socket_router)
     app.add_middleware(BodyLimitProblem)
-    app.add_middleware(Guard, token=token, allowed_origins=settings.http.allowed_origins)
+    app.add_middleware(Guard, token=token, access=partial(_access, app), allowed_origins=settings.http.allowed_origins)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=list(settings.http.allowed_origins),
@@ -111,6 +118,11 @@ def create_app(settings: Settings, *, identity: TlsIdentity | None = None) -> Fa
     # Added last, it is the first to see a request.
     app.add_middleware(Doorkeeper, public_host=lambda: _public_host(app), traffic=app.state.traffic)
     return app
+
+
+def _access(app: FastAPI) -> Access | None:
+    services: Services | None = app.state.services
+    return None if services is None else services.access
 
 
 @asynccontextmanager
@@ -205,8 +217,9 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
             settings.cameras, camera_id, pace_fps=sampler.pace_fps, now=utc_now()
         ),
     )
-    codes: PairingCodes | None = None
-    invitation = Invitation(settings.phones, codes=codes)
+    pairing = Pairing(database, cameras, lifetime_s=settings.auth.pairing_lifetime_s, now=utc_now)
+    access = Access(Identities(database, {DEVICE_TOKEN: pairing.find}, now=utc_now), webrtc)
+    invitation = Invitation(settings.phones, codes=pairing)
     tunnel: TunnelKeeper | None = None
     if line is not None:
         tunnel = make_keeper(line, settings, traffic=app.state.traffic, invitation=invitation, now=utc_now)
@@ -224,12 +237,16 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         pulls=pulls,
         supervisor=supervisor,
         webrtc=webrtc,
+        access=access,
+        pairing=pairing,
         invitation=invitation,
         tunnel=tunnel,
     )
     bus.on_event(people.on_event)
     bus.on_connect(people.look_again)
     bus.on_event(hub.on_event)
+    bus.on_event(access.on_event)
+    bus.on_connect(access.identities.look_again)
     # Taken down in reverse: cameras end first, then what they feed.
     stack.push_async_callback(recorder.close)
     for name, work in (

@@ -29,7 +29,7 @@ class Invitation:
         self,
         settings: PhoneSettings,
         *,
-        codes: PairingCodes | None,
+        codes: PairingCodes,
         say: Callable[[str], None] | None = None,
         is_terminal: bool | None = None,
     ) -> None:
@@ -44,7 +44,7 @@ class Invitation:
     async def show(self, address: str, *notes: str) -> None:
         """Print the address, a QR code for it, and `notes` below. UnavailableError while there can be no code."""
         lines = [f"\nPhones reach Rollcall at {address}"]
-        if self._shows_code and self._codes is not None:
+        if self._shows_code:
             code, expires_at = await self._codes.issue(self._settings.camera, self._settings.name)
             link = f"{address}{CAMERA_PATH}#code={code}"
             # 40 ms for a terminal that may be slow: not on the event loop.

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from storage.database import Database
+from stream_server.access import Access
 from stream_server.cameras import CameraRegistry
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
 from stream_server.ingest.pull.keeper import PullKeeper
 from stream_server.ingest.webrtc import WebRtcPeers
 from stream_server.models import LoadedModels
+from stream_server.pairing import Pairing
 from stream_server.people import PeopleKeeper
 from stream_server.phones import Invitation
 from stream_server.recorder import Recorder
@@ -44,6 +46,8 @@ class Services:
     pulls: PullKeeper
     supervisor: Supervisor
     webrtc: WebRtcPeers
+    access: Access
+    pairing: Pairing
     invitation: Invitation
     tunnel: TunnelKeeper | None = None
     now: Callable[[], datetime] = utc_now

@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 
 from recognition.errors import RequestError
-from stream_server.access_messages import TunnelBody
 from stream_server.api.request import NOT_FOUND, PROBLEMS, ServicesOf
+from stream_server.tunnel_messages import TunnelBody
 
 router = APIRouter(prefix="/tunnel", tags=["tunnel"], responses={**PROBLEMS, **NOT_FOUND})
 
