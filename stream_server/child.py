@@ -104,7 +104,7 @@ class ChildServer:
         self.launch()
         assert self._process is not None
         if self.ca_file is not None:
-            await self._wait_for(self.ca_file)
+            await asyncio.to_thread(self._wait_for, self.ca_file)
         async with self.client() as client:
             while time.perf_counter() - began < START_TIMEOUT_S:
                 if self._process.poll() is not None:
@@ -118,12 +118,12 @@ class ChildServer:
         words = self.log_path.read_text(errors="replace").strip()[-1500:]
         raise ChildFailed(f"the server did not start:\n{words}")
 
-    async def _wait_for(self, path: Path) -> None:
+    def _wait_for(self, path: Path) -> None:
         assert self._process is not None
         for _ in range(int(START_TIMEOUT_S / 0.02)):
             if path.is_file() or self._process.poll() is not None:
                 return
-            await asyncio.sleep(0.02)
+            time.sleep(0.02)
 
     async def stop(self) -> int | None:
         """Ask it to stop, wait, and return its exit code; it is killed when it takes too long."""

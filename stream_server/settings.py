@@ -359,6 +359,6 @@ def load_settings() -> Settings:
 
 
 def _variable(location: tuple[int | str, ...]) -> str:
-    if location and location[0] in ("database_url", "DATABASE_URL"):
-        return "DATABASE_URL"
+    if location and str(location[0]).upper() in ("DATABASE_URL", "NGROK_AUTHTOKEN"):
+        return str(location[0]).upper()
     return "ROLLCALL_" + "__".join(part.upper() for part in location if isinstance(part, str))

@@ -31,6 +31,7 @@ class NgrokLine:
         self._server = server
         self._ca = ca
         self._session: ngrok.Session | None = None
+        self._listener: ngrok.Listener | None = None
         self._joining: asyncio.Future[None] | None = None
         self._gone: asyncio.Future[str] | None = None
 
@@ -85,12 +86,12 @@ class NgrokLine:
             endpoint = self._session.http_endpoint().scheme("HTTPS")
             if self._domain is not None:
                 endpoint = endpoint.domain(self._domain)
-            listener = await endpoint.listen_and_forward(f"http://127.0.0.1:{port}")
+            self._listener = await endpoint.listen_and_forward(f"http://127.0.0.1:{port}")
         except ValueError as error:  # which is all that the SDK raises
             raise self._error(error) from None  # its text may hold the token
-        self._joining = asyncio.ensure_future(listener.join())  # type: ignore[attr-defined]  # its stub lacks it
+        self._joining = asyncio.ensure_future(self._listener.join())  # type: ignore[attr-defined]  # its stub lacks it
         self._joining.add_done_callback(lambda _: _settle(gone, "ngrok closed the endpoint"))
-        return str(listener.url())
+        return str(self._listener.url())
 
     async def lost(self) -> str:
         """Heartbeats tell of a line that is dead without a word."""
@@ -98,15 +99,17 @@ class NgrokLine:
         return await asyncio.shield(self._gone)
 
     async def close(self) -> None:
-        """End the session."""
+        """End the endpoint, which the end of the session alone leaves standing at ngrok for a while, and the session."""
+        listener, self._listener = self._listener, None
         session, self._session = self._session, None
         joining, self._joining = self._joining, None
         if joining is not None:
             joining.cancel()
-        if session is not None:
-            with contextlib.suppress(ValueError, TimeoutError):  # the line may be dead
-                async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                    await session.close()
+        for part in (listener, session):
+            if part is not None:
+                with contextlib.suppress(ValueError, TimeoutError):  # the line may be dead
+                    async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                        await part.close()
 
     def _error(self, error: ValueError) -> TunnelAway | TunnelRefused:
         text = self._told(" ".join(str(part) for part in error.args if part))

@@ -163,6 +163,7 @@ class NgrokEdge:
         self.public = PublicEdge(self._dial, tls)
         self.binds: list[dict[str, Any]] = []
         self.sessions: list[Session] = []
+        self.bound = False
         self.turns_away = False
         self.silent = False
         self.url: str | None = None
@@ -204,11 +205,14 @@ class NgrokEdge:
             self.binds.append(body)
             url = self.url or f"https://localhost:{self.public.port}"
             opts = body["Opts"]
+            self.bound = True
             return {"Id": self.endpoint_id, "URL": url, "Proto": "https", "Opts": opts, "Extra": {"Token": ""}}
+        if kind == UNBIND:
+            self.bound = False
         return {}
 
     async def _dial(self) -> MuxStream:
-        if not self.sessions:
+        if not self.sessions or not self.bound:
             raise ConnectionRefusedError
         return await self.sessions[-1].open()
 

@@ -9,7 +9,12 @@ import contextlib
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol
+
+from stream_server.tls.machine import this_machine
+from stream_server.tls.renewal import renew
 
 INTERSTITIAL = b"<!doctype html><title>You are about to visit</title>"
 HEAD_MAX = 64 * 1024
@@ -144,3 +149,11 @@ class PublicEdge:
 async def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
     writer.write(data)
     await writer.drain()
+
+
+def certified(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """A context for servers on localhost, and the authority that its certificate is by."""
+    renew(folder, this_machine(), datetime.now(UTC))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.crt", folder / "server.key")
+    return context, folder / "ca.crt"
