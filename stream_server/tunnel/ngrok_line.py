@@ -67,6 +67,12 @@ class NgrokLine:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(_settle, gone, "it was stopped in the ngrok dashboard")
 
+        def on_heartbeat(*latency_ms: int) -> None:
+            # Without a latency the answer is overdue; the SDK says so and does nothing about it.
+            if not latency_ms:
+                with contextlib.suppress(RuntimeError):
+                    loop.call_soon_threadsafe(_settle, gone, "ngrok does not answer any more")
+
         builder = (
             ngrok.SessionBuilder()
             .authtoken(self._token)
@@ -75,6 +81,7 @@ class NgrokLine:
             .heartbeat_tolerance(HEARTBEAT_S)
             .handle_disconnection(on_disconnection)
             .handle_stop_command(on_stop)
+            .handle_heartbeat(on_heartbeat)
         )
         if self._server is not None:
             builder = builder.server_addr(self._server)
@@ -99,7 +106,7 @@ class NgrokLine:
         return await asyncio.shield(self._gone)
 
     async def close(self) -> None:
-        """End the endpoint, which the end of the session alone leaves standing at ngrok for a while, and the session."""
+        """End the endpoint, which would outlive the session at ngrok for a while, and the session."""
         listener, self._listener = self._listener, None
         session, self._session = self._session, None
         joining, self._joining = self._joining, None
