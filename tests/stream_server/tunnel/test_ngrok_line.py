@@ -58,8 +58,8 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 def test_the_sdk_has_what_is_used_of_it() -> None:
     used = {
         ngrok.SessionBuilder: (
-            "authtoken ca_cert client_info connect handle_disconnection handle_heartbeat handle_stop_command heartbeat_interval "
-            "heartbeat_tolerance server_addr"
+            "authtoken ca_cert client_info connect handle_disconnection handle_heartbeat handle_stop_command "
+            "heartbeat_interval heartbeat_tolerance server_addr"
         ),
         ngrok.Session: "close http_endpoint",
         ngrok.HttpListenerBuilder: "domain listen_and_forward scheme",
