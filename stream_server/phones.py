@@ -43,6 +43,7 @@ class Invitation:
 
     async def show(self, address: str, *notes: str) -> None:
         """Print the address, a QR code for it, and `notes` below. UnavailableError while there can be no code."""
+        another = f"rollcall devices pair {self._settings.camera} --address {address}"
         lines = [f"\nPhones reach Rollcall at {address}"]
         if self._shows_code:
             code, expires_at = await self._codes.issue(self._settings.camera, self._settings.name)
@@ -51,10 +52,10 @@ class Invitation:
             lines += [await asyncio.to_thread(qr_text, link), f"  {link}"]
             lines.append(
                 f"  for one phone, as camera {self._settings.camera}, until {expires_at:%H:%M} UTC; "
-                "another code: `rollcall devices pair`"
+                f"another code: {another}"
             )
         else:
-            lines.append("  `rollcall devices pair` shows a code for a phone")
+            lines.append(f"  a code for a phone: {another}")
         self.say("\n".join([*lines, *(f"  {note}" for note in notes)]))
 
 
