@@ -19,7 +19,7 @@ import pytest_asyncio
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from stream_server.child import ChildServer
+from stream_server.child import ChildServer, temporary_folder
 from stream_server.client import SKIP_INTERSTITIAL, ServerAway, ServerClient
 from tests.partners import cloudflared
 from tests.partners.ngrok_edge import NgrokEdge
@@ -77,11 +77,14 @@ class Tunnelled:
             return str((await owner.call("POST", "/api/v1/pairings", body=body))["code"])
 
 
+Make = Callable[..., ChildServer]
+
+
 @asynccontextmanager
-async def tunnelled(own_server: Callable[..., ChildServer], folder: Path, **settings: str) -> AsyncIterator[Tunnelled]:
+async def tunnelled(make: Make, folder: Path, **settings: str) -> AsyncIterator[Tunnelled]:
     context, ca = certified(folder / "edge")
     async with NgrokEdge(context, TOKEN) as edge:
-        server = own_server(
+        server = make(
             NGROK_AUTHTOKEN=TOKEN,
             ROLLCALL_TUNNEL__PROVIDER="ngrok",
             ROLLCALL_TUNNEL__NGROK_SERVER=edge.agents,
@@ -93,19 +96,38 @@ async def tunnelled(own_server: Callable[..., ChildServer], folder: Path, **sett
         await asyncio.to_thread(server.upgrade)
         await server.start()
         bench = Tunnelled(edge, server, ca)
-        await bench.until(lambda state: state["state"] == "open")
-        yield bench
-        assert await server.stop() == 0
+        try:
+            await bench.until(lambda state: state["state"] == "open")
+            yield bench
+        finally:
+            code = await server.stop()
         log = server.log_path.read_text()
+        assert code == 0, log
         assert "Traceback" not in log, log
         assert TOKEN not in log
         assert server.token not in log
 
 
 @pytest_asyncio.fixture
-async def tunnel(own_server: Callable[..., ChildServer], tmp_path: Path) -> AsyncIterator[Tunnelled]:
+async def tunnel(own_server: Make, tmp_path: Path) -> AsyncIterator[Tunnelled]:
+    """For a test that harms it, or counts what goes through."""
     async with tunnelled(own_server, tmp_path) as bench:
         yield bench
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_tunnel(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Tunnelled]:
+    """For those that do not."""
+    with temporary_folder() as folder:
+
+        def make(**settings: str) -> ChildServer:
+            return ChildServer(data_dir=Path(folder) / "data", models_dir=models_dir, settings=settings)
+
+        async with tunnelled(make, tmp_path_factory.mktemp("shared")) as bench:
+            yield bench
+
+
+shared = pytest.mark.asyncio(loop_scope="module")
 
 
 async def stream(
@@ -143,7 +165,9 @@ async def test_a_phone_pairs_by_the_code_on_the_terminal_streams_and_somebody_is
         async with asyncio.timeout(10):
             while (await owner.readiness())["gallery"]["people"] < 1:
                 await asyncio.sleep(0.05)
-    said = tunnel.server.log_path.read_text()
+    async with asyncio.timeout(20):
+        while "#code=" not in (said := tunnel.server.log_path.read_text()):
+            await asyncio.sleep(0.05)
     assert f"Phones reach Rollcall at {tunnel.address}\n" in said
     link = re.search(r"(https://localhost:\d+)/camera#code=(\S+)", said)
     assert link is not None
@@ -196,13 +220,16 @@ async def test_when_the_line_is_cut_the_server_serves_on_and_the_phone_comes_bac
             assert json.loads(await connection.recv())["type"] == "welcome"
             await connection.send(blank_jpeg)
             assert json.loads(await connection.recv())["type"] == "faces"
-    assert f"The tunnel is open again: {tunnel.address}" in tunnel.server.log_path.read_text()
+    async with asyncio.timeout(20):
+        while f"The tunnel is open again: {tunnel.address}" not in tunnel.server.log_path.read_text():
+            await asyncio.sleep(0.05)
 
 
-async def test_through_the_tunnel_nothing_is_open_but_life_and_pairing(tunnel: Tunnelled) -> None:
+@shared
+async def test_through_the_tunnel_nothing_is_open_but_life_and_pairing(shared_tunnel: Tunnelled) -> None:
     described = json.loads((Path(__file__).resolve().parents[2] / "docs/openapi.json").read_text())["paths"]
     asked = 0
-    async with tunnel.phone() as phone:
+    async with shared_tunnel.phone() as phone:
         for path, methods in described.items():
             for method in methods:
                 filled = re.sub(r"\{\w+\}", "x", path)
@@ -214,9 +241,9 @@ async def test_through_the_tunnel_nothing_is_open_but_life_and_pairing(tunnel: T
                     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated"), path
     assert asked > 25
     for path in ("/ws/v1/events", "/ws/v1/camera/phone"):
-        url = f"wss://localhost:{tunnel.edge.public.port}{path}"
+        url = f"wss://localhost:{shared_tunnel.edge.public.port}{path}"
         with pytest.raises(InvalidStatus, match="401"):
-            await connect(url, ssl=tunnel.trust, additional_headers=SKIP_INTERSTITIAL)
+            await connect(url, ssl=shared_tunnel.trust, additional_headers=SKIP_INTERSTITIAL)
 
 
 async def test_only_the_tunnel_says_who_the_client_is(tunnel: Tunnelled) -> None:
@@ -240,47 +267,54 @@ async def test_only_the_tunnel_says_who_the_client_is(tunnel: Tunnelled) -> None
             assert await attempts(phone, 11, **forged) == [403] * 10 + [429]
 
 
-async def test_pages_of_the_public_address_may_open_sockets_and_those_of_others_may_not(tunnel: Tunnelled) -> None:
-    token = await tunnel.pair(await tunnel.new_code("phone-3"))
-    url = f"wss://localhost:{tunnel.edge.public.port}/ws/v1/camera/phone-3"
+@shared
+async def test_pages_of_the_public_address_may_open_sockets_and_those_of_others_may_not(
+    shared_tunnel: Tunnelled,
+) -> None:
+    token = await shared_tunnel.pair(await shared_tunnel.new_code("phone-3"))
+    url = f"wss://localhost:{shared_tunnel.edge.public.port}/ws/v1/camera/phone-3"
 
     async def opens(origin: str, **more: str) -> bool:
         headers = SKIP_INTERSTITIAL | {"Authorization": f"Bearer {token}", "Origin": origin} | more
         try:
-            async with connect(url, ssl=tunnel.trust, additional_headers=headers) as connection:
+            async with connect(url, ssl=shared_tunnel.trust, additional_headers=headers) as connection:
                 return bool(await connection.recv())
         except InvalidStatus as refused:
             return refused.response.status_code != 403
 
-    assert await opens(tunnel.address)
+    assert await opens(shared_tunnel.address)
     assert not await opens("https://evil.example")
     assert not await opens("https://evil.example", **{"X-Forwarded-Host": "evil.example"})
     assert not await opens("null")
 
 
-async def test_without_the_header_ngrok_shows_its_own_page_and_our_client_sends_it(tunnel: Tunnelled) -> None:
-    async with httpx.AsyncClient(base_url=tunnel.address, verify=tunnel.trust) as browser:
+@shared
+async def test_without_the_header_ngrok_shows_its_own_page_and_our_client_sends_it(shared_tunnel: Tunnelled) -> None:
+    async with httpx.AsyncClient(base_url=shared_tunnel.address, verify=shared_tunnel.trust) as browser:
         assert (await browser.get("/healthz")).content == INTERSTITIAL
-    async with tunnel.client(tunnel.server.token) as client:
+    async with shared_tunnel.client(shared_tunnel.server.token) as client:
         assert (await client.readiness())["tunnel"]["state"] == "open"
 
 
 @needs_address
-async def test_the_session_of_a_webrtc_offer_is_under_the_public_address(tunnel: Tunnelled, blank_jpeg: bytes) -> None:
+@shared
+async def test_the_session_of_a_webrtc_offer_is_under_the_public_address(
+    shared_tunnel: Tunnelled, blank_jpeg: bytes
+) -> None:
     import av
     import cv2
     import numpy as np
 
     image = cv2.imdecode(np.frombuffer(blank_jpeg, np.uint8), cv2.IMREAD_COLOR)
-    token = await tunnel.pair(await tunnel.new_code("phone-4"))
+    token = await shared_tunnel.pair(await shared_tunnel.new_code("phone-4"))
     camera = Client(video=Pictures([av.VideoFrame.from_ndarray(image, format="bgr24")]))
     try:
-        async with tunnel.phone(Authorization=f"Bearer {token}") as phone:
+        async with shared_tunnel.phone(Authorization=f"Bearer {token}") as phone:
             headers = {"Content-Type": "application/sdp"}
             answer = await phone.post("/whip/phone-4", content=await camera.offer(), headers=headers)
             assert answer.status_code == 201
             place = urljoin(str(answer.url), answer.headers["location"])
-            assert place.startswith(f"{tunnel.address}/whip/phone-4/")
+            assert place.startswith(f"{shared_tunnel.address}/whip/phone-4/")
             assert (await phone.delete(place)).status_code == 200
     finally:
         await camera.connection.close()
@@ -299,7 +333,9 @@ async def test_what_was_used_of_the_allowance_is_not_forgotten_by_a_restart_and_
         await tunnel.server.start()
         state = await tunnel.until(lambda state: state["state"] == "open")
         assert (state["requests"], state["share_used"]) == (8, 0.8)
-        assert "8 of 10 requests this month (80% of the allowance)" in tunnel.server.log_path.read_text()
+        async with asyncio.timeout(20):
+            while "8 of 10 requests this month (80% of the allowance)" not in tunnel.server.log_path.read_text():
+                await asyncio.sleep(0.05)
         async with tunnel.phone() as phone:
             for _ in range(3):
                 assert (await phone.get("/healthz")).status_code == 200  # warned of, and served on
@@ -309,7 +345,9 @@ async def test_what_was_used_of_the_allowance_is_not_forgotten_by_a_restart_and_
 
 
 async def test_a_new_address_is_shown_with_a_new_code(tunnel: Tunnelled) -> None:
-    before = set(re.findall(r"#code=(\S+)", tunnel.server.log_path.read_text()))
+    async with asyncio.timeout(20):
+        while not (before := set(re.findall(r"#code=(\S+)", tunnel.server.log_path.read_text()))):
+            await asyncio.sleep(0.05)
     tunnel.edge.url = f"https://127.0.0.1:{tunnel.edge.public.port}"
     tunnel.edge.drop()
     await tunnel.until(lambda state: state["address"] == tunnel.edge.url)

@@ -12,7 +12,7 @@ import ssl
 import struct
 from typing import Any
 
-from tests.partners.tunnel_edge import PublicEdge
+from tests.partners.tunnel_edge import PublicEdge, hang_up
 
 RST, DATA, WNDINC, GOAWAY = range(4)
 FIN, SYN = 1, 2
@@ -94,7 +94,7 @@ class Session:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             for stream in self._streams.values():
                 stream.received.put_nowait(b"")
-            self._writer.close()
+            await hang_up(self._writer)
 
     def abort(self) -> None:
         self._writer.transport.abort()

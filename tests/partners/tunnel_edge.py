@@ -115,7 +115,7 @@ class PublicEdge:
         finally:
             if stream is not None:
                 await stream.close()
-            writer.close()
+            await hang_up(writer)
 
     def _forwarded(self, head: bytes) -> bytes:
         lines = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
@@ -144,6 +144,17 @@ class PublicEdge:
                 if self.bytes_per_s is not None:
                     await asyncio.sleep(len(data) / self.bytes_per_s)
                 await write(data)
+
+
+async def hang_up(writer: asyncio.StreamWriter) -> None:
+    """Close a connection, and do not wait long for a peer that does not answer."""
+    writer.close()
+    try:
+        async with asyncio.timeout(2):
+            await writer.wait_closed()
+    except (OSError, TimeoutError):
+        writer.transport.abort()
+        await asyncio.sleep(0)
 
 
 async def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
