@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from pydantic import BaseModel, SecretStr
+from pydantic import AliasChoices, BaseModel, SecretStr
 from pydantic_settings import BaseSettings
 
 from stream_server import messages
@@ -67,7 +67,8 @@ def _settings(group: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, s
         if isinstance(kind, type) and issubclass(kind, BaseModel) and not issubclass(kind, BaseSettings):
             yield from _settings(kind, f"{prefix}{name.upper()}__")
             continue
-        variable = "DATABASE_URL" if name == "database_url" else prefix + name.upper()
+        alias = field.validation_alias
+        variable = str(alias.choices[0]) if isinstance(alias, AliasChoices) else prefix + name.upper()
         default = field.default
         shown = "not set" if default is None or isinstance(default, SecretStr) else f"`{_plain(default)}`"
         yield variable, shown, (field.description or "").replace("|", "\\|")

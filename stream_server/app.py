@@ -30,11 +30,13 @@ from stream_server.api import recognition as recognition_api
 from stream_server.api import sessions as sessions_api
 from stream_server.api import sign_in as sign_in_api
 from stream_server.api import tokens as tokens_api
+from stream_server.api import tunnel as tunnel_api
 from stream_server.api import users as users_api
 from stream_server.api_tokens import API_TOKEN, ApiTokens
 from stream_server.auth import COOKIE_SCHEME, TOKEN_SCHEME, Guard, load_or_make_token
 from stream_server.cameras import CameraRegistry
 from stream_server.cookies import SESSION_TOKEN
+from stream_server.door import Doorkeeper, Traffic
 from stream_server.errors import BodyLimitProblem, install_error_handlers
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
@@ -49,6 +51,7 @@ from stream_server.outbox import OutboxSource
 from stream_server.pairing import DEVICE_TOKEN, Pairing
 from stream_server.passwords import Passwords
 from stream_server.people import PeopleKeeper
+from stream_server.phones import Invitation
 from stream_server.recorder import Recorder
 from stream_server.sampler import Pacing, Sampler
 from stream_server.secrets import SecretBox
@@ -56,6 +59,9 @@ from stream_server.services import Services, utc_now
 from stream_server.session import CameraHub
 from stream_server.settings import Settings
 from stream_server.supervision import Supervisor, cancelled
+from stream_server.tls.identity import TlsIdentity
+from stream_server.tunnel.choice import line_of, make_keeper
+from stream_server.tunnel.keeper import TunnelKeeper
 
 log = logging.getLogger("rollcall")
 
@@ -68,8 +74,11 @@ REFUSED_MAX = 1000
 POSTGRES_STOP_S = 4.0
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The application. Its parts are built when it starts, and `app.state.startup_error` says why it could not."""
+def create_app(settings: Settings, *, identity: TlsIdentity | None = None) -> FastAPI:
+    """The application. Its parts are built when it starts, and `app.state.startup_error` says why it could not.
+
+    `identity` is the certificate that its listener shows, if it does; the application keeps it valid.
+    """
     token = settings.auth.token.get_secret_value() if settings.auth.token else None
     new = False
     if token is None:
@@ -87,6 +96,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.services = None
     app.state.startup_error = None
+    app.state.identity = identity
+    app.state.traffic = Traffic()
     app.state.new_token = token if new else None
     install_error_handlers(app)
     app.include_router(health.router)
@@ -103,6 +114,7 @@ def create_app(settings: Settings) -> FastAPI:
         sign_in_api,
         users_api,
         tokens_api,
+        tunnel_api,
     ):
         api.include_router(module.router)
     app.include_router(api)
@@ -117,10 +129,12 @@ def create_app(settings: Settings) -> FastAPI:
         CORSMiddleware,
         allow_origins=list(settings.http.allowed_origins),
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "If-Match", "Last-Event-ID"],
+        allow_headers=["Authorization", "Content-Type", "If-Match", "Last-Event-ID", "ngrok-skip-browser-warning"],
         expose_headers=["Accept-Patch", "ETag", "Link", "Location", "Retry-After"],
         max_age=600,
     )
+    # Added last, it is the first to see a request.
+    app.add_middleware(Doorkeeper, public_host=lambda: _public_host(app), traffic=app.state.traffic)
     return app
 
 
@@ -134,7 +148,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     async with AsyncExitStack() as stack:
         try:
-            app.state.services = await _build(settings, stack)
+            app.state.services = await _build(app, settings, stack)
         except RollcallError as error:
             app.state.startup_error = error
             raise
@@ -145,7 +159,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.services = None
 
 
-async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
+def _public_host(app: FastAPI) -> str | None:
+    services: Services | None = app.state.services
+    return None if services is None or services.tunnel is None else services.tunnel.public_host
+
+
+async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Services:
+    line = line_of(settings)  # first: what is missing for a tunnel, nothing below would find
     cv2.setNumThreads(1)  # our threads are the parallelism
     models = await asyncio.to_thread(LoadedModels, settings)
     executor = RecognitionExecutor(models.make_recogniser, threads=settings.recognition.threads)
@@ -226,6 +246,10 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     api_tokens = ApiTokens(database, now=utc_now)
     lookups = {DEVICE_TOKEN: pairing.find, API_TOKEN: api_tokens.find, SESSION_TOKEN: accounts.find}
     access = Access(Identities(database, lookups, now=utc_now), webrtc, now=utc_now)
+    invitation = Invitation(settings.phones, codes=pairing)
+    tunnel: TunnelKeeper | None = None
+    if line is not None:
+        tunnel = make_keeper(line, settings, traffic=app.state.traffic, invitation=invitation, now=utc_now)
     services = Services(
         settings=settings,
         database=database,
@@ -244,6 +268,8 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         pairing=pairing,
         accounts=accounts,
         api_tokens=api_tokens,
+        invitation=invitation,
+        tunnel=tunnel,
     )
     bus.on_event(people.on_event)
     bus.on_connect(people.look_again)
@@ -277,6 +303,13 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     stack.push_async_callback(pulls.supervisor.close)
     stack.push_async_callback(cancelled, supervisor.start("camera-leases", pulls.share.run))
     stack.push_async_callback(cancelled, supervisor.start("pull", pulls.supervisor.run))
+    if app.state.identity is not None:
+        stack.push_async_callback(cancelled, supervisor.start("certificate", app.state.identity.run))
+    if tunnel is not None:
+        await asyncio.to_thread(tunnel.usage.load)
+        stack.push_async_callback(tunnel.close)
+        stack.push_async_callback(cancelled, supervisor.start("tunnel", tunnel.run))
+        stack.push_async_callback(cancelled, supervisor.start("tunnel-usage", tunnel.count))
     return services
 
 

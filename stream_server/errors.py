@@ -27,6 +27,7 @@ PROBLEM_JSON = "application/problem+json"
 _STATUS_OF_CODE = {
     "unauthenticated": HTTPStatus.UNAUTHORIZED,
     "origin_not_allowed": HTTPStatus.FORBIDDEN,
+    "https_required": HTTPStatus.FORBIDDEN,
     "forbidden": HTTPStatus.FORBIDDEN,
     "csrf_refused": HTTPStatus.FORBIDDEN,
     "sign_in_refused": HTTPStatus.UNAUTHORIZED,
@@ -36,6 +37,7 @@ _STATUS_OF_CODE = {
     "too_many_attempts": HTTPStatus.TOO_MANY_REQUESTS,
     "method_not_allowed": HTTPStatus.METHOD_NOT_ALLOWED,
     "not_found": HTTPStatus.NOT_FOUND,
+    "no_tunnel": HTTPStatus.NOT_FOUND,
     "body_too_slow": HTTPStatus.REQUEST_TIMEOUT,
     "conflict": HTTPStatus.CONFLICT,
     "whip_session_not_found": HTTPStatus.NOT_FOUND,

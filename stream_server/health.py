@@ -98,6 +98,9 @@ def readiness(services: Services) -> Readiness:
         pulled=services.pulls.supervisor.counts(),
         process=_held(),
         memory={"rss_mb": round(rss_mb(), 1), "peak_rss_mb": round(peak_rss_mb(), 1)},
+        tunnel=None
+        if services.tunnel is None
+        else {"state": services.tunnel.state.value, "share_used": services.tunnel.usage.look().share},
     )
 
 
@@ -160,4 +163,6 @@ def _reasons(services: Services) -> list[str]:
         reasons.append(f"the {name} task failed and was started again ({count} times since the start; see the log)")
     if services.people.of_other_models:
         reasons.append("some templates are of another face network and not compared: enrol these people again")
+    if services.tunnel is not None:
+        reasons += services.tunnel.complaints()
     return reasons

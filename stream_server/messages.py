@@ -337,3 +337,4 @@ class Readiness(Shape):
     process: dict[str, int | None] = Field(
         description="What the server process holds now; `open_files` are told by Linux only."
     )
+    tunnel: dict[str, Any] | None = Field(None, description="State and share of the allowance used; null without one.")

@@ -84,6 +84,7 @@ _TABLE: tuple[tuple[str, str, Right], ...] = (
     ("PUT", "/api/v1/cameras/{camera_id}", Right.CAMERAS),
     ("DELETE", "/api/v1/cameras/{camera_id}", Right.CAMERAS),
     ("POST", "/api/v1/cameras/{camera_id}/test", Right.CAMERAS),
+    ("GET", "/api/v1/tunnel", Right.ADMIN),
     ("GET", "/api/v1/events", Right.READ),
     (SOCKET, "/ws/v1/events", Right.READ),
     (SOCKET, "/ws/v1/camera/{camera_id}", Right.STREAM),

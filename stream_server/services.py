@@ -17,11 +17,13 @@ from stream_server.ingest.webrtc import WebRtcPeers
 from stream_server.models import LoadedModels
 from stream_server.pairing import Pairing
 from stream_server.people import PeopleKeeper
+from stream_server.phones import Invitation
 from stream_server.recorder import Recorder
 from stream_server.sampler import Sampler
 from stream_server.session import CameraHub
 from stream_server.settings import Settings
 from stream_server.supervision import Supervisor
+from stream_server.tunnel.keeper import TunnelKeeper
 
 
 def utc_now() -> datetime:
@@ -50,6 +52,8 @@ class Services:
     pairing: Pairing
     accounts: Accounts
     api_tokens: ApiTokens
+    invitation: Invitation
+    tunnel: TunnelKeeper | None = None
     now: Callable[[], datetime] = utc_now
     models_ready: bool = False
     models_problem: str | None = None

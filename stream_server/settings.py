@@ -5,7 +5,6 @@ as `ROLLCALL_HTTP__PORT`. A file `.env` in the working directory is read too; th
 `docs/reference/settings.md` lists all of them, and a test holds it to this module.
 """
 
-import json
 import re
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +13,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AliasChoices,
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -26,6 +23,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
 from recognition.errors import RequestError
+from stream_server.access_settings import HttpsSettings, PhoneSettings, TunnelSettings
+from stream_server.setting_group import Group as _Group
+from stream_server.setting_group import list_from_json as _list_from_json
 
 
 class SettingsError(RequestError):
@@ -37,21 +37,8 @@ class SettingsError(RequestError):
 _CENTURY_DAYS = 36_500
 
 
-class _Group(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 # What aiortc reads; anything else would fail with the first offer only.
 _ICE_URL = re.compile(r"stuns?:[\w.\[\]:-]+|turns?:[\w.\[\]:-]+(\?transport=(udp|tcp))?", re.ASCII)
-
-
-def _list_from_json(value: object, example: str) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError as error:
-        raise ValueError(f"a list is written as {example}") from error
 
 
 class SiteSettings(_Group):
@@ -326,6 +313,11 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("DATABASE_URL", "ROLLCALL_DATABASE_URL"),
         description="postgresql://… of your server (variable DATABASE_URL); without it an embedded one is started.",
     )
+    ngrok_authtoken: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("NGROK_AUTHTOKEN", "ROLLCALL_NGROK_AUTHTOKEN"),
+        description="Token of your ngrok account, for `--tunnel ngrok`.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
     site: SiteSettings = SiteSettings()
     http: HttpSettings = HttpSettings()
@@ -337,8 +329,11 @@ class Settings(BaseSettings):
     pull: PullSettings = PullSettings()
     secrets: SecretsSettings = SecretsSettings()
     webrtc: WebRtcSettings = WebRtcSettings()
+    tunnel: TunnelSettings = TunnelSettings()
+    https: HttpsSettings = HttpsSettings()
+    phones: PhoneSettings = PhoneSettings()
 
-    @field_validator("database_url", mode="before")
+    @field_validator("database_url", "ngrok_authtoken", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
@@ -375,6 +370,6 @@ def load_settings() -> Settings:
 
 
 def _variable(location: tuple[int | str, ...]) -> str:
-    if location and location[0] in ("database_url", "DATABASE_URL"):
-        return "DATABASE_URL"
+    if location and str(location[0]).upper() in ("DATABASE_URL", "NGROK_AUTHTOKEN"):
+        return str(location[0]).upper()
     return "ROLLCALL_" + "__".join(part.upper() for part in location if isinstance(part, str))
