@@ -1,4 +1,4 @@
-"""One bearer token guards everything but `/healthz`.
+"""One bearer token guards everything but `/healthz` and the files of the web pages, which say nothing of anybody.
 
 The guard stands in front of the whole application, so that a new route is closed until it is named here. A browser
 cannot set a header on a WebSocket: it sends the token as a subprotocol, `["rollcall.v1", "rollcall.bearer.TOKEN"]`.
@@ -24,7 +24,9 @@ from stream_server.errors import response_to
 TOKEN_SCHEME = Security(
     HTTPBearer(auto_error=False, scheme_name="token", description="The token printed at the first start.")
 )
-OPEN_PATHS = frozenset({"/healthz"})
+OPEN_PATHS = frozenset({"/healthz", "/camera"})
+# What the pages are built of. Whoever opens one has no token yet.
+OPEN_PREFIX = "/assets/"
 SUBPROTOCOL = "rollcall.v1"
 TOKEN_SUBPROTOCOL = "rollcall.bearer."
 
@@ -97,7 +99,7 @@ class Guard:
             await response_to(refusal)(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> RequestError | None:
-        if scope["path"] in OPEN_PATHS:
+        if scope["path"] in OPEN_PATHS or scope["path"].startswith(OPEN_PREFIX):
             return None
         headers = Headers(scope=scope)
         if scope["type"] == "websocket" and not self._may_open(headers):

@@ -16,7 +16,7 @@ from stream_server.settings import AuthSettings, HttpSettings, Settings
 
 TOKEN = "correct-horse"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
-OPEN = {"/healthz"}
+OPEN = {"/healthz", "/camera", "/assets/{name}"}
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def routes(routes_or_app: Any, prefix: str = "") -> Iterator[tuple[str, set[str]
 def filled(path: str) -> str:
     for name in ("person_id", "template_id", "session_id", "attendance_id"):
         path = path.replace(f"{{{name}}}", str(UUID(int=1)))
-    path = path.replace("{camera_id}", "door")
+    path = path.replace("{camera_id}", "door").replace("{name}", "camera.js")
     assert "{" not in path
     return path
 
@@ -90,7 +90,7 @@ def test_the_walk_finds_what_is_described_and_the_sockets(app: FastAPI) -> None:
     }
 
 
-async def test_no_route_but_healthz_answers_without_the_token(app: FastAPI) -> None:
+async def test_no_route_but_healthz_and_the_pages_answers_without_the_token(app: FastAPI) -> None:
     answered = set()
     for path, methods in routes(app.routes):
         for method in methods or ():
