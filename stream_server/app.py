@@ -19,8 +19,10 @@ from storage.database import Database
 from storage.embedded import EmbeddedPostgres
 from storage.spool import Spool
 from stream_server import health, housekeeping, pages
+from stream_server.access import Access
 from stream_server.api import attendance as attendance_api
 from stream_server.api import cameras as cameras_api
+from stream_server.api import devices as devices_api
 from stream_server.api import events as events_api
 from stream_server.api import people as people_api
 from stream_server.api import recognition as recognition_api
@@ -30,6 +32,7 @@ from stream_server.cameras import CameraRegistry
 from stream_server.errors import BodyLimitProblem, install_error_handlers
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
+from stream_server.identities import Identities
 from stream_server.ingest import conversation, whip
 from stream_server.ingest import websocket as websocket_ingest
 from stream_server.ingest.pull.keeper import PullKeeper, patience_of
@@ -37,6 +40,7 @@ from stream_server.ingest.pull.supervisor import PullSupervisor
 from stream_server.ingest.webrtc import WebRtcPeers
 from stream_server.models import LoadedModels
 from stream_server.outbox import OutboxSource
+from stream_server.pairing import DEVICE_TOKEN, Pairing
 from stream_server.people import PeopleKeeper
 from stream_server.recorder import Recorder
 from stream_server.sampler import Pacing, Sampler
@@ -49,6 +53,8 @@ from stream_server.supervision import Supervisor, cancelled
 log = logging.getLogger("rollcall")
 
 JSON_BODY_MAX_BYTES = 64 * 1024
+# What anybody may send who has no credential yet.
+OPEN_BODY_MAX_BYTES = 4 * 1024
 CLOSE_RESTART = 1012
 REFUSED_MAX = 1000
 # For each of asking, insisting and killing: containers are given 10 s.
@@ -81,15 +87,16 @@ def create_app(settings: Settings) -> FastAPI:
     api = APIRouter(prefix="/api/v1", max_body_size=JSON_BODY_MAX_BYTES, dependencies=[TOKEN_SCHEME])
     api.include_router(people_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
     api.include_router(recognition_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
-    for module in (sessions_api, attendance_api, cameras_api, events_api):
+    for module in (sessions_api, attendance_api, cameras_api, events_api, devices_api):
         api.include_router(module.router)
     app.include_router(api)
+    app.include_router(devices_api.open_router, prefix="/api/v1", max_body_size=OPEN_BODY_MAX_BYTES)
     app.include_router(websocket_ingest.router)
     app.include_router(whip.router)
     app.include_router(events_api.socket_router)
     app.include_router(pages.make_router(settings.http.pages_dir or pages.BUILT))
     app.add_middleware(BodyLimitProblem)
-    app.add_middleware(Guard, token=token, allowed_origins=settings.http.allowed_origins)
+    app.add_middleware(Guard, token=token, access=partial(_access, app), allowed_origins=settings.http.allowed_origins)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=list(settings.http.allowed_origins),
@@ -99,6 +106,11 @@ def create_app(settings: Settings) -> FastAPI:
         max_age=600,
     )
     return app
+
+
+def _access(app: FastAPI) -> Access | None:
+    services: Services | None = app.state.services
+    return None if services is None else services.access
 
 
 @asynccontextmanager
@@ -187,6 +199,8 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
             settings.cameras, camera_id, pace_fps=sampler.pace_fps, now=utc_now()
         ),
     )
+    pairing = Pairing(database, cameras, lifetime_s=settings.auth.pairing_lifetime_s, now=utc_now)
+    access = Access(Identities(database, {DEVICE_TOKEN: pairing.find}, now=utc_now), webrtc)
     services = Services(
         settings=settings,
         database=database,
@@ -201,10 +215,14 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         pulls=pulls,
         supervisor=supervisor,
         webrtc=webrtc,
+        access=access,
+        pairing=pairing,
     )
     bus.on_event(people.on_event)
     bus.on_connect(people.look_again)
     bus.on_event(hub.on_event)
+    bus.on_event(access.on_event)
+    bus.on_connect(access.identities.look_again)
     # Taken down in reverse: cameras end first, then what they feed.
     stack.push_async_callback(recorder.close)
     for name, work in (

@@ -2,7 +2,7 @@
 
 import re
 
-from storage import cameras
+from storage import cameras, devices
 from storage.database import Database
 from storage.errors import NotFound
 from stream_server.messages import CAMERA_ID
@@ -51,7 +51,8 @@ class CameraRegistry:
         self._known.add(camera_id)
 
     async def remove(self, camera_id: str) -> None:
-        """Forget a camera; it may not connect any more. Raises NotFound."""
+        """Forget a camera; neither it nor a device paired to it may connect any more. Raises NotFound."""
         async with self._database.acquire() as connection, connection.transaction():
             await cameras.remove(connection, camera_id)
+            await devices.revoke_of_camera(connection, camera_id)  # another camera may get the id one day
         self._known.discard(camera_id)

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from recognition.errors import ImageError, RequestError, RollcallError, UnavailableError
+from stream_server.attempts import TooManyAttempts
 from stream_server.messages import Problem
 
 log = logging.getLogger("rollcall.http")
@@ -26,6 +27,10 @@ PROBLEM_JSON = "application/problem+json"
 _STATUS_OF_CODE = {
     "unauthenticated": HTTPStatus.UNAUTHORIZED,
     "origin_not_allowed": HTTPStatus.FORBIDDEN,
+    "forbidden": HTTPStatus.FORBIDDEN,
+    "pairing_refused": HTTPStatus.FORBIDDEN,
+    "too_many_attempts": HTTPStatus.TOO_MANY_REQUESTS,
+    "method_not_allowed": HTTPStatus.METHOD_NOT_ALLOWED,
     "not_found": HTTPStatus.NOT_FOUND,
     "pages_not_built": HTTPStatus.NOT_FOUND,
     "body_too_slow": HTTPStatus.REQUEST_TIMEOUT,
@@ -49,6 +54,16 @@ class EnrolmentRefused(RequestError):
     """A photograph holds no face that could be enrolled; the code says why."""
 
     code = "no_face"
+
+
+class MethodNotAllowed(RequestError):
+    """There is something at the address, but not for this method."""
+
+    code = "method_not_allowed"
+
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        super().__init__("this method is not meant for this address", hint=f"use {' or '.join(allowed)}")
+        self.allowed = allowed
 
 
 def status_of(error: RollcallError) -> int:
@@ -76,6 +91,10 @@ def response_to(error: RollcallError) -> JSONResponse:
     headers = {}
     if status == 503:
         headers["Retry-After"] = str(RETRY_AFTER_S)
+    if isinstance(error, TooManyAttempts):
+        headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, MethodNotAllowed):
+        headers["Allow"] = ", ".join(error.allowed)
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="rollcall"'
     return problem_response(status, error.code, error.detail, error.hint, headers)

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from storage.database import Database
+from stream_server.access import Access
 from stream_server.cameras import CameraRegistry
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
 from stream_server.ingest.pull.keeper import PullKeeper
 from stream_server.ingest.webrtc import WebRtcPeers
 from stream_server.models import LoadedModels
+from stream_server.pairing import Pairing
 from stream_server.people import PeopleKeeper
 from stream_server.recorder import Recorder
 from stream_server.sampler import Sampler
@@ -42,6 +44,8 @@ class Services:
     pulls: PullKeeper
     supervisor: Supervisor
     webrtc: WebRtcPeers
+    access: Access
+    pairing: Pairing
     now: Callable[[], datetime] = utc_now
     models_ready: bool = False
     models_problem: str | None = None

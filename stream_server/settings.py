@@ -108,8 +108,9 @@ class AuthSettings(_Group):
 
     token: SecretStr | None = Field(
         None,
-        description="Bearer token that guards everything but /healthz. Made and kept in the data folder when not set.",
+        description="The owner's token, which opens everything. Made and kept in the data folder when not set.",
     )
+    pairing_lifetime_s: float = Field(600.0, ge=30, le=86_400, description="How long a pairing code may be used.")
 
     @field_validator("token", mode="before")
     @classmethod

@@ -32,6 +32,7 @@ PROBLEMS: dict[int | str, dict[str, object]] = {
     code: {"model": Problem, "description": text, "content": {"application/problem+json": {}}}
     for code, text in {
         401: "No token, or a wrong one",
+        403: "The token is good, but not for this",
         422: "The input cannot be used",
         503: "Something is away; try again",
     }.items()
@@ -40,6 +41,13 @@ NOT_FOUND: dict[int | str, dict[str, object]] = {
     404: {
         "model": Problem,
         "description": "There is nothing by that id",
+        "content": {"application/problem+json": {}},
+    }
+}
+TOO_MANY: dict[int | str, dict[str, object]] = {
+    429: {
+        "model": Problem,
+        "description": "Tried too often; `Retry-After` says when to try again",
         "content": {"application/problem+json": {}},
     }
 }

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from recognition.errors import RequestError, UnavailableError
 from stream_server import memory
@@ -21,6 +22,9 @@ from stream_server.settings import WebRtcSettings
 
 if TYPE_CHECKING:
     from stream_server.ingest.webrtc_peer import Peer
+
+# Whose peer it is, as (kind, id) of devices, users, sessions and tokens: it ends with any of them.
+Subjects = frozenset[tuple[str, UUID]]
 
 log = logging.getLogger("rollcall.webrtc")
 
@@ -73,6 +77,7 @@ class _Entry:
     camera_id: str
     etag: str
     peer: "Peer"
+    subjects: Subjects
     task: asyncio.Task[None] | None = None
 
 
@@ -112,7 +117,7 @@ class WebRtcPeers:
             expires_at_unix=int(time.time()) + settings.turn_lifetime_s,
         )
 
-    async def open(self, camera_id: str, offer_sdp: str) -> OpenPeer:
+    async def open(self, camera_id: str, offer_sdp: str, subjects: Subjects = frozenset()) -> OpenPeer:
         """Answer an offer and serve the peer from then on.
 
         Raises TooManyPeers, TooManyCameras, MemoryFull, and the errors of `read_offer` and `Peer.answer`.
@@ -133,7 +138,7 @@ class WebRtcPeers:
             except BaseException:
                 await peer.close()
                 raise
-            entry = _Entry(camera_id, f'"{secrets.token_urlsafe(12)}"', peer)
+            entry = _Entry(camera_id, f'"{secrets.token_urlsafe(12)}"', peer, subjects)
             session_id = secrets.token_urlsafe(16)
             self._entries[session_id] = entry
             entry.task = asyncio.create_task(self._serve(session_id, entry), name=f"webrtc-{camera_id}")
@@ -163,6 +168,16 @@ class WebRtcPeers:
         entry.peer.drop("the client closed the session")
         if entry.task is not None:
             await asyncio.wait((entry.task,))
+
+    def end_of(self, kind: str, subject: UUID) -> None:
+        """End the peers of a device, user, session or token whose access has ended."""
+        for entry in self._entries.values():
+            if (kind, subject) in entry.subjects:
+                entry.peer.drop("its access was ended")
+
+    def has_peer_of(self, kind: str, subject: UUID) -> bool:
+        """Whether a device, user, session or token has a peer."""
+        return any((kind, subject) in entry.subjects for entry in self._entries.values())
 
     async def close_all(self) -> None:
         """End all peers, because the server stops."""

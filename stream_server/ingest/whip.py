@@ -8,6 +8,7 @@ from starlette.responses import Response
 from recognition.errors import RequestError
 from stream_server.api.request import NOT_FOUND, PROBLEMS, CameraId, ServicesOf
 from stream_server.auth import TOKEN_SCHEME
+from stream_server.principals import principal_of
 
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"
@@ -54,7 +55,7 @@ async def whip_offer(camera_id: CameraId, request: Request, services: ServicesOf
     """The body is an offer that sends video; the answer's `Location` is the session, to be deleted at the end."""
     offer = await _text(request, SDP)
     await services.cameras.require(camera_id)
-    opened = await services.webrtc.open(camera_id, offer)
+    opened = await services.webrtc.open(camera_id, offer, principal_of(request).subjects)
     response = Response(opened.answer, status_code=201, media_type=SDP)
     response.headers["Location"] = f"/whip/{camera_id}/{opened.session_id}"
     response.headers["ETag"] = opened.etag

@@ -77,13 +77,9 @@ async def test_a_request_with_the_token_is_let_in() -> None:
 async def test_only_healthz_and_the_pages_are_open() -> None:
     for path in ("/healthz", "/camera", "/assets/camera-1a2b.js"):
         assert (await get(path)).text == "inside", path
+    shut = ("/camera/", "/Camera", "/assets", "/assets/x/y", "//assets/x", "/assets/../readyz", "/x/assets/y")
     for path in (
-        "/camera/",
-        "/camera/x",
-        "/Camera",
-        "/assets",
-        "//assets/x",
-        "/x/assets/y",
+        *shut,
         "/",
         "/readyz",
         "/healthz/",

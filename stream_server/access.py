@@ -1,0 +1,32 @@
+"""Whoever may come in, and the connections they hold: what ends together when somebody's access ends."""
+
+from uuid import UUID
+
+from stream_server.identities import ACCESS_CHANGED, Identities
+from stream_server.ingest.webrtc import WebRtcPeers
+from stream_server.leases import Leases
+from stream_server.messages import Event
+
+
+class Access:
+    """Identities that are remembered, connections at the door, and WebRTC peers, which outlive their request."""
+
+    def __init__(self, identities: Identities, webrtc: WebRtcPeers) -> None:
+        self.identities = identities
+        self.leases = Leases()
+        self._webrtc = webrtc
+
+    def on_event(self, event: Event) -> None:
+        """Hear that somebody's access has changed, on this server or another."""
+        if event.type == ACCESS_CHANGED:
+            self.end(str(event.data["kind"]), UUID(event.data["id"]))
+
+    def end(self, kind: str, subject: UUID) -> None:
+        """Forget what is remembered of a device, user, session or token, and end its connections."""
+        self.identities.forget(kind, subject)
+        self.leases.end(kind, subject)
+        self._webrtc.end_of(kind, subject)
+
+    def is_connected(self, kind: str, subject: UUID) -> bool:
+        """Whether a socket or peer of it is open on this server."""
+        return self.leases.has_socket(kind, subject) or self._webrtc.has_peer_of(kind, subject)
