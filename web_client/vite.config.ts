@@ -8,7 +8,7 @@ export default defineConfig({
     // Phones of 2020 and later; what is newer is asked for before it is used.
     target: "es2020",
     // Each page is a file of its own, so that none loads what another needs.
-    rollupOptions: { input: { camera: "camera.html" } },
+    rolldownOptions: { input: { camera: "camera.html" } },
     // The policy of the pages allows no data: scripts or styles, and a file of its own is cached.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },

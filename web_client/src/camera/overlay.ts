@@ -46,7 +46,7 @@ export function draw(canvas: HTMLCanvasElement, scene: Scene): void {
   // The nearest last, so that its label is in front.
   const byWidth = [...faces.faces].sort((a, b) => a.box[2] - a.box[0] - (b.box[2] - b.box[0]));
   for (const face of byWidth) {
-    const box = placeBox(face.box as [number, number, number, number], sent, size, scene.fit, scene.mirrored);
+    const box = placeBox(face.box, sent, size, scene.fit, scene.mirrored);
     drawFace(context, box, labelOf(face, scene.marks), size);
   }
 }

@@ -8,6 +8,7 @@ import type { Uplink } from "./uplink";
 
 // How soon it is looked again whether the line has room.
 const LOOK_AGAIN_MS = 25;
+const NO_PICTURE_MS = 100;
 
 export interface PumpCounts {
   sent: number;
@@ -56,10 +57,16 @@ export class Pump {
     const { link, asked, video } = this;
     if (!link || !asked || this.busy) return;
     const wait = this.pacer.waitMs(this.now());
-    if (wait > 0) return this.schedule(wait);
+    if (wait > 0) {
+      this.schedule(wait);
+      return;
+    }
     const picture = { width: video.videoWidth, height: video.videoHeight };
-    if (picture.width === 0 || video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return this.schedule(100);
-    if (!this.uplink.mayTake(this.now(), link.bufferedBytes)) return this.schedule(LOOK_AGAIN_MS);
+    const shows = picture.width > 0 && video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA;
+    if (!shows || !this.uplink.mayTake(this.now(), link.bufferedBytes)) {
+      this.schedule(shows ? LOOK_AGAIN_MS : NO_PICTURE_MS);
+      return;
+    }
     this.counts.skipped += this.pacer.take(this.now());
     this.busy = true;
     try {

@@ -172,9 +172,10 @@ export class Connection {
   }
 
   private async ask(): Promise<void> {
-    this.state.value = { is: "connecting" };
+    const asking: ConnectionState = { is: "connecting" };
+    this.state.value = asking;
     const standing = await this.around.standing();
-    if (this.socket || this.video || this.state.value.is !== "connecting") return; // started anew meanwhile
+    if (this.socket || this.video || this.state.value !== asking) return; // started anew meanwhile
     if (standing === "unpaired") {
       this.closeAll();
       this.state.value = { is: "unpaired" };

@@ -14,7 +14,7 @@ const ENDINGS: Record<string, Ending> = { replaced: "replaced", policy: "refused
 function bounded(parameters: RTCRtpSendParameters, fps: number): RTCRtpSendParameters {
   const encodings = parameters.encodings.length > 0 ? parameters.encodings : [{}];
   for (const encoding of encodings) Object.assign(encoding, { maxBitrate: KBPS_MAX * 1000, maxFramerate: fps });
-  return { ...parameters, encodings, degradationPreference: "maintain-resolution" } as RTCRtpSendParameters;
+  return { ...parameters, encodings, degradationPreference: "maintain-resolution" };
 }
 
 export class WebRtcLink implements VideoLink {
