@@ -5,7 +5,6 @@ Screenshots show people's photographs: their folder is not committed.
 
 import asyncio
 import re
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -53,11 +52,13 @@ def pictures(models_dir: Path) -> Photographs:
     return Photographs(models_dir)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def server(models_dir: Path, pages: Path) -> Iterator[ChildServer]:
-    """A server for one test, which may stop and start it."""
+    """One server for all; a test that stops it starts it again."""
     with temporary_folder() as folder:
-        server = ChildServer(data_dir=Path(folder) / "data", models_dir=models_dir)
+        # Browsers are closed without a goodbye.
+        settings = {"ROLLCALL_WEBRTC__IDLE_TIMEOUT_S": "3"}
+        server = ChildServer(data_dir=Path(folder) / "data", models_dir=models_dir, settings=settings)
         server.upgrade()
         asyncio.run(server.start())
         yield server
@@ -76,21 +77,27 @@ async def client(server: ChildServer) -> AsyncIterator[ServerClient]:
 Enrol = Callable[..., Awaitable[UUID]]
 
 
-@pytest.fixture
-def enrol(client: ServerClient) -> Enrol:
-    """Add somebody who agreed, and wait until the server compares."""
+@pytest_asyncio.fixture
+async def enrol(client: ServerClient) -> AsyncIterator[Enrol]:
+    """Add somebody who agreed, and wait until the server compares; they are erased after the test."""
+    added: list[UUID] = []
+
+    async def templates(wanted: int) -> None:
+        async with asyncio.timeout(20):
+            while (await client.readiness())["gallery"]["templates"] != wanted:
+                await asyncio.sleep(0.05)
 
     async def enrol(name: str, *photos: bytes) -> UUID:
-        person_id = await client.add_person(name, consent=True)
-        before = (await client.readiness())["gallery"]["templates"]
+        added.append(await client.add_person(name, consent=True))
         for photo in photos:
-            await client.enrol(person_id, photo)
-        async with asyncio.timeout(20):
-            while (await client.readiness())["gallery"]["templates"] < before + len(photos):
-                await asyncio.sleep(0.05)
-        return person_id
+            await client.enrol(added[-1], photo)
+        await templates(len(photos))
+        return added[-1]
 
-    return enrol
+    yield enrol
+    for person_id in added:
+        await client.call("DELETE", f"/api/v1/people/{person_id}")
+    await templates(0)
 
 
 @pytest.fixture
@@ -152,6 +159,13 @@ class Browser:
         row = self.page.locator(".figures dl > div").filter(has_text=re.compile(f"^{name}"))
         return str(await row.locator("dd").inner_text())
 
+    async def sends(self, more: int, within_s: float = 30) -> None:
+        """Wait until so many more frames are said to be sent."""
+        before = int(await self.figure("Sent"))
+        async with asyncio.timeout(within_s):
+            while int(await self.figure("Sent")) < before + more:
+                await asyncio.sleep(0.1)
+
     async def blocking_violations(self) -> list[str]:
         """Serious findings of axe-core."""
         source = (BUILT.parent / "node_modules" / "axe-core" / "axe.min.js").read_text()
@@ -210,5 +224,4 @@ def phone(server: ChildServer, tmp_path: Path) -> Phone:
             finally:
                 await browser.close()
 
-    assert shutil.which("chromium") or chromium.path()
     return phone

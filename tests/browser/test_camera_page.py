@@ -15,6 +15,15 @@ from tests.integration.conftest import Photographs
 from tests.partners.webrtc_client import needs_address
 
 NAME = "Ada Lovelace"
+SPY_ON_CANVAS = """() => {
+  window.written = [];
+  const { prototype } = CanvasRenderingContext2D;
+  const { fillText } = prototype;
+  prototype.fillText = function (text, ...rest) {
+    window.written.push(text);
+    fillText.call(this, text, ...rest);
+  };
+}"""
 
 
 def photos(pictures: Photographs) -> tuple[bytes, bytes]:
@@ -55,6 +64,10 @@ async def test_a_phone_that_scans_the_code_streams_and_shows_who_was_marked(
         assert int(await browser.figure("Sent")) > 3
         assert re.fullmatch(r"\d+ ms", await browser.figure("Answer after"))
         assert (await browser.page.evaluate("document.documentElement.scrollWidth")) <= 360
+        stage = await browser.page.locator(".stage").bounding_box()
+        controls = await browser.page.locator(".controls").bounding_box()
+        assert stage["height"] > 200
+        assert controls["y"] + controls["height"] <= 640, "what a teacher needs must be on the first screen"
         assert await browser.blocking_violations() == []
         await browser.shot("camera-live-phone")
         assert browser.errors == []
@@ -67,17 +80,16 @@ async def test_names_stand_over_the_boxes_on_the_canvas_and_nowhere_as_html(
     await enrol(wicked, *photos(pictures))
     fragment = f"#code={await code('hall', 'Hall')}"
     async with phone(fragment, camera=class_camera, width=1280, height=800, scheme="dark") as browser:
-        await browser.page.evaluate(
-            """() => { window.written = []; const proto = CanvasRenderingContext2D.prototype; const fillText = proto.fillText;
-            proto.fillText = function (text, ...rest) { window.written.push(text); fillText.call(this, text, ...rest); } }"""
-        )
+        await browser.page.evaluate(SPY_ON_CANVAS)
         await browser.press("Start the camera")
         await browser.page.locator(".marked li").first.wait_for(timeout=40_000)
         assert await browser.page.locator(".marked .name").first.inner_text() == wicked
         assert await browser.page.locator("#app img").count() == 0
-        await browser.page.wait_for_function(
-            "window.written.some((text) => text.startsWith('✓ <i')) && window.written.some((text) => /^present, \\d\\d:\\d\\d$/.test(text))"
-        )
+        async with asyncio.timeout(20):
+            written: list[str] = []
+            while not any(re.fullmatch(r"present, \d\d:\d\d", text) for text in written):
+                written = await browser.page.evaluate("window.written")
+        assert any(text.startswith("✓ <i") for text in written)
         await browser.shot("camera-live-wide-dark")
         assert browser.errors == []
 
@@ -94,26 +106,18 @@ async def test_the_camera_streams_by_webrtc_when_it_is_chosen_and_goes_back_with
         await browser.press("Start the camera")
         await browser.page.locator(".marked li").filter(has_text=NAME).wait_for(timeout=60_000)
         assert await browser.figure("Over") == "WebRTC"
-        assert (await client.readiness())["sockets"]["webrtc_peers"] == 1
-        await browser.page.wait_for_function(
-            "Number([...document.querySelectorAll('.figures dl > div')].find((row) => row.innerText.startsWith('Sent'))"
-            ".querySelector('dd').innerText) > 5"
-        )
+        await browser.sends(5)
         await browser.press("Settings")
         await asyncio.sleep(0.3)
         assert await browser.blocking_violations() == []
         await browser.shot("camera-settings-phone")
-        await browser.page.get_by_text("WebSocket", exact=True).last.click()
+        await browser.page.get_by_role("radio", name="WebSocket").check()
         await browser.press("Close")
         await browser.page.locator(".figures dd", has_text="WebSocket").wait_for()
         async with asyncio.timeout(20):
             while (await client.readiness())["sockets"]["webrtc_peers"]:
                 await asyncio.sleep(0.1)
-        before = int(await browser.figure("Sent"))
-        await browser.page.wait_for_function(
-            f"Number([...document.querySelectorAll('.figures dl > div')].find((row) => row.innerText.startsWith('Sent'))"
-            f".querySelector('dd').innerText) > {before + 5}"
-        )
+        await browser.sends(5)
         assert len(await marked(client, person_id)) == 1
         assert browser.errors == []
 
@@ -201,8 +205,9 @@ async def test_a_revoked_phone_stops_and_asks_for_a_new_code(
     async with phone(f"#code={await code('gone', 'Gone')}", camera=class_camera) as browser:
         await browser.press("Start the camera")
         await browser.says("Live")
-        device = (await client.call("GET", "/api/v1/devices"))["devices"][0]
-        await client.call("DELETE", f"/api/v1/devices/{device['id']}")
+        devices = (await client.call("GET", "/api/v1/devices"))["devices"]
+        (device_id,) = (device["id"] for device in devices if device["camera_id"] == "gone")
+        await client.call("DELETE", f"/api/v1/devices/{device_id}")
         await browser.says("This device is no longer paired")
         assert await browser.page.evaluate("localStorage.getItem('rollcall.device')") is None
 

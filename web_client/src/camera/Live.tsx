@@ -85,7 +85,7 @@ export function Live({ station, onStop, onForget }: Props) {
     );
   }
   return (
-    <div class={kiosk.value ? "live in-kiosk" : "live"}>
+    <div class={kiosk.value ? "work in-kiosk" : "work"}>
       <header class="bar">
         <Logo />
         <h1>{station.device.name}</h1>
