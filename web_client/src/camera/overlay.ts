@@ -16,7 +16,12 @@ const LOOKS: Record<Tone, { line: string; fill: string; ink: string; sign: strin
 const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
 const TITLE_PX = 15;
 const DETAIL_PX = 13;
-const LABEL_MIN_WIDTH = 96;
+// Wider than a narrow box: a name that is cut helps nobody.
+const NAME_MIN_WIDTH = 150;
+const HINT_MIN_WIDTH = 96;
+const GAP = 6;
+const EDGE = 4;
+const RANK: Record<Tone, number> = { good: 0, late: 0, known: 1, hint: 2, wait: 3, stranger: 3 };
 
 export interface Scene {
   faces: Faces | null;
@@ -43,40 +48,84 @@ export function draw(canvas: HTMLCanvasElement, scene: Scene): void {
   const { faces } = scene;
   if (!faces) return;
   const sent = { width: faces.width_px, height: faces.height_px };
-  // The nearest last, so that its label is in front.
-  const byWidth = [...faces.faces].sort((a, b) => a.box[2] - a.box[0] - (b.box[2] - b.box[0]));
-  for (const face of byWidth) {
-    const box = placeBox(face.box, sent, size, scene.fit, scene.mirrored);
-    drawFace(context, box, labelOf(face, scene.marks), size);
+  const seen = faces.faces.map((face) => ({
+    box: placeBox(face.box, sent, size, scene.fit, scene.mirrored),
+    label: labelOf(face, scene.marks),
+  }));
+  for (const { box, label } of seen) drawBox(context, box, LOOKS[label.tone].line);
+  // Names before everything else: in a full class not every "unknown" finds room.
+  seen.sort((a, b) => RANK[a.label.tone] - RANK[b.label.tone] || b.box.width - a.box.width);
+  const taken: Rect[] = [];
+  for (const { box, label } of seen) {
+    const words = measure(context, box, label);
+    const place = placeLabel(box, words, size, taken);
+    if (!place) continue;
+    taken.push(place);
+    drawLabel(context, place, words, LOOKS[label.tone]);
   }
 }
 
-function drawFace(context: CanvasRenderingContext2D, box: Rect, label: Label, size: Size): void {
-  const look = LOOKS[label.tone];
+interface Words extends Size {
+  title: string;
+  detail: string;
+}
+
+function measure(context: CanvasRenderingContext2D, box: Rect, label: Label): Words {
+  const widest = Math.max(label.detail ? NAME_MIN_WIDTH : HINT_MIN_WIDTH, box.width);
+  const title = cut(context, LOOKS[label.tone].sign + label.title, 600, TITLE_PX, widest);
+  const detail = cut(context, label.detail, 400, DETAIL_PX, widest);
+  return {
+    title: title.text,
+    detail: detail.text,
+    width: Math.max(title.width, detail.width) + 16,
+    height: (label.detail ? TITLE_PX + DETAIL_PX + 6 : TITLE_PX) + 11,
+  };
+}
+
+function drawBox(context: CanvasRenderingContext2D, box: Rect, colour: string): void {
   // Dark under light, so that the line is seen on any picture.
-  for (const [colour, width] of [["rgba(0, 0, 0, 0.55)", 5], [look.line, 2.5]] as const) {
-    context.strokeStyle = colour;
+  for (const [style, width] of [["rgba(0, 0, 0, 0.55)", 5], [colour, 2.5]] as const) {
+    context.strokeStyle = style;
     context.lineWidth = width;
     context.beginPath();
     roundedPath(context, box, Math.min(12, box.width / 5));
     context.stroke();
   }
-  const widest = Math.max(LABEL_MIN_WIDTH, box.width);
-  const title = cut(context, look.sign + label.title, 600, TITLE_PX, widest);
-  const detail = label.detail ? cut(context, label.detail, 400, DETAIL_PX, widest) : null;
-  const width = Math.max(title.width, detail?.width ?? 0) + 16;
-  const height = (detail ? TITLE_PX + DETAIL_PX + 6 : TITLE_PX) + 11;
-  const below = box.y + box.height + 6;
-  const x = clamp(box.x + (box.width - width) / 2, 4, size.width - width - 4);
-  const y = below + height > size.height - 4 ? Math.max(4, box.y - height - 6) : below;
+}
+
+function drawLabel(context: CanvasRenderingContext2D, place: Rect, words: Words, look: { fill: string; ink: string }): void {
   context.fillStyle = look.fill;
   context.beginPath();
-  roundedPath(context, { x, y, width, height }, 8);
+  roundedPath(context, place, 8);
   context.fill();
   context.fillStyle = look.ink;
   context.textBaseline = "top";
-  write(context, title.text, 600, TITLE_PX, x + 8, y + 6);
-  if (detail) write(context, detail.text, 400, DETAIL_PX, x + 8, y + 6 + TITLE_PX + 5);
+  write(context, words.title, 600, TITLE_PX, place.x + 8, place.y + 6);
+  if (words.detail) write(context, words.detail, 400, DETAIL_PX, place.x + 8, place.y + 6 + TITLE_PX + 5);
+}
+
+/**
+ * Where the label of a box goes: below it, above it, or pushed a little aside, and always inside the picture. Null when
+ * each of these would cover a label that matters more.
+ */
+export function placeLabel(box: Rect, label: Size, inside: Size, taken: readonly Rect[]): Rect | null {
+  const middle = box.x + (box.width - label.width) / 2;
+  const [below, above] = [box.y + box.height + GAP, box.y - label.height - GAP];
+  const across = [middle, box.x + box.width - label.width, box.x];
+  for (const y of [below, above]) {
+    if (y < EDGE || y + label.height > inside.height - EDGE) continue;
+    for (const wanted of across) {
+      const place = { ...label, x: clamp(wanted, EDGE, inside.width - label.width - EDGE), y };
+      if (!taken.some((other) => overlap(place, other))) return { x: place.x, y, width: label.width, height: label.height };
+    }
+  }
+  if (taken.length > 0) return null;
+  const y = clamp(below, EDGE, inside.height - label.height - EDGE);
+  return { x: clamp(middle, EDGE, inside.width - label.width - EDGE), y, width: label.width, height: label.height };
+}
+
+function overlap(a: Rect, b: Rect): boolean {
+  return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
 }
 
 function write(context: CanvasRenderingContext2D, words: string, weight: number, px: number, x: number, y: number): void {

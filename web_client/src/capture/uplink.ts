@@ -41,6 +41,7 @@ export class Uplink {
   private smoothedMs: number | null = null;
   private baseMs = { now: Infinity, before: Infinity, since: 0 };
   private changedAt = -Infinity;
+  private steppedUpAt = -Infinity;
   private calmSince = 0;
   private calmMs = CALM_FIRST_MS;
 
@@ -117,14 +118,15 @@ export class Uplink {
     else if (waitedMs > CALM_MS) this.calmSince = now;
     else if (this.level > 0 && now - this.calmSince > this.calmMs) {
       this.level -= 1;
-      this.changedAt = this.calmSince = now;
+      this.changedAt = this.calmSince = this.steppedUpAt = now;
     }
   }
 
   private congested(now: number): void {
     // A step up that did not last is tried again later and later.
-    if (now - this.calmSince < CALM_FIRST_MS && now - this.changedAt < CALM_FIRST_MS) {
+    if (now - this.steppedUpAt < CALM_FIRST_MS) {
       this.calmMs = Math.min(CALM_MAX_MS, this.calmMs * 2);
+      this.steppedUpAt = -Infinity;
     }
     this.calmSince = now;
     if (now - this.changedAt < STEP_DOWN_EVERY_MS || this.level >= DETAILS.length - 1) return;
