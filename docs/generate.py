@@ -1,7 +1,7 @@
 """Writes the parts of the reference that come from the code: `make docs`. A test fails when they differ.
 
-Whole files: docs/openapi.json, docs/reference/settings.md, docs/reference/commands.md. In docs/reference/websocket.md
-the text between `<!-- NAME -->` and `<!-- /NAME -->` is the table of the message NAME.
+Whole files: docs/openapi.json, docs/messages.schema.json, docs/reference/settings.md, docs/reference/commands.md. In
+docs/reference/websocket.md the text between `<!-- NAME -->` and `<!-- /NAME -->` is the table of the message NAME.
 """
 
 import json
@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 from pydantic import AliasChoices, BaseModel, SecretStr
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from pydantic_settings import BaseSettings
 
 from stream_server import messages
@@ -40,10 +41,25 @@ def pages() -> dict[Path, str]:
     websocket = DOCS / "reference" / "websocket.md"
     return {
         DOCS / "openapi.json": describe(),
+        DOCS / "messages.schema.json": messages_schema(),
         DOCS / "reference" / "settings.md": settings_page(),
         DOCS / "reference" / "commands.md": commands_page(),
         websocket: with_tables(websocket.read_text()),
     }
+
+
+def messages_schema() -> str:
+    """docs/messages.schema.json: the shapes of the WebSocket messages as JSON Schema, for programs."""
+    # What the server sends has every member; what it reads may leave out those with a default.
+    read = {"Hello"}
+    shapes: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+        (getattr(messages, name), "validation" if name in read else "serialization") for name in MESSAGES
+    ]
+    _, schema = models_json_schema(shapes, title="Messages of the sockets of Rollcall")
+    for shape in schema["$defs"].values():
+        shape.pop("additionalProperties", None)  # readers ignore members that they do not know
+    content = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def settings_page() -> str:

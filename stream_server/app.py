@@ -18,7 +18,7 @@ from storage import attendance
 from storage.database import Database
 from storage.embedded import EmbeddedPostgres
 from storage.spool import Spool
-from stream_server import health, housekeeping
+from stream_server import health, housekeeping, pages
 from stream_server.access import Access
 from stream_server.accounts import Accounts
 from stream_server.api import attendance as attendance_api
@@ -123,6 +123,7 @@ def create_app(settings: Settings, *, identity: TlsIdentity | None = None) -> Fa
     app.include_router(websocket_ingest.router)
     app.include_router(whip.router)
     app.include_router(events_api.socket_router)
+    app.include_router(pages.make_router(settings.http.pages_dir or pages.BUILT))
     app.add_middleware(BodyLimitProblem)
     app.add_middleware(Guard, token=token, access=partial(_access, app), allowed_origins=settings.http.allowed_origins)
     app.add_middleware(

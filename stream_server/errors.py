@@ -38,6 +38,7 @@ _STATUS_OF_CODE = {
     "method_not_allowed": HTTPStatus.METHOD_NOT_ALLOWED,
     "not_found": HTTPStatus.NOT_FOUND,
     "no_tunnel": HTTPStatus.NOT_FOUND,
+    "pages_not_built": HTTPStatus.NOT_FOUND,
     "body_too_slow": HTTPStatus.REQUEST_TIMEOUT,
     "conflict": HTTPStatus.CONFLICT,
     "whip_session_not_found": HTTPStatus.NOT_FOUND,

@@ -42,6 +42,9 @@ SOCKET = "WEBSOCKET"
 
 _TABLE: tuple[tuple[str, str, Right], ...] = (
     ("GET", "/healthz", Right.OPEN),
+    # Files that say nothing of anybody; whoever opens a page has no token yet.
+    ("GET", "/camera", Right.OPEN),
+    ("GET", "/assets/{name}", Right.OPEN),
     ("GET", "/readyz", Right.READ),
     ("GET", "/api/v1/openapi.json", Right.READ),
     ("GET", "/api/v1/setup", Right.OPEN),

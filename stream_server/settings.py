@@ -75,6 +75,14 @@ class HttpSettings(_Group):
     max_connections: int = Field(512, ge=1, description="Connections at one time; requests beyond are answered 503.")
     max_photo_bytes: int = Field(8 * 2**20, ge=1024, description="Largest photograph taken over REST.")
     max_subscribers: int = Field(64, ge=1, description="Readers of the event stream at one time.")
+    pages_dir: Path | None = Field(
+        None, description="Folder of the built web pages; default: web_client/dist beside the packages."
+    )
+
+    @field_validator("pages_dir", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
 
     @field_validator("allowed_origins", mode="before")
     @classmethod
