@@ -194,6 +194,7 @@ def phone(server: ChildServer, tmp_path: Path) -> Phone:
         height: int = 844,
         scheme: str = "light",
         host: str = "127.0.0.1",
+        port: int | None = None,
         flags: tuple[str, ...] = (),
     ) -> AsyncIterator[Browser]:
         from playwright.async_api import async_playwright
@@ -215,7 +216,7 @@ def phone(server: ChildServer, tmp_path: Path) -> Phone:
             opened = Browser(page)
             page.on("console", lambda said: said.type == "error" and opened.errors.append(said.text))
             page.on("pageerror", lambda error: opened.errors.append(str(error)))
-            await page.goto(f"http://{host}:{server.port}/camera{fragment}")
+            await page.goto(f"http://{host}:{port or server.port}/camera{fragment}")
             try:
                 yield opened
             except BaseException:

@@ -12,9 +12,18 @@ from stream_server.child import ChildServer
 from stream_server.client import ServerClient
 from tests.browser.conftest import INSECURE_HOST, Enrol, Phone
 from tests.integration.conftest import Photographs
+from tests.partners.slow_line import slow_line
 from tests.partners.webrtc_client import needs_address
 
 NAME = "Ada Lovelace"
+SPY_ON_SENDING = """() => {
+  window.sizes = [];
+  const { send } = WebSocket.prototype;
+  WebSocket.prototype.send = function (data) {
+    if (data instanceof Blob) window.sizes.push(data.size);
+    send.call(this, data);
+  };
+}"""
 SPY_ON_CANVAS = """() => {
   window.written = [];
   const { prototype } = CanvasRenderingContext2D;
@@ -281,6 +290,32 @@ async def test_a_page_that_is_hidden_sends_nothing_and_goes_on_when_it_is_seen(
         async with asyncio.timeout(20):
             while await received() < before + 3:
                 await asyncio.sleep(0.1)
+        assert browser.errors == []
+
+
+async def test_a_slow_line_gets_smaller_pictures_and_not_later_ones(
+    phone: Phone, server: ChildServer, client: ServerClient, enrol: Enrol, code: Any, pictures: Photographs,
+    class_camera: Path,
+) -> None:  # fmt: skip
+    person_id = await enrol(NAME, *photos(pictures))
+    fragment = f"#code={await code('slow', 'Slow')}"
+    async with (
+        slow_line(server.port, up_kbit_s=400) as port,
+        phone(fragment, camera=class_camera, port=port) as browser,
+    ):
+        await browser.page.evaluate(SPY_ON_SENDING)
+        await browser.press("Start the camera")
+        await marked(client, person_id)
+        async with asyncio.timeout(60):
+            sizes: list[int] = []
+            while len(sizes) < 12 or max(sizes[-3:]) > 0.6 * sizes[0]:
+                await asyncio.sleep(0.2)
+                sizes = await browser.page.evaluate("window.sizes")
+        await browser.says("Live")
+        async with asyncio.timeout(30):
+            while int((await browser.figure("Answer after")).split()[0]) > 2500:
+                await asyncio.sleep(0.2)
+        assert float((await browser.figure("Now")).split()[0]) < 80
         assert browser.errors == []
 
 

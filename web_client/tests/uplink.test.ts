@@ -5,10 +5,10 @@ import { DETAILS, Uplink } from "../src/capture/uplink";
 function stream(uplink: Uplink, frames: number, tookMs: (frame: number) => number, first = 1, from = 0): { sent: number; now: number } {
   const answers: { at: number; frame: number }[] = [];
   let [sent, now] = [0, from];
-  for (; sent < frames && now < from + 3_600_000; now += 20) {
+  for (; (sent < frames || answers.length > 0) && now < from + 3_600_000; now += 20) {
     for (const answer of answers.filter((due) => due.at <= now)) uplink.answered(answer.frame, now);
     answers.splice(0, answers.length, ...answers.filter((due) => due.at > now));
-    if ((now - from) % 100 !== 0 || !uplink.mayTake(now, 0)) continue;
+    if (sent >= frames || (now - from) % 100 !== 0 || !uplink.mayTake(now, 0)) continue;
     answers.push({ at: now + tookMs(sent), frame: first + sent });
     uplink.sent(now);
     sent += 1;
@@ -57,9 +57,9 @@ test("answers that come later and later make the pictures smaller, step by step,
   const uplink = new Uplink();
   uplink.connected(0);
   const seen = new Set<number>();
-  stream(uplink, 400, (frame) => {
+  stream(uplink, 40, (frame) => {
     seen.add(DETAILS.indexOf(uplink.detail));
-    return Math.min(4000, 100 + frame * 25);
+    return 100 + frame * 60;
   });
   expect([...seen]).toEqual([...seen].sort());
   expect(uplink.detail).toEqual(DETAILS[DETAILS.length - 1]);
@@ -81,6 +81,30 @@ test("nothing is taken while the browser still holds the one before", () => {
   const uplink = new Uplink();
   uplink.connected(0);
   expect(uplink.mayTake(0, 1)).toBe(false);
+});
+
+test("a line of 400 kbit/s is given what it carries, in time, from the first frames on", () => {
+  // Frames of the level's size, one after the other over a line that holds as much as it is given.
+  const uplink = new Uplink();
+  uplink.connected(0);
+  const kBytes = () => 60 * uplink.detail.scale ** 2 * uplink.detail.quality ** 2;
+  const answers: { at: number; frame: number; took: number }[] = [];
+  let [free, sent] = [0, 0];
+  const late: number[] = [];
+  for (let now = 0; now < 60_000; now += 20) {
+    while (answers[0] && answers[0].at <= now) {
+      const { frame, took } = answers.shift() ?? { frame: 0, took: 0 };
+      uplink.answered(frame, now);
+      if (now > 15_000) late.push(took);
+    }
+    if (now % 100 !== 0 || !uplink.mayTake(now, 0)) continue;
+    free = Math.max(free, now) + (kBytes() / 50) * 1000;
+    sent += 1;
+    answers.push({ at: free + 80, frame: sent, took: free + 80 - now });
+    uplink.sent(now);
+  }
+  expect(Math.max(...late)).toBeLessThan(2000);
+  expect(late.length / 45).toBeGreaterThan(1.5);
 });
 
 test("quality comes back after a calm time, and later when it did not last", () => {

@@ -21,9 +21,10 @@ export const DETAILS: readonly Detail[] = [
   { scale: 0.5, quality: 0.75 },
 ];
 
-const UNDER_WAY_MAX = 32;
+// So many frames may be under way at first, and at most. A burst that a slow line takes at once arrives seconds later.
+const WINDOW_FIRST = 2;
+const WINDOW_MAX = 32;
 const LONE_PATIENCE_MS = 3000;
-const OLDEST_MAX_MS = 1200;
 const LOST_AFTER_MS = 5000;
 const CONGESTED_MS = 600;
 const CALM_MS = 200;
@@ -35,6 +36,8 @@ const SMOOTHING = 0.3;
 
 export class Uplink {
   private level = 0;
+  private window = WINDOW_FIRST;
+  private narrowedAt = -Infinity;
   private sentCount = 0;
   private offset: number | null = null;
   private underWay: { index: number; at: number }[] = [];
@@ -79,20 +82,17 @@ export class Uplink {
     if (age > LOST_AFTER_MS) {
       // Nothing is known of these any more. The next one is a new beginning.
       this.underWay = [];
+      this.window = 1;
       this.congested(now);
       return true;
     }
-    if (age > OLDEST_MAX_MS && this.underWay.length > 1) {
-      this.congested(now);
-      return false;
-    }
-    return this.underWay.length < UNDER_WAY_MAX;
+    return this.underWay.length < this.window;
   }
 
   sent(now: number): void {
     this.sentCount += 1;
     this.underWay.push({ index: this.sentCount, at: now });
-    if (this.underWay.length > UNDER_WAY_MAX) this.underWay.shift();
+    if (this.underWay.length > WINDOW_MAX) this.underWay.shift();
   }
 
   /** The server has looked at the frame of this number. */
@@ -116,9 +116,12 @@ export class Uplink {
     const waitedMs = this.smoothedMs - Math.min(this.baseMs.now, this.baseMs.before);
     if (waitedMs > CONGESTED_MS) this.congested(now);
     else if (waitedMs > CALM_MS) this.calmSince = now;
-    else if (this.level > 0 && now - this.calmSince > this.calmMs) {
-      this.level -= 1;
-      this.changedAt = this.calmSince = this.steppedUpAt = now;
+    else {
+      this.window = Math.min(WINDOW_MAX, this.window + 1);
+      if (this.level > 0 && now - this.calmSince > this.calmMs) {
+        this.level -= 1;
+        this.changedAt = this.calmSince = this.steppedUpAt = now;
+      }
     }
   }
 
@@ -129,6 +132,11 @@ export class Uplink {
       this.steppedUpAt = -Infinity;
     }
     this.calmSince = now;
+    // Once for each round: what was sent before it was narrowed is still to come.
+    if (now - this.narrowedAt > (this.smoothedMs ?? 0)) {
+      this.window = Math.max(1, Math.floor(this.window / 2));
+      this.narrowedAt = now;
+    }
     if (now - this.changedAt < STEP_DOWN_EVERY_MS || this.level >= DETAILS.length - 1) return;
     this.level += 1;
     this.changedAt = now;
