@@ -35,15 +35,16 @@ def page(soak: Soak, machine: Mapping[str, Any]) -> str:
         "",
         *verdict,
         "",
-        "| Camera | Frames | Longest gap | Opened again | Marked | Not marked |",
-        "|---|---:|---:|---:|---:|---:|",
+        "| Camera | Frames | Longest gap | Overdue by | Opened again | Marked | Not marked |",
+        "|---|---:|---:|---:|---:|---:|---:|",
         *(
-            f"| {camera.camera_id} | {camera.received} | {camera.longest_gap_s:.1f} s | {camera.reopened} | "
-            f"{camera.marked} | {camera.missing} |"
+            f"| {camera.camera_id} | {camera.received} | {camera.longest_gap_s:.1f} s | "
+            f"{camera.most_overdue_s:.1f} s | {camera.reopened} | {camera.marked} | {camera.missing} |"
             for camera in good
         ),
         "",
-        f"A gap may be {soak.gap_max_s:g} s. Frames are those that came to the sampler; the pace takes some of them.",
+        f"A frame may come {soak.gap_max_s:g} s later than the pace asks for it. "
+        "Frames are those that came to the sampler.",
         "",
         "| Broken | How | Times | Noticed after, at most | Back after, at most |",
         "|---|---|---:|---:|---:|",

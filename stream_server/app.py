@@ -129,7 +129,7 @@ def create_app(settings: Settings, *, identity: TlsIdentity | None = None) -> Fa
     app.add_middleware(
         CORSMiddleware,
         allow_origins=list(settings.http.allowed_origins),
-        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_methods=["GET", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=["Authorization", "Content-Type", "If-Match", "Last-Event-ID", "ngrok-skip-browser-warning"],
         expose_headers=["Accept-Patch", "ETag", "Link", "Location", "Retry-After"],
         max_age=600,

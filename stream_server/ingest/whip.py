@@ -38,9 +38,13 @@ router = APIRouter(prefix="/whip", tags=["whip"], dependencies=[TOKEN_SCHEME], r
 
 
 @router.options("/{camera_id}", status_code=204, summary="What the endpoint takes", response_class=Response)
-async def whip_options(camera_id: CameraId) -> Response:
-    """`Accept-Post` says that it is an offer."""
-    return Response(status_code=204, headers={"Accept-Post": SDP, "Allow": "OPTIONS, POST"})
+async def whip_options(camera_id: CameraId, services: ServicesOf) -> Response:
+    """`Accept-Post` says that it is an offer; `Link` names the ICE servers, for clients that need them before it."""
+    await services.cameras.require(camera_id)
+    response = Response(status_code=204, headers={"Accept-Post": SDP, "Allow": "OPTIONS, POST"})
+    for server in services.webrtc.ice_servers(camera_id):
+        response.headers.append("Link", server.link())
+    return response
 
 
 @router.post(

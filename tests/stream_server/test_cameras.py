@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from storage import cameras as camera_table
+from storage import devices
 from storage.errors import NotFound, StorageUnavailable
 from stream_server.cameras import CameraRegistry
 from stream_server.messages import Event
@@ -25,6 +26,13 @@ class Table:
         if self.away:
             raise StorageUnavailable("away")
         yield self
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        yield
+
+    async def revoke_of_camera(self, connection: "Table", camera_id: str) -> None:
+        """No device is paired here."""
 
     async def list_cameras(self, connection: "Table") -> list[camera_table.Camera]:
         self.reads += 1
@@ -45,6 +53,7 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Table:
     monkeypatch.setattr(camera_table, "list_cameras", table.list_cameras)
     monkeypatch.setattr(camera_table, "add", table.add)
     monkeypatch.setattr(camera_table, "remove", table.remove)
+    monkeypatch.setattr(devices, "revoke_of_camera", table.revoke_of_camera)
     return table
 
 
