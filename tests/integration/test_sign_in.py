@@ -212,7 +212,7 @@ async def test_a_changed_password_gives_a_new_session_and_ends_the_old_ones(
         await other.sign_in(user["login"])
         change = {"current": "wrong", "new": "another good one"}
         answer = await browser.http.put("/api/v1/me/password", json=change)
-        assert (answer.status_code, answer.json()["code"]) == (401, "sign_in_refused")
+        assert (answer.status_code, answer.json()["code"]) == (403, "password_wrong")
         answer = await browser.http.put("/api/v1/me/password", json=change | {"current": GOOD})
         assert answer.status_code == 200
         assert browser.cookie != before
