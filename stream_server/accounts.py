@@ -1,5 +1,6 @@
 """Accounts: signing in and out, the first owner, and changing one's password. Over HTTP it is `api.sign_in`."""
 
+import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,11 +19,19 @@ from stream_server.principals import Kind, Principal, digest
 from stream_server.rights import ROLE_RIGHTS, Right
 from stream_server.settings import AuthSettings
 
+log = logging.getLogger("rollcall.access")
+
 WINDOW_S = 300
 ATTEMPTS_IN_ALL = 300
 ATTEMPTS_FROM_ONE_ADDRESS = 10
 # More than one address may have, so that nobody alone can keep somebody else out.
 ATTEMPTS_FOR_ONE_ACCOUNT = 30
+
+
+class PasswordWrong(RequestError):
+    """The current password, asked for again, is another. The session goes on."""
+
+    code = "password_wrong"
 
 
 class SignInRefused(RequestError):
@@ -106,6 +115,7 @@ class Accounts:
             user = await users.find_by_login(connection, login)
         fits = await self._passwords.matches(user.password_hash if user else None, password)
         if user is None or not fits:
+            log.info("a sign-in from %s was refused", source)
             raise SignInRefused("login or password are wrong", hint="an owner or admin can set a new password")
         self._by_address.give_back(source)
         self._by_account.give_back(login)
@@ -113,6 +123,7 @@ class Accounts:
             password_hash = await self._passwords.hash(password)
             async with self._database.acquire() as connection:
                 await users.set_password(connection, user.user_id, password_hash, ends_sessions=False)
+        log.info("user %s signed in from %s", user.user_id, source)
         return await self._begin(user)
 
     async def sign_out(self, session_id: UUID) -> None:
@@ -123,14 +134,14 @@ class Accounts:
     async def change_password(self, principal: Principal, current: str, new: str) -> SignedIn:
         """Another password for oneself; all sessions end, and a new one begins.
 
-        Raises TooManyAttempts, SignInRefused, PasswordTooWeak, PasswordsBusy.
+        Raises TooManyAttempts, PasswordWrong, PasswordTooWeak, PasswordsBusy.
         """
         assert principal.user_id is not None
         async with self._database.acquire() as connection:
             user = await users.get(connection, principal.user_id)
         self._by_account.take(user.login)
         if not await self._passwords.matches(user.password_hash, current):
-            raise SignInRefused("the current password is wrong", hint="an owner or admin can set a new one")
+            raise PasswordWrong("the current password is wrong", hint="an owner or admin can set a new one")
         self._by_account.give_back(user.login)
         await self.set_password(user, new)
         return await self._begin(user)

@@ -32,6 +32,7 @@ _STATUS_OF_CODE = {
     "csrf_refused": HTTPStatus.FORBIDDEN,
     "sign_in_refused": HTTPStatus.UNAUTHORIZED,
     "password_too_weak": 422,
+    "password_wrong": HTTPStatus.FORBIDDEN,
     "login_invalid": 422,
     "pairing_refused": HTTPStatus.FORBIDDEN,
     "too_many_attempts": HTTPStatus.TOO_MANY_REQUESTS,

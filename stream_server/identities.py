@@ -25,6 +25,7 @@ FRESH_S = 60.0
 CACHED_MAX = 2048
 # Nobody can keep all connections of the pool busy with tokens that are none.
 LOOKUPS_AT_ONCE = 2
+LOOKUPS_MAX = 10
 
 Lookup = Callable[[Connection, bytes], Awaitable[Principal | None]]
 
@@ -98,13 +99,15 @@ class Identities:
 
     async def _look_up(self, key: bytes, lookup: Lookup) -> Principal | None:
         async with self._turn:
-            principal = None
-            changes = -1
-            # What was read while somebody's access changed may be the state from before.
-            while changes != self._changes:
+            for _ in range(LOOKUPS_MAX):
                 changes = self._changes
                 async with self._database.acquire() as connection:
                     principal = await lookup(connection, key)
+                # What was read while somebody's access changed may be the state from before.
+                if changes == self._changes:
+                    break
+            else:
+                raise UnavailableError("access changes all the time", hint="try again in a moment")
         self._known.pop(key, None)
         if principal is not None:
             self._known[key] = _Known(principal, self._mono())

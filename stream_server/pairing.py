@@ -6,6 +6,7 @@ of 60 * 10 * 32 / 2**40, 1 in 57 million: an even chance takes 750 years. Each r
 them let n times as many through.
 """
 
+import logging
 import re
 import secrets
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from stream_server.attempts import AttemptLimit
 from stream_server.cameras import CameraRegistry
 from stream_server.principals import OWNER_TOKEN, Kind, Principal, digest
 from stream_server.rights import Right
+
+log = logging.getLogger("rollcall.access")
 
 # Crockford's base 32: no I, L, O, U. What is read wrongly is put right.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -95,10 +98,12 @@ class Pairing:
                     now=self._now(),
                 )
         if device is None:
+            log.info("a pairing from %s was refused", source)
             raise PairingRefused(
                 "the code is wrong, was used or has expired", hint="ask for a new one: each is good for one device"
             )
         self._attempts.give_back(source)
+        log.info("device %s was paired as camera %s", device.device_id, device.camera_id)
         return device, token
 
     async def find(self, connection: Connection, token_sha256: bytes) -> Principal | None:

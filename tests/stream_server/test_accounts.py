@@ -10,7 +10,7 @@ from storage import users
 from storage.database import Database
 from storage.errors import Conflict
 from storage.users import Role
-from stream_server.accounts import Accounts, SignInRefused, plain_login
+from stream_server.accounts import Accounts, PasswordWrong, SignInRefused, plain_login
 from stream_server.attempts import TooManyAttempts
 from stream_server.passwords import Passwords, PasswordTooWeak
 from stream_server.principals import Kind, digest
@@ -171,7 +171,7 @@ async def test_a_changed_password_ends_all_sessions_but_the_new_one(accounts: Ac
     async with database.acquire() as connection:
         principal = await accounts.find(connection, digest(first.token))
     assert principal is not None
-    with pytest.raises(SignInRefused):
+    with pytest.raises(PasswordWrong):
         await accounts.change_password(principal, "wrong", "another good one")
     with pytest.raises(PasswordTooWeak):
         await accounts.change_password(principal, GOOD, "short")

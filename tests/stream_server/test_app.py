@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from stream_server.app import JSON_BODY_MAX_BYTES, create_app
+from stream_server.app import JSON_BODY_MAX_BYTES, OPEN_BODY_MAX_BYTES, create_app
 from stream_server.rights import RULES, Right
 from stream_server.settings import AuthSettings, HttpSettings, Settings
 
@@ -184,6 +184,14 @@ async def test_a_body_beyond_the_limit_is_refused_before_it_is_read(app: FastAPI
     headers = BEARER | {"Content-Type": "application/json"}
     response = await ask(app, "POST", "/api/v1/people", content=body, headers=headers)
     assert (response.status_code, response.json()["code"]) == (413, "content_too_large")
+
+
+async def test_whoever_has_no_credential_may_send_little(app: FastAPI) -> None:
+    app.state.services = SimpleNamespace()
+    for path in ("/api/v1/login", "/api/v1/pair"):
+        body = b'{"code": "' + b"x" * OPEN_BODY_MAX_BYTES + b'"}'
+        response = await ask(app, "POST", path, content=body, headers={"Content-Type": "application/json"})
+        assert (response.status_code, response.json()["code"]) == (413, "content_too_large")
 
 
 def test_a_token_is_made_when_none_is_set_and_told_once(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from recognition.errors import UnavailableError
 from storage.errors import StorageUnavailable
 from stream_server.identities import Identities
 from stream_server.principals import Kind, Principal, digest
@@ -132,6 +133,21 @@ async def test_a_revocation_in_the_middle_of_a_lookup_is_not_missed(table: Table
     table.gate.set()
     assert await asking is None
     assert await identities.of("rcd_phone") is None
+
+
+async def test_access_that_changes_all_the_time_lets_nobody_in_and_keeps_nobody_busy(
+    table: Table, identities: Identities
+) -> None:
+    look_up = table.look_up
+
+    async def restless(connection: Any, key: bytes) -> Principal | None:
+        identities.forget("device", UUID(int=9))
+        return await look_up(connection, key)
+
+    identities._lookups = {"rcd_": restless}
+    with pytest.raises(UnavailableError):
+        await identities.of("rcd_phone")
+    assert table.asked == 10
 
 
 async def test_an_expired_credential_is_nobody_even_while_the_database_is_away(
