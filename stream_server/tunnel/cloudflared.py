@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import re
 import shutil
 import sys
@@ -52,8 +53,6 @@ class CloudflaredLine:
 
     async def open(self, port: int) -> str:
         """Start the program and read from its log where it can be reached."""
-        import os
-
         self._home.mkdir(parents=True, exist_ok=True)
         self._said.clear()
         command = (self._path(), "tunnel", "--no-autoupdate", "--url", f"http://127.0.0.1:{port}")

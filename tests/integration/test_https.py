@@ -8,6 +8,7 @@ import re
 import shutil
 import socket
 import ssl
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from stream_server.client import ServerAway, ServerClient, ServerSaidNo
 from stream_server.feed import open_feed
 from stream_server.tls.plain_door import fingerprint_in_words
 from tests.partners import chromium
+from tests.partners.tunnel_edge import certified
 
 
 def free_port() -> int:
@@ -162,37 +164,29 @@ async def test_a_browser_that_trusts_the_certificate_gives_the_page_its_camera(
 
 
 async def test_a_certificate_of_ones_own_is_served(own_server: Callable[..., ChildServer], tmp_path: Path) -> None:
-    from tests.partners.tunnel_edge import certified
-
     _, ca = certified(tmp_path)
-    server = own_server()
+    server = own_server(ROLLCALL_HTTPS__PLAIN_PORT="")
     await asyncio.to_thread(server.upgrade)
     arguments = ("--https", str(tmp_path / "server.crt"), "--key", str(tmp_path / "server.key"))
-    serving = asyncio.create_task(asyncio.to_thread(_serve_for_a_while, server, arguments))
+    log = tmp_path / "own.log"
     trust = ssl.create_default_context(cafile=str(ca))
-    async with httpx.AsyncClient(verify=trust) as http, asyncio.timeout(60):
-        while True:
-            try:
-                answer = await http.get(f"https://localhost:{server.port}/healthz")
-                break
-            except httpx.TransportError:
-                await asyncio.sleep(0.1)
-    assert answer.json() == {"status": "ok"}
-    log = await serving
-    assert re.search(r"Rollcall listens on https://127\.0\.0\.1:\d+", log)
-    assert not (server.data_dir / "tls").exists()
-
-
-def _serve_for_a_while(server: ChildServer, arguments: tuple[str, ...]) -> str:
-    import subprocess
-    import sys
-
-    environment = {**server._environment, "ROLLCALL_HTTPS__PLAIN_PORT": ""}
-    command = [sys.executable, "-m", "stream_server", "serve", *arguments]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            _, log = process.communicate(timeout=10)
-        except subprocess.TimeoutExpired:
+    with log.open("wb") as file:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "stream_server", "serve", *arguments, env=server._environment, stderr=file
+        )
+    try:
+        async with httpx.AsyncClient(verify=trust) as http, asyncio.timeout(90):
+            while True:
+                try:
+                    answer = await http.get(f"https://localhost:{server.port}/healthz")
+                    break
+                except httpx.TransportError:
+                    assert process.returncode is None, log.read_text()
+                    await asyncio.sleep(0.1)
+        assert answer.json() == {"status": "ok"}
+    finally:
+        if process.returncode is None:
             process.terminate()
-            _, log = process.communicate(timeout=20)
-    return log
+        assert await process.wait() == 0
+    assert re.search(r"Rollcall listens on https://127\.0\.0\.1:\d+", log.read_text())
+    assert not (server.data_dir / "tls").exists()

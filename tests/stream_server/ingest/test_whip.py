@@ -57,7 +57,7 @@ async def services() -> AsyncIterator[Any]:
         hub=hub,  # type: ignore[arg-type]
         welcome=lambda camera: welcome(settings.cameras, camera, pace_fps=1.0, now=datetime.now(UTC)),
     )
-    yield SimpleNamespace(settings=settings, hub=hub, cameras=Cameras(), webrtc=peers)
+    yield SimpleNamespace(settings=settings, hub=hub, cameras=Cameras(), webrtc=peers, access=None)
     await peers.close_all()
 
 
