@@ -159,6 +159,10 @@ class Browser:
         row = self.page.locator(".figures dl > div").filter(has_text=re.compile(f"^{name}"))
         return str(await row.locator("dd").inner_text())
 
+    async def sends_at_all(self) -> None:
+        """Wait until the panel of figures is there."""
+        await self.page.locator(".figures dd").first.wait_for()
+
     async def sends(self, more: int, within_s: float = 30) -> None:
         """Wait until so many more frames are said to be sent."""
         before = int(await self.figure("Sent"))

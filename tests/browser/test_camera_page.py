@@ -319,6 +319,30 @@ async def test_a_slow_line_gets_smaller_pictures_and_not_later_ones(
         assert browser.errors == []
 
 
+async def test_the_page_holds_no_more_after_many_pictures_than_after_a_few(
+    phone: Phone, code: Any, class_camera: Path
+) -> None:
+    async with phone(f"#code={await code('heap', 'Heap')}", camera=class_camera) as browser:
+        session = await browser.page.context.new_cdp_session(browser.page)
+
+        async def held() -> dict[str, float]:
+            await session.send("HeapProfiler.enable")
+            await session.send("HeapProfiler.collectGarbage")
+            await session.send("Performance.enable")
+            metrics = (await session.send("Performance.getMetrics"))["metrics"]
+            return {metric["name"]: metric["value"] for metric in metrics}
+
+        await browser.press("Start the camera")
+        await browser.sends_at_all()
+        await browser.sends(20)
+        before = await held()
+        await browser.sends(120, within_s=90)
+        after = await held()
+        assert after["JSHeapUsedSize"] - before["JSHeapUsedSize"] < 500_000
+        assert after["Nodes"] - before["Nodes"] < 50
+        assert after["JSEventListeners"] - before["JSEventListeners"] < 10
+
+
 @pytest.mark.parametrize("width", [320, 360, 1440])
 async def test_every_control_is_reached_by_keyboard_and_nothing_is_wider_than_the_screen(
     width: int, phone: Phone, code: Any, class_camera: Path

@@ -41,7 +41,7 @@ export function Live({ station, onStop, onForget }: Props) {
   const settings = useSignal(false);
   const fit = useMemo(() => computed<Fit>(() => (kiosk.value ? "cover" : "contain")), []);
   const boxes = useMemo(() => computed(() => !kiosk.value), []);
-  const camera = station.camera.value;
+  const camera = station.view.state.value;
   const now = standing(station);
 
   const enter = () => {
@@ -103,19 +103,19 @@ export function Live({ station, onStop, onForget }: Props) {
         </div>
         <div class="controls" role="group" aria-label={words.group}>
           <Action icon="stop" label={words.stop} onClick={onStop} />
-          {station.cameras.value.length > 1 && <Action icon="flip" label={words.flip} onClick={() => station.flip()} />}
+          {station.view.choices.value.length > 1 && <Action icon="flip" label={words.flip} onClick={() => station.flip()} />}
           <Action
             icon="mirror"
             label={words.mirror}
             pressed={station.mirrored.value}
             onClick={() => station.choose({ mirror: !station.mirrored.value })}
           />
-          {station.torch.value !== null && (
+          {station.view.torch.value !== null && (
             <Action
               icon="torch"
               label={words.torch}
-              pressed={station.torch.value}
-              onClick={() => void station.light(station.torch.value !== true)}
+              pressed={station.view.torch.value}
+              onClick={() => void station.view.light(station.view.torch.value !== true)}
             />
           )}
           <Action icon="kiosk" label={words.kiosk} onClick={enter} />

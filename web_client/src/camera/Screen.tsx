@@ -18,7 +18,7 @@ export function Screen({ station, fit, boxes }: Props) {
   const [ratio, setRatio] = useState("4 / 3");
 
   useLayoutEffect(() => {
-    const { video } = station;
+    const { video } = station.view;
     const [place, paper] = [frame.current, canvas.current];
     if (!place || !paper) return;
     place.prepend(video);

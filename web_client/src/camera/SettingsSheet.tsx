@@ -24,7 +24,7 @@ export function SettingsSheet({ station, onClose, onForget }: Props) {
     else shown?.setAttribute("open", "");
   }, []);
 
-  const camera = station.camera.value;
+  const camera = station.view.state.value;
   const current = camera.is === "on" ? camera.track.getSettings().deviceId : undefined;
   const chosen = station.preferences.value;
   return (
@@ -38,7 +38,7 @@ export function SettingsSheet({ station, onClose, onForget }: Props) {
 
       <label for="which">{words.camera}</label>
       <select id="which" value={current} onChange={(event) => station.choose({ deviceId: event.currentTarget.value, mirror: null })}>
-        {station.cameras.value.map(({ deviceId, label }, index) => (
+        {station.view.choices.value.map(({ deviceId, label }, index) => (
           <option key={deviceId} value={deviceId}>
             {label || words.cameraNumber(index + 1)}
           </option>

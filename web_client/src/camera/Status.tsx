@@ -15,11 +15,11 @@ export interface Standing {
 /** How it stands, from signals that whoever asks is then told about. */
 export function standing(station: Station): Standing {
   const words = text.camera.status;
-  const [state, camera] = [station.connection.state.value, station.camera.value];
+  const [state, camera] = [station.connection.state.value, station.view.state.value];
   const bad = (badge: string, said: string, action = ""): Standing => ({ condition: "off", badge, words: said, action });
   if (station.hidden.value) return bad(words.paused, words.pausedHidden);
   if (camera.is === "lost") return bad(words.paused, words.reopening);
-  if (camera.is === "on" && station.muted.value) return bad(words.paused, words.pausedByDevice);
+  if (camera.is === "on" && station.view.muted.value) return bad(words.paused, words.pausedByDevice);
   switch (state.is) {
     case "live":
       return { condition: "live", badge: words.live, words: "", action: "" };

@@ -1,5 +1,9 @@
 import { render } from "preact";
-import "../ui/style.css";
+import "../ui/base.css";
+import "../ui/card.css";
+import "../ui/camera.css";
+import "../ui/settings.css";
+import "../ui/kiosk.css";
 import { takeCode } from "../pairing";
 import { App } from "./App";
 

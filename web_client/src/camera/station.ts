@@ -1,13 +1,11 @@
 /** The camera page at work: the camera, the connection, and what the server says, as signals that the page shows. */
 import { computed, effect, signal } from "@preact/signals";
 import { standingOf } from "../api";
-import {
-  type CameraChoice, CameraFailed, type CameraProblem, hasTorch, listCameras, looksAtUser, openCamera, setTorch,
-} from "../capture/camera";
 import { BestEncoder } from "../capture/encoder";
 import { Pacer } from "../capture/pacer";
 import { Pump } from "../capture/pump";
 import { Uplink } from "../capture/uplink";
+import { Viewfinder } from "../capture/viewfinder";
 import { Backoff } from "../link/backoff";
 import { Connection, SILENT_MS } from "../link/connection";
 import type { PictureLink, VideoLink } from "../link/link";
@@ -21,13 +19,6 @@ import { Confirmations } from "./kiosk";
 import { type Mark, withMark } from "./marks";
 import { ScreenLock } from "./wake";
 
-export type CameraState =
-  | { is: "off" }
-  | { is: "opening" }
-  | { is: "on"; stream: MediaStream; track: MediaStreamTrack; front: boolean }
-  | { is: "lost" }
-  | { is: "failed"; problem: CameraProblem };
-
 const SECOND_MS = 1000;
 // A box that nobody confirms any more is where nobody is.
 const FACES_FADE_MS = 1500;
@@ -35,12 +26,7 @@ const CLIENT_FPS_MAX = 15;
 const ASKED_AT_FIRST = { width: 640, height: 480 };
 
 export class Station {
-  readonly video = document.createElement("video");
-  readonly camera = signal<CameraState>({ is: "off" });
-  readonly cameras = signal<CameraChoice[]>([]);
-  readonly muted = signal(false);
   readonly hidden = signal(false);
-  readonly torch = signal<boolean | null>(null);
   readonly faces = signal<Faces | null>(null);
   readonly marks = signal<Mark[]>([]);
   readonly confirmed = signal<Mark | null>(null);
@@ -50,22 +36,25 @@ export class Station {
   readonly nowMs = signal(performance.now());
   readonly preferences = signal<Preferences>(readPreferences(localStorage));
   readonly connection: Connection;
+  readonly view = new Viewfinder(
+    () => ({ deviceId: this.preferences.value.deviceId, size: this.picture.value }),
+    () => !this.hidden.value,
+    () => this.connection.streamChanged(),
+  );
   readonly mirrored = computed(() => {
-    const camera = this.camera.value;
+    const camera = this.view.state.value;
     return this.preferences.value.mirror ?? (camera.is === "on" && camera.front);
   });
 
   private readonly encoder = new BestEncoder();
   private readonly pacer = new Pacer();
   private readonly uplink = new Uplink();
-  private readonly pump = new Pump(this.video, this.encoder, this.pacer, this.uplink);
+  private readonly pump = new Pump(this.view.video, this.encoder, this.pacer, this.uplink);
   private readonly counts = new FigureKeeper();
   private readonly confirmations = new Confirmations();
   private readonly screen = new ScreenLock();
-  private readonly reopening = new Backoff(1000, 10_000);
   private readonly endings: (() => void)[] = [];
-  private reopenTimer: ReturnType<typeof setTimeout> | undefined;
-  private opened = 0;
+  private welcome: Welcome | null = null;
   private heardAt = 0;
   private facesAt = 0;
   private clockOffsetMs: number | null = null;
@@ -74,11 +63,10 @@ export class Station {
     readonly device: Paired,
     private readonly onUnpaired: () => void,
   ) {
-    Object.assign(this.video, { muted: true, playsInline: true, autoplay: true });
     this.connection = new Connection({
       openSocket: (events) => new WebSocketLink(socketUrl(location, device.camera_id), device.token, CLIENT_FPS_MAX, events),
       openVideo: (events) => {
-        const camera = this.camera.value;
+        const camera = this.view.state.value;
         if (camera.is !== "on" || typeof RTCPeerConnection !== "function") return null;
         return new WebRtcLink(device.camera_id, device.token, camera.stream, events);
       },
@@ -93,21 +81,18 @@ export class Station {
   async start(): Promise<void> {
     this.listen();
     this.hidden.value = document.hidden;
-    if (!(await this.open())) return;
+    if (!(await this.view.open())) return;
     this.connection.start(this.preferences.value.transport);
     await this.screen.hold();
   }
 
   stop(): void {
-    this.opened += 1;
     this.endings.splice(0).forEach((end) => end());
-    clearTimeout(this.reopenTimer);
     this.connection.stop();
     this.pump.stop();
-    this.release();
+    this.view.close();
     this.screen.release();
     this.encoder.close();
-    this.camera.value = { is: "off" };
     this.faces.value = null;
   }
 
@@ -115,96 +100,19 @@ export class Station {
     const before = this.preferences.value;
     this.preferences.value = { ...before, ...change };
     keepPreferences(localStorage, this.preferences.value);
-    if (change.deviceId !== undefined && change.deviceId !== before.deviceId) void this.open();
+    if (change.deviceId !== undefined && change.deviceId !== before.deviceId) void this.view.open();
     if (change.transport !== undefined && this.connection.state.value.is !== "off") this.connection.start(change.transport);
   }
 
-  /** The next camera of the list. */
+  /** Use the next camera of this device. */
   flip(): void {
-    const camera = this.camera.value;
-    const all = this.cameras.value;
-    if (camera.is !== "on" || all.length < 2) return;
-    const at = all.findIndex((choice) => choice.deviceId === camera.track.getSettings().deviceId);
-    this.choose({ deviceId: all[(at + 1) % all.length]?.deviceId ?? null, mirror: null });
-  }
-
-  async light(on: boolean): Promise<void> {
-    const camera = this.camera.value;
-    if (camera.is !== "on") return;
-    try {
-      await setTorch(camera.track, on);
-      this.torch.value = on;
-    } catch {
-      this.torch.value = null; // it said that it has one
-    }
+    const deviceId = this.view.next();
+    if (deviceId !== null) this.choose({ deviceId, mirror: null });
   }
 
   /** Use this device again after another took over, or try at once. */
   retry(): void {
     this.connection.retry();
-  }
-
-  private async open(): Promise<boolean> {
-    const turn = ++this.opened;
-    clearTimeout(this.reopenTimer);
-    const wasOn = this.camera.value.is === "on" || this.camera.value.is === "lost";
-    if (!wasOn) this.camera.value = { is: "opening" };
-    // Many phones open only one camera at a time.
-    this.release();
-    try {
-      const stream = await openCamera(this.preferences.value.deviceId, this.picture.value);
-      const track = stream.getVideoTracks()[0];
-      if (turn !== this.opened || !track) {
-        stream.getTracks().forEach((each) => each.stop());
-        return false;
-      }
-      this.use(stream, track);
-      this.cameras.value = await listCameras().catch(() => []);
-      return true;
-    } catch (error) {
-      if (turn !== this.opened) return false;
-      const problem = error instanceof CameraFailed ? error.problem : "failed";
-      if (wasOn && problem !== "denied") this.lose();
-      else this.camera.value = { is: "failed", problem };
-      return false;
-    }
-  }
-
-  private use(stream: MediaStream, track: MediaStreamTrack): void {
-    const front = looksAtUser(track.getSettings().facingMode, track.label, matchMedia("(pointer: coarse)").matches);
-    track.onended = () => this.isCurrent(track) && this.lose();
-    track.onmute = () => this.isCurrent(track) && (this.muted.value = true);
-    track.onunmute = () => this.isCurrent(track) && (this.muted.value = false);
-    this.muted.value = track.muted;
-    this.torch.value = hasTorch(track) ? false : null;
-    this.video.srcObject = stream;
-    // Refused while the page is hidden; it plays when it is shown again.
-    this.video.play().catch(() => undefined);
-    this.camera.value = { is: "on", stream, track, front };
-    this.reopening.reset();
-    this.connection.streamChanged();
-  }
-
-  private isCurrent(track: MediaStreamTrack): boolean {
-    return this.camera.value.is === "on" && this.camera.value.track === track;
-  }
-
-  private lose(): void {
-    this.camera.value = { is: "lost" };
-    this.faces.value = null;
-    // While the page is hidden it would be refused; it is tried when the page is seen again.
-    if (!this.hidden.value) this.reopenTimer = setTimeout(() => void this.open(), this.reopening.next());
-  }
-
-  private release(): void {
-    const { srcObject } = this.video;
-    if (srcObject instanceof MediaStream) {
-      for (const track of srcObject.getTracks()) {
-        track.onended = null;
-        track.stop();
-      }
-    }
-    this.video.srcObject = null;
   }
 
   private listen(): void {
@@ -218,9 +126,7 @@ export class Station {
     // From the browser's memory of pages, where all of it was frozen.
     on(window, "pageshow", () => this.connection.state.value.is === "off" && this.seen(true));
     if (navigator.mediaDevices as MediaDevices | undefined) {
-      on(navigator.mediaDevices, "devicechange", () => {
-        void listCameras().then((found) => (this.cameras.value = found));
-      });
+      on(navigator.mediaDevices, "devicechange", () => void this.view.list());
     }
     const second = setInterval(() => void this.everySecond(), SECOND_MS);
     const quarter = setInterval(() => this.confirm(), SECOND_MS / 4);
@@ -235,27 +141,23 @@ export class Station {
       return;
     }
     void this.screen.hold();
-    const camera = this.camera.value;
+    const camera = this.view.state.value;
     if (camera.is === "off" || camera.is === "opening") return;
     if (this.connection.state.value.is === "off") this.connection.start(this.preferences.value.transport);
     else this.connection.retry();
-    // After a sleep or a call the track may be over without a word.
-    if (camera.is !== "on" || camera.track.readyState === "ended") void this.open();
-    else this.video.play().catch(() => undefined);
+    void this.view.resume();
   }
-
-  private welcome: Welcome | null = null;
 
   /** Runs again whenever the connection, the camera or the sight of the page changes: who carries what now. */
   private carry(): void {
     const state = this.connection.state.value;
-    const works = this.camera.value.is === "on" && !this.hidden.value;
+    const works = this.view.state.value.is === "on" && !this.hidden.value;
     const link = state.is === "live" ? state.link : null;
-    if (this.camera.value.is === "on") this.camera.value.track.enabled = !this.hidden.value;
+    this.view.show(!this.hidden.value);
     if (state.is === "unpaired") queueMicrotask(this.onUnpaired);
     if (link?.carrier === "websocket" && works && this.welcome) this.pump.start(link, this.welcome);
     else this.pump.stop();
-    if (!link) this.faces.value = null;
+    if (!link || !works) this.faces.value = null;
     this.heardAt = performance.now();
   }
 
@@ -323,7 +225,7 @@ export class Station {
     const link = this.link();
     const video = link?.carrier === "webrtc" ? await link.figures().catch(() => null) : null;
     this.figures.value = this.counts.at(now, this.pump.counts, video);
-    const works = this.camera.value.is === "on" && !this.hidden.value && !this.muted.value;
+    const works = this.view.state.value.is === "on" && !this.hidden.value && !this.view.muted.value;
     if (!link || !works) this.heardAt = now;
     else if (now - this.heardAt > SILENT_MS) this.connection.silent();
   }
