@@ -40,6 +40,8 @@ ROUND_EVERY_S = 12.0
 # What a C library keeps for later, and the pool of connections to PostgreSQL, of which there are one to four.
 SLACK = {"memory_mb": 12.0, "open_files": 3.0}
 
+LOG_LINES_MAX = 20
+
 Held = dict[str, float]
 
 
@@ -119,6 +121,7 @@ class Soak:
     before: Held
     after: Held
     highest_rss_mb: float
+    log_errors: list[str] = field(default_factory=list)
 
     @property
     def failures(self) -> list[str]:
@@ -172,9 +175,9 @@ async def soak(
                     run = _Run(client, cameras, len(good), seconds, advance)
                     await run.run()
             after = await _settled(server, client, before)
-    return Soak(
-        seconds, gap_max_s, list(run.watched.values()), run.faults, run.rounds, before, after, run.highest_rss_mb
-    )
+        log = server.log_path.read_text(errors="replace").splitlines()
+    watched, errors = list(run.watched.values()), [line for line in log if " ERROR " in line][-LOG_LINES_MAX:]
+    return Soak(seconds, gap_max_s, watched, run.faults, run.rounds, before, after, run.highest_rss_mb, errors)
 
 
 class _Run:

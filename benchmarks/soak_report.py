@@ -59,6 +59,7 @@ def page(soak: Soak, machine: Mapping[str, Any]) -> str:
         "Before: when every camera had been there once and had gone. "
         f"Highest memory meanwhile: {soak.highest_rss_mb:.0f} MB.",
         "",
+        *(["Errors in the server's log:", "", "```text", *soak.log_errors, "```", ""] if soak.log_errors else []),
         f"Machine: {machine_line(machine)}; load average of the minute before {machine.get('load_before', 0):g}.",
     ]
     return "\n".join(lines) + "\n"

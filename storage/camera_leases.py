@@ -15,12 +15,13 @@ async def claim(connection: Connection, holder: UUID, camera_ids: Collection[str
 
     A camera that another holder has, and has prolonged in time, is not among them; nor is one that was removed.
     """
+    # Locked, so that a camera that is being removed is gone or stays until its lease is stored.
     rows = await connection.fetch(
         """
         INSERT INTO camera_leases (camera_id, holder, expires_at)
         SELECT id, $1, now() + make_interval(secs => $3) FROM cameras
         WHERE id = ANY($2::text[]) AND removed_at IS NULL
-        ORDER BY id
+        ORDER BY id FOR KEY SHARE
         ON CONFLICT (camera_id) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
         WHERE camera_leases.holder = excluded.holder OR camera_leases.expires_at < now()
         RETURNING camera_id

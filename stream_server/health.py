@@ -21,6 +21,7 @@ log = logging.getLogger("rollcall.health")
 router = APIRouter(tags=["health"])
 
 LOOK_EVERY_S = 1.0
+_POOLS = ("asyncio_", "uvloop_", "AnyIO ")
 
 STAND_IN = (
     "BlazeFace stands in for YuNet, which could not be fetched: small faces are missed "
@@ -142,8 +143,8 @@ def _held() -> dict[str, int | None]:
         files = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  # no Path for each of them, every time
     except OSError:
         files = None
-    # The pool of asyncio.to_thread grows to its size and stays: it says nothing of what the server does.
-    threads = sum(not thread.name.startswith("asyncio_") for thread in threading.enumerate())
+    # The pools for short work grow to their size and stay: they say nothing of what the server does.
+    threads = sum(not thread.name.startswith(_POOLS) for thread in threading.enumerate())
     return {"tasks": tasks, "threads": threads, "open_files": files}
 
 

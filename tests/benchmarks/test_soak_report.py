@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 from benchmarks.soak import Fault, Soak, Watched
 from benchmarks.soak_report import as_json, page
@@ -25,6 +26,8 @@ def test_the_page_says_that_nothing_was_lost_and_what_was_seen() -> None:
 def test_the_page_lists_what_was_lost_in_place_of_the_praise() -> None:
     text = page(came(missing=1), MACHINE)
     assert "Nothing was lost" not in text
+    assert "log" not in text
+    assert "a reader is silent" in page(replace(came(), log_errors=["ERROR a reader is silent"]), MACHINE)
     assert "- door: 1 of 6 times a person was not marked" in text
     assert "| yard | frozen | 1 | 3.5 s | **never** |" in text
 

@@ -164,7 +164,7 @@ async def test_offers_and_videos_that_are_no_good_are_refused_and_leave_nothing(
         (offer + "a=x:" + "y" * 2**20, "content_too_large"),
         ("nonsense", "sdp_invalid"),
         (offer.replace("a=end-of", candidates + "a=end-of"), "too_many_candidates"),
-        (await clients["sound"].offer(), "no_video"),
+        (await clients["sound"].offer(), "sdp_no_video"),
     ):
         answer = await bad.http.post("/whip/rtc", content=text, headers=SDP)
         assert 400 <= answer.status_code < 500

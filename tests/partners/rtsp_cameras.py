@@ -57,6 +57,13 @@ def played(recording: Path) -> str:
     return f"( filesrc location={recording} ! qtdemux ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=1 )"
 
 
+def repeated(recording: Path) -> str:
+    """A file of H.264 with start codes, 15 frames a second, over and over as one stream."""
+    caps = "video/x-h264,stream-format=byte-stream,framerate=15/1"
+    pay = "rtph264pay name=pay0 pt=96 config-interval=-1"
+    return f"( multifilesrc location={recording} loop=true caps={caps} ! h264parse ! identity sync=true ! {pay} )"
+
+
 def audio() -> str:
     """A stream without pictures."""
     return "( audiotestsrc is-live=true ! audio/x-raw,rate=8000 ! mulawenc ! rtppcmupay name=pay0 pt=0 )"

@@ -79,6 +79,11 @@ class Client:
                 pass
         return message
 
+    async def reported_lost(self) -> int:
+        """Packets that the server says it missed (RTCP receiver reports)."""
+        stats = await self.connection.getTransceivers()[0].sender.getStats()
+        return sum(stat.packetsLost for stat in stats.values() if stat.type == "remote-inbound-rtp")
+
     def damage_line(self, lost: Callable[[int], bool], late: Callable[[int], bool]) -> "Damage":
         """From now on lose and delay packets by their number; a late one is sent after the next."""
         return Damage(self.connection, lost, late)

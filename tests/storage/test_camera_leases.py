@@ -1,7 +1,8 @@
+import asyncio
 from uuid import UUID
 
 from storage import camera_leases, cameras
-from storage.database import Connection
+from storage.database import Connection, Database
 
 ONE, OTHER = UUID(int=1), UUID(int=2)
 
@@ -33,3 +34,29 @@ async def test_there_is_no_lease_of_a_camera_that_is_not_there(connection: Conne
     await cameras.remove(connection, "door")
     assert await connection.fetchval("SELECT count(*) FROM camera_leases") == 0
     assert await camera_leases.claim(connection, ONE, ["door"], 60.0) == set()
+
+
+async def test_claiming_a_camera_that_is_just_being_removed_is_no_failure(database: Database) -> None:
+    """The camera is gone when its lease is to be stored, which the reference of the one to the other forbids."""
+    ids = [f"room-{number}" for number in range(20)]
+    claims = 0
+
+    async def claim_for_ever() -> None:
+        nonlocal claims
+        async with database.acquire() as connection:
+            while True:
+                await camera_leases.claim(connection, ONE, ids, 60.0)
+                await camera_leases.release(connection, ONE)
+                claims += 1
+
+    claiming = asyncio.create_task(claim_for_ever())
+    async with database.acquire() as connection:
+        for _ in range(10):
+            for camera in ids:
+                await cameras.add(connection, camera)
+            for camera in ids:
+                await cameras.remove(connection, camera)
+    assert claims > 5
+    assert not claiming.done()
+    claiming.cancel()
+    await asyncio.gather(claiming, return_exceptions=True)

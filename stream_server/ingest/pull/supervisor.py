@@ -19,8 +19,8 @@ from stream_server.session import CLOSE_REPLACED, CameraHub, CameraSession
 log = logging.getLogger("rollcall.pull")
 
 LOOK_EVERY_S = 0.2
-# A reader says every half second that it is alive.
-READER_SILENT_S = 6.0
+# A reader says every half second that it is alive. All its cameras suffer when it is ended for a busy machine.
+READER_SILENT_S = 10.0
 TAKEN_OVER = "another connection streams as this camera"
 
 
