@@ -8,7 +8,7 @@ from uuid import UUID
 
 import click
 
-from stream_server.client import ServerClient, local_token
+from stream_server.client import local_client
 from stream_server.commands.command import Group, json_option
 from stream_server.settings import load_settings
 
@@ -77,5 +77,5 @@ def qr_code(text: str) -> str:
 
 
 async def _call(server: str, method: str, path: str, body: object = None) -> Any:
-    async with ServerClient(server, local_token(load_settings())) as client:
+    async with local_client(server, load_settings()) as client:
         return await client.call(method, f"/api/v1{path}", body=body)

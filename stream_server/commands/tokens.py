@@ -8,7 +8,7 @@ from uuid import UUID
 
 import click
 
-from stream_server.client import ServerClient, local_token
+from stream_server.client import local_client
 from stream_server.commands.command import Group, json_option
 from stream_server.settings import load_settings
 
@@ -61,5 +61,5 @@ def revoke(token_id: UUID, server: str, as_json: bool) -> None:
 
 
 async def _call(server: str, method: str, path: str, body: object = None) -> Any:
-    async with ServerClient(server, local_token(load_settings())) as client:
+    async with local_client(server, load_settings()) as client:
         return await client.call(method, f"/api/v1/tokens{path}", body=body)

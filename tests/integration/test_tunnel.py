@@ -29,7 +29,7 @@ from tests.partners.webrtc_client import Client, Pictures, needs_address
 pytest.importorskip("ngrok")
 
 TOKEN = "2integration_token"
-OPEN = {"GET /healthz", "POST /api/v1/pair"}
+OPEN = {"GET /healthz", "GET /api/v1/setup", "POST /api/v1/login", "POST /api/v1/pair"}
 
 
 class Tunnelled:

@@ -8,7 +8,7 @@ const GATHER_TIMEOUT_MS = 3_000;
 // A line that is gone for a moment comes back by itself.
 const DISCONNECTED_MS = 5_000;
 const KBPS_MAX = 1_200;
-const ENDINGS: Record<string, Ending> = { replaced: "replaced", policy: "refused" };
+const ENDINGS: Record<string, Ending> = { replaced: "replaced", removed: "revoked", policy: "refused" };
 
 /** Bounds the video: faces need pixels more than they need frames, and the server looks at few of them. */
 function bounded(parameters: RTCRtpSendParameters, fps: number): RTCRtpSendParameters {

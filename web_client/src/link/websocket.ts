@@ -4,6 +4,8 @@ import { CLIENT, type Ending, type LinkEvents, type PictureLink } from "./link";
 
 const CLOSE_REPLACED = 4409;
 const CLOSE_REVOKED = 4401;
+// With its camera a device loses its token, too.
+const CLOSE_REMOVED = 4404;
 const OPEN_TIMEOUT_MS = 15_000;
 
 export function socketUrl(page: { protocol: string; host: string }, cameraId: string): string {
@@ -13,7 +15,7 @@ export function socketUrl(page: { protocol: string; host: string }, cameraId: st
 
 function endingOf(code: number, wasOpen: boolean): Ending {
   if (code === CLOSE_REPLACED) return "replaced";
-  if (code === CLOSE_REVOKED) return "revoked";
+  if (code === CLOSE_REVOKED || code === CLOSE_REMOVED) return "revoked";
   return wasOpen ? "away" : "refused";
 }
 
