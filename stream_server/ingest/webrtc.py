@@ -7,6 +7,7 @@ import asyncio
 import logging
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ log = logging.getLogger("rollcall.webrtc")
 
 CLOSE_RESTART = 1012
 LAST_WORDS_S = 1.0
+ENDED_KEPT = 256
 
 
 class TooManyPeers(UnavailableError):
@@ -98,6 +100,7 @@ class WebRtcPeers:
         self._welcome = welcome
         self._rss_mb = rss_mb
         self._entries: dict[str, _Entry] = {}
+        self._ended: deque[tuple[str, str]] = deque(maxlen=ENDED_KEPT)
         self._opening = 0
         self._peer_class: type[Peer] | None = None
         self._closed = False
@@ -168,7 +171,13 @@ class WebRtcPeers:
         await entry.peer.trickle(fragment)
 
     async def close(self, camera_id: str, session_id: str) -> None:
-        """End a peer, and return when nothing is left of it. Raises PeerNotFound."""
+        """End a peer, and return when nothing is left of it. Raises PeerNotFound.
+
+        One that has just ended by itself, as when another connection took its camera over, is no error: the client
+        could not know.
+        """
+        if (camera_id, session_id) in self._ended:
+            return
         entry = self._find(camera_id, session_id)
         entry.peer.drop("the client closed the session")
         if entry.task is not None:
@@ -218,6 +227,7 @@ class WebRtcPeers:
                 await entry.peer.close()
             finally:
                 del self._entries[session_id]
+                self._ended.append((entry.camera_id, session_id))
 
     def _find(self, camera_id: str, session_id: str) -> _Entry:
         entry = self._entries.get(session_id)
