@@ -25,6 +25,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "ROLLCALL_HTTP__MAX_CONNECTIONS": ("7", 7),
     "ROLLCALL_HTTP__MAX_PHOTO_BYTES": ("2048", 2048),
     "ROLLCALL_HTTP__MAX_SUBSCRIBERS": ("3", 3),
+    "ROLLCALL_HTTP__PAGES_DIR": ("/srv/pages", Path("/srv/pages")),
     "ROLLCALL_AUTH__TOKEN": ("open-sesame", SecretStr("open-sesame")),
     "ROLLCALL_AUTH__SESSION_IDLE_S": ("900", 900),
     "ROLLCALL_AUTH__SESSION_MAX_S": ("7200", 7200),
@@ -237,7 +238,14 @@ def test_the_least_pace_is_not_above_the_greatest(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(
-    "variable", ["DATABASE_URL", "ROLLCALL_AUTH__TOKEN", "ROLLCALL_MODELS__DIR", "ROLLCALL_MODELS__MIRROR"]
+    "variable",
+    [
+        "DATABASE_URL",
+        "ROLLCALL_AUTH__TOKEN",
+        "ROLLCALL_HTTP__PAGES_DIR",
+        "ROLLCALL_MODELS__DIR",
+        "ROLLCALL_MODELS__MIRROR",
+    ],
 )
 def test_an_empty_value_is_no_value(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, "")
