@@ -31,3 +31,12 @@ class Conflict(RequestError):
     """The change contradicts what is stored, for example an external id that somebody else has."""
 
     code = "conflict"
+
+
+class Stale(RequestError):
+    """The change was meant for a version of the thing that is no longer the newest."""
+
+    code = "etag_mismatch"
+
+    def __init__(self) -> None:
+        super().__init__("somebody has changed this meanwhile", hint="read it again, and send its new ETag as If-Match")

@@ -22,8 +22,10 @@ from stream_server import health, housekeeping
 from stream_server.api import attendance as attendance_api
 from stream_server.api import cameras as cameras_api
 from stream_server.api import events as events_api
+from stream_server.api import groups as groups_api
 from stream_server.api import people as people_api
 from stream_server.api import recognition as recognition_api
+from stream_server.api import rooms as rooms_api
 from stream_server.api import sessions as sessions_api
 from stream_server.auth import TOKEN_SCHEME, Guard, load_or_make_token
 from stream_server.cameras import CameraRegistry
@@ -81,7 +83,7 @@ def create_app(settings: Settings) -> FastAPI:
     api = APIRouter(prefix="/api/v1", max_body_size=JSON_BODY_MAX_BYTES, dependencies=[TOKEN_SCHEME])
     api.include_router(people_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
     api.include_router(recognition_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
-    for module in (sessions_api, attendance_api, cameras_api, events_api):
+    for module in (sessions_api, attendance_api, cameras_api, groups_api, rooms_api, events_api):
         api.include_router(module.router)
     app.include_router(api)
     app.include_router(websocket_ingest.router)
@@ -93,7 +95,7 @@ def create_app(settings: Settings) -> FastAPI:
         CORSMiddleware,
         allow_origins=list(settings.http.allowed_origins),
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "If-Match", "Last-Event-ID"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "Last-Event-ID"],
         expose_headers=["Accept-Patch", "ETag", "Link", "Location", "Retry-After"],
         max_age=600,
     )

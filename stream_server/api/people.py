@@ -65,10 +65,12 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
         return _person(person)
 
     @router.get("", summary="List people")
-    async def list_people(services: ServicesOf, limit: Limit = 50, cursor: Cursor = None) -> People:
+    async def list_people(
+        services: ServicesOf, external_id: str | None = None, limit: Limit = 50, cursor: Cursor = None
+    ) -> People:
         """By name, a page at a time."""
         async with services.database.acquire() as connection:
-            page = await people.list_people(connection, limit=limit, cursor=cursor)
+            page = await people.list_people(connection, limit=limit, cursor=cursor, external_id=external_id)
         return People(people=tuple(map(_person, page.items)), next_cursor=page.next_cursor)
 
     @router.get("/{person_id}", summary="One person", responses=NOT_FOUND)

@@ -1,5 +1,6 @@
 """The whole application, without its running parts: which doors are open, and how it refuses."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -41,7 +42,7 @@ def routes(routes_or_app: Any, prefix: str = "") -> Iterator[tuple[str, set[str]
 
 
 def filled(path: str) -> str:
-    for name in ("person_id", "template_id", "session_id", "attendance_id"):
+    for name in re.findall(r"{(\w+_id)}", path.replace("{camera_id}", "")):
         path = path.replace(f"{{{name}}}", str(UUID(int=1)))
     path = path.replace("{camera_id}", "door")
     assert "{" not in path
