@@ -2,6 +2,7 @@
 transaction.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum
@@ -103,6 +104,17 @@ async def get(connection: Connection, person_id: UUID) -> Person:
     if row is None:
         raise _missing(person_id)
     return _person(row)
+
+
+async def find_by_external_ids(connection: Connection, external_ids: Sequence[str]) -> UUID:
+    """The person with the first of the ids that anybody has. Raises NotFound."""
+    person_id: UUID | None = await connection.fetchval(
+        "SELECT id FROM people WHERE external_id = ANY ($1::text[]) ORDER BY array_position($1, external_id) LIMIT 1",
+        [external_id for external_id in external_ids if "\0" not in external_id],
+    )
+    if person_id is None:
+        raise NotFound(f"nobody has the external id {external_ids[0][:100]!r}", code="person_not_found")
+    return person_id
 
 
 async def list_people(

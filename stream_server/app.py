@@ -26,6 +26,7 @@ from stream_server.api import groups as groups_api
 from stream_server.api import people as people_api
 from stream_server.api import recognition as recognition_api
 from stream_server.api import rooms as rooms_api
+from stream_server.api import roster as roster_api
 from stream_server.api import sessions as sessions_api
 from stream_server.auth import TOKEN_SCHEME, Guard, load_or_make_token
 from stream_server.cameras import CameraRegistry
@@ -83,7 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
     api = APIRouter(prefix="/api/v1", max_body_size=JSON_BODY_MAX_BYTES, dependencies=[TOKEN_SCHEME])
     api.include_router(people_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
     api.include_router(recognition_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
-    for module in (sessions_api, attendance_api, cameras_api, groups_api, rooms_api, events_api):
+    for module in (sessions_api, attendance_api, cameras_api, groups_api, rooms_api, roster_api, events_api):
         api.include_router(module.router)
     app.include_router(api)
     app.include_router(websocket_ingest.router)
@@ -166,12 +167,13 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         now=utc_now,
         max_cameras=settings.cameras.max_cameras,
     )
+    box = SecretBox.from_settings(
+        settings.secrets.key.get_secret_value() if settings.secrets.key else None, settings.data_dir
+    )
     pulls = PullKeeper(
         database=database,
         settings=settings,
-        box=SecretBox.from_settings(
-            settings.secrets.key.get_secret_value() if settings.secrets.key else None, settings.data_dir
-        ),
+        box=box,
         supervisor=lambda record: PullSupervisor(
             hub=hub,
             pace_fps=lambda: sampler.pace_fps,
@@ -202,6 +204,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         pulls=pulls,
         supervisor=supervisor,
         webrtc=webrtc,
+        box=box,
     )
     bus.on_event(people.on_event)
     bus.on_connect(people.look_again)

@@ -15,6 +15,7 @@ COMMANDS = {
     "recognise": ("stream_server.commands.recognise", "recognise"),
     "evaluate": ("stream_server.commands.evaluate", "evaluate"),
     "people": ("stream_server.commands.people", "people"),
+    "roster": ("stream_server.commands.roster", "roster"),
     "cameras": ("stream_server.commands.cameras", "cameras"),
     "models": ("stream_server.commands.models", "models"),
     "db": ("stream_server.commands.db", "db"),

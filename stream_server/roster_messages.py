@@ -125,3 +125,41 @@ class CameraPlaceBody(Shape):
         None, description="For places where people come and go: what being seen means. Null: being there, no more."
     )
     reads_qr: bool = Field(False, description="Look for personal QR codes in its pictures.")
+
+
+class RosterRow(Shape):
+    """What became of one row of an import."""
+
+    file: str
+    row: int = Field(description="As an editor shows it, the header being 1; 0 for what no file names.")
+    kind: Literal["person", "group", "membership", "org", "course", "term", "role"]
+    key: str = Field(description="The external id or name that the row is about.")
+    outcome: Literal["created", "updated", "unchanged", "removed", "skipped", "refused"]
+    reason: str
+
+
+class RosterReport(Shape):
+    """What an import did, or would do."""
+
+    applied: bool = Field(description="False: nothing was stored.")
+    counts: dict[str, int] = Field(description="Rows of each outcome.")
+    warnings: tuple[str, ...]
+    rows: tuple[RosterRow, ...]
+
+
+class PhotographOutcome(Shape):
+    """What became of one picture; the code says why it was refused."""
+
+    file: str
+    enrolled: bool
+    code: str = ""
+    detail: str = ""
+    hint: str = ""
+
+
+class PhotographReport(Shape):
+    """What became of each picture of an archive."""
+
+    enrolled: int
+    refused: int
+    photographs: tuple[PhotographOutcome, ...]

@@ -15,6 +15,7 @@ from stream_server.models import LoadedModels
 from stream_server.people import PeopleKeeper
 from stream_server.recorder import Recorder
 from stream_server.sampler import Sampler
+from stream_server.secrets import SecretBox
 from stream_server.session import CameraHub
 from stream_server.settings import Settings
 from stream_server.supervision import Supervisor
@@ -42,8 +43,11 @@ class Services:
     pulls: PullKeeper
     supervisor: Supervisor
     webrtc: WebRtcPeers
+    box: SecretBox
     now: Callable[[], datetime] = utc_now
     models_ready: bool = False
     models_problem: str | None = None
     # Each is a process of its own.
     trials: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    # Each holds a file and its rows.
+    imports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))

@@ -46,6 +46,28 @@ def enrol(person_id: UUID, photographs: tuple[Path, ...], server: str, as_json: 
     _report(result, f"{result['templates']} faces were enrolled", as_json)
 
 
+@people.command("enrol-photos")
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@_SERVER
+@json_option
+def enrol_photos(source: Path, server: str, as_json: bool) -> None:
+    """Enrol everybody with a folder or zip of photographs named by external id: s-1815.jpg, s-1815_2.jpg.
+
+    Each picture by itself: one that is refused holds up no other, and is named with its reason.
+    """
+    from stream_server.commands.photographs import enrol_all
+
+    report = asyncio.run(enrol_all(source, server, local_token(load_settings()), quiet=as_json))
+    if as_json:
+        click.echo(json.dumps(report))
+    else:
+        for refused in report["refused"]:
+            click.echo(f"{refused['photograph']}: {refused['detail']} ({refused['hint']})", err=True)
+        click.echo(f"{report['enrolled']} photographs were enrolled, {len(report['refused'])} refused")
+    if report["refused"]:
+        sys.exit(1)
+
+
 @people.command("list")
 @_SERVER
 @json_option

@@ -1,5 +1,6 @@
 """The REST API on a real database, without cameras or models: every route is called as a client does."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,7 +13,6 @@ import httpx
 import pytest_asyncio
 from pydantic import SecretStr
 
-from storage import people
 from storage.database import Database
 from stream_server.app import create_app
 from stream_server.secrets import SecretBox
@@ -60,6 +60,10 @@ async def api(database: Database, tmp_path: Path) -> AsyncIterator[Api]:
         made = Api(http, database, settings)
         now: Callable[[], datetime] = lambda: made.at  # noqa: E731
         app.state.services = SimpleNamespace(
-            settings=settings, database=database, now=now, box=SecretBox(bytes(32)), people=people
+            settings=settings,
+            database=database,
+            now=now,
+            box=SecretBox(bytes(32)),
+            imports=asyncio.Semaphore(1),
         )
         yield made
