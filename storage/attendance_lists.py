@@ -15,7 +15,7 @@ from storage.paging import LIMIT_DEFAULT, Page, checked_limit, page_of, time_cur
 _SELECT = """
     SELECT a.id, a.session_id, a.person_id, p.name AS person_name, p.external_id, a.status, a.method,
            a.first_seen_at, a.last_seen_at, a.camera_id, a.score, a.note, a.created_at
-    FROM attendance a JOIN people p ON p.id = a.person_id JOIN class_sessions s ON s.id = a.session_id
+    FROM attendance_now a JOIN people p ON p.id = a.person_id JOIN class_sessions s ON s.id = a.session_id
 """
 
 

@@ -23,6 +23,7 @@ from stream_server.api import attendance as attendance_api
 from stream_server.api import cameras as cameras_api
 from stream_server.api import events as events_api
 from stream_server.api import groups as groups_api
+from stream_server.api import lessons as lessons_api
 from stream_server.api import people as people_api
 from stream_server.api import recognition as recognition_api
 from stream_server.api import rooms as rooms_api
@@ -30,6 +31,7 @@ from stream_server.api import roster as roster_api
 from stream_server.api import sessions as sessions_api
 from stream_server.auth import TOKEN_SCHEME, Guard, load_or_make_token
 from stream_server.cameras import CameraRegistry
+from stream_server.clock import SessionClock
 from stream_server.errors import BodyLimitProblem, install_error_handlers
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
@@ -84,7 +86,16 @@ def create_app(settings: Settings) -> FastAPI:
     api = APIRouter(prefix="/api/v1", max_body_size=JSON_BODY_MAX_BYTES, dependencies=[TOKEN_SCHEME])
     api.include_router(people_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
     api.include_router(recognition_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
-    for module in (sessions_api, attendance_api, cameras_api, groups_api, rooms_api, roster_api, events_api):
+    for module in (
+        sessions_api,
+        attendance_api,
+        cameras_api,
+        groups_api,
+        rooms_api,
+        roster_api,
+        lessons_api,
+        events_api,
+    ):
         api.include_router(module.router)
     app.include_router(api)
     app.include_router(websocket_ingest.router)
@@ -220,6 +231,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         ("status", partial(health.watch, services, warm_up)),
         ("recognition", hub.run),
         ("camera-states", pulls.run),
+        ("clock", SessionClock(services).run),
     ):
         stack.push_async_callback(cancelled, supervisor.start(name, work))
     stack.push_async_callback(webrtc.close_all)

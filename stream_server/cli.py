@@ -16,6 +16,7 @@ COMMANDS = {
     "evaluate": ("stream_server.commands.evaluate", "evaluate"),
     "people": ("stream_server.commands.people", "people"),
     "roster": ("stream_server.commands.roster", "roster"),
+    "timetable": ("stream_server.commands.timetable", "timetable"),
     "cameras": ("stream_server.commands.cameras", "cameras"),
     "models": ("stream_server.commands.models", "models"),
     "db": ("stream_server.commands.db", "db"),

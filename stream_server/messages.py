@@ -15,7 +15,8 @@ PROTOCOL = 1
 
 State = Literal["pending", "known", "review", "unknown", "unusable"]
 Status = Literal["present", "late", "absent", "excused"]
-Method = Literal["face", "manual", "pin", "qr"]
+Method = Literal["face", "manual", "pin", "qr", "review", "clock"]
+SessionState = Literal["planned", "running", "ended", "missed", "cancelled"]
 Consent = Literal["granted", "none", "revoked"]
 CAMERA_ID = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
@@ -256,6 +257,12 @@ class ClassSession(Shape):
     day: date | None
     starts_at: datetime
     ends_at: datetime
+    state: SessionState
+    group_id: UUID | None
+    room_id: UUID | None
+    lesson_id: UUID | None
+    late_after_s: int | None = Field(description="Null: as the settings say.")
+    version: int = Field(description="Also the `ETag`.")
 
 
 class ClassSessions(Page):

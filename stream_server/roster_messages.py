@@ -132,7 +132,7 @@ class RosterRow(Shape):
 
     file: str
     row: int = Field(description="As an editor shows it, the header being 1; 0 for what no file names.")
-    kind: Literal["person", "group", "membership", "org", "course", "term", "role"]
+    kind: Literal["person", "group", "membership", "org", "course", "term", "role", "lesson"]
     key: str = Field(description="The external id or name that the row is about.")
     outcome: Literal["created", "updated", "unchanged", "removed", "skipped", "refused"]
     reason: str

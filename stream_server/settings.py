@@ -26,6 +26,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
 from recognition.errors import RequestError
+from stream_server.attendance_settings import AttendanceSettings
 
 
 class SettingsError(RequestError):
@@ -325,6 +326,7 @@ class Settings(BaseSettings):
     pull: PullSettings = PullSettings()
     secrets: SecretsSettings = SecretsSettings()
     webrtc: WebRtcSettings = WebRtcSettings()
+    attendance: AttendanceSettings = AttendanceSettings()
 
     @field_validator("database_url", mode="before")
     @classmethod

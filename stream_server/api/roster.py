@@ -66,8 +66,7 @@ async def import_roster(
             imported = await roster_import.import_roster(
                 connection, batch, at=now, today=sessions.day_of(now, services.settings.site.zone), apply=apply
             )
-    # A report of a large school is megabytes: sent as it is written, not built beforehand.
-    return StreamingResponse(_report(imported), media_type="application/json")
+    return report_of(imported)
 
 
 @router.get("/export", summary="Export people and their groups", response_class=StreamingResponse)
@@ -92,6 +91,11 @@ async def enrol_photographs(request: Request, services: ServicesOf) -> Photograp
         outcomes = [outcome async for outcome in _enrol_all(services, path)]
     enrolled = sum(outcome.enrolled for outcome in outcomes)
     return PhotographReport(enrolled=enrolled, refused=len(outcomes) - enrolled, photographs=tuple(outcomes))
+
+
+def report_of(imported: roster_import.Imported) -> StreamingResponse:
+    """The report as a response. That of a large school is megabytes: sent as it is written, not built beforehand."""
+    return StreamingResponse(_report(imported), media_type="application/json")
 
 
 def _report(imported: roster_import.Imported) -> Iterator[str]:

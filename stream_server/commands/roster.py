@@ -20,7 +20,7 @@ IMPORT_TIMEOUT_S = 600.0
 
 @click.group(cls=Group)
 def roster() -> None:
-    """Import rosters and timetables."""
+    """Import rosters."""
 
 
 @roster.command("import")
@@ -34,11 +34,12 @@ def import_file(file: Path, apply: bool, show_all: bool, server: str, as_json: b
 
     The exit code is 1 when a row was refused.
     """
-    report = asyncio.run(_send(file, "/api/v1/roster/import", apply, server))
+    report = asyncio.run(send_file(file, "/api/v1/roster/import", apply, server))
     say_report(report, as_json, show_all)
 
 
-async def _send(file: Path, path: str, apply: bool, server: str, **params: str) -> Any:
+async def send_file(file: Path, path: str, apply: bool, server: str, **params: str) -> Any:
+    """Send a file to an endpoint that takes it as its body; returns the report."""
     async with ServerClient(server, local_token(load_settings()), timeout_s=IMPORT_TIMEOUT_S) as client:
         asked = {"apply": str(apply).lower(), **params}
         return await client.call("POST", path, photo=_chunks(file), params=asked)

@@ -28,7 +28,16 @@ def test_every_event_channel_and_command_is_described() -> None:
     text = PAGE.read_text()
     sources = list((Path(__file__).resolve().parents[2] / "storage").glob("*.py"))
     events = set(re.findall(r'outbox\.append\(\s*connection, "([\w.]+)"', "".join(s.read_text() for s in sources)))
-    events |= set(re.findall(r'\("(\w+\.\w+)", \{', "".join(s.read_text() for s in sources)))
-    assert events == {"session.opened", "attendance.marked", "gallery.changed", "camera.state", "roster.imported"}
+    events |= set(
+        re.findall(r'\("((?:attendance|session|roster|gallery)\.\w+)", ', "".join(s.read_text() for s in sources))
+    )
+    assert events == {
+        "session.opened",
+        "attendance.marked",
+        "gallery.changed",
+        "camera.state",
+        "roster.imported",
+        "session.ended",
+    }
     for word in (*events, CHANNEL, *(f"rollcall db {name}" for name in db.commands)):
         assert f"`{word}`" in text

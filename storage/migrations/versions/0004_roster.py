@@ -97,6 +97,7 @@ UPGRADE = (
         ADD COLUMN late_after_s integer CHECK (late_after_s >= 0),
         ADD COLUMN state text NOT NULL DEFAULT 'running'
             CHECK (state IN ('planned', 'running', 'ended', 'missed', 'cancelled')),
+        ADD COLUMN cancelled_by_hand boolean NOT NULL DEFAULT false,
         ADD COLUMN version integer NOT NULL DEFAULT 1,
         ADD CONSTRAINT class_sessions_one_an_occurrence UNIQUE (lesson_id, occurrence),
         ADD CONSTRAINT class_sessions_occurrence_of_lesson CHECK ((lesson_id IS NULL) = (occurrence IS NULL))
@@ -211,7 +212,7 @@ DOWNGRADE = (
     ALTER TABLE class_sessions
         DROP CONSTRAINT class_sessions_one_an_occurrence, DROP CONSTRAINT class_sessions_occurrence_of_lesson,
         DROP COLUMN group_id, DROP COLUMN room_id, DROP COLUMN lesson_id, DROP COLUMN occurrence,
-        DROP COLUMN late_after_s, DROP COLUMN state, DROP COLUMN version
+        DROP COLUMN late_after_s, DROP COLUMN state, DROP COLUMN cancelled_by_hand, DROP COLUMN version
     """,
     "ALTER TABLE cameras DROP COLUMN room_id, DROP COLUMN direction, DROP COLUMN reads_qr",
     "DROP TABLE lessons, memberships, rooms, groups, roster_references",

@@ -29,6 +29,7 @@ class Api:
     database: Database
     settings: Settings
     at: datetime = MORNING
+    services: Any = None
     etags: dict[str, str] = field(default_factory=dict)
 
     async def call(self, method: str, path: str, status: int | None = None, **options: Any) -> Any:
@@ -59,7 +60,7 @@ async def api(database: Database, tmp_path: Path) -> AsyncIterator[Api]:
     async with httpx.AsyncClient(transport=transport, base_url="http://rollcall.test", headers=headers) as http:
         made = Api(http, database, settings)
         now: Callable[[], datetime] = lambda: made.at  # noqa: E731
-        app.state.services = SimpleNamespace(
+        made.services = app.state.services = SimpleNamespace(
             settings=settings,
             database=database,
             now=now,

@@ -1,0 +1,28 @@
+"""Settings of sessions and attendance."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class AttendanceSettings(BaseModel):
+    """How attendance is taken."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    early_s: int = Field(
+        600, ge=0, le=7200, description="A planned session opens, and takes attendance, this long before its start."
+    )
+    late_after_s: int = Field(
+        300, ge=0, le=86_400, description="Whoever is first seen later than this after the start is late."
+    )
+    re_entry_s: int = Field(
+        120,
+        ge=0,
+        le=86_400,
+        description="Where coming and going is counted: somebody seen again sooner has not been away.",
+    )
+    review_keep_hours: int = Field(
+        72, ge=1, le=2160, description="Faces that nearly matched wait so long for somebody to settle them."
+    )
+    pin_failures_max: int = Field(
+        5, ge=1, le=100, description="Wrong PINs and QR codes from one camera or kiosk in five minutes; then it waits."
+    )
