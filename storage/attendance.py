@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from recognition.errors import InternalError, RequestError
 from recognition.types import Sighting
 from storage import cameras, corrections, outbox, people, punches, sessions
-from storage.attendance_policy import AttendancePolicy, is_late, session_for, takes
+from storage.attendance_policy import DEFAULT_POLICY, AttendancePolicy, is_late, session_for, takes
 from storage.database import Connection, Record
 from storage.errors import Conflict, NotFound
 from storage.rooms import Direction
@@ -23,6 +23,7 @@ from storage.statuses import Method, Status
 __all__ = ["Method", "Outcome", "Recorded", "Status", "mark", "mark_manually", "record_punch", "record_sighting"]
 
 NOTE_LENGTH_MAX = 1000
+TWICE_BY_MISTAKE_S = 10
 
 
 class Outcome(StrEnum):
@@ -57,14 +58,14 @@ class Recorded:
 
 
 async def record_sighting(
-    connection: Connection, sighting: Sighting, zone: ZoneInfo, policy: AttendancePolicy = AttendancePolicy()
+    connection: Connection, sighting: Sighting, zone: ZoneInfo, policy: AttendancePolicy = DEFAULT_POLICY
 ) -> Recorded:
     """Store a sighting and what follows from it, in one transaction.
 
-    It counts for the session in the camera's room, or else for the open session of its day, which is made if need be; the
-    attendance record is made or its times grow; a status that a person has set stays. Storing the same sighting twice
-    changes nothing. Without consent nothing is stored. Raises RequestError `camera_id_invalid`; StorageUnavailable comes
-    from Database.acquire.
+    It counts for the session in the camera's room, or else for the open session of its day, which is made if need be;
+    the attendance record is made or its times grow; a status that a person has set stays. Storing the same sighting
+    twice changes nothing. Without consent nothing is stored. Raises RequestError `camera_id_invalid`;
+    StorageUnavailable comes from Database.acquire.
     """
     async with connection.transaction():
         await cameras.ensure(connection, sighting.camera_id)
@@ -187,8 +188,9 @@ async def mark(
         method=method,
         camera_id=camera_id,
         at=at,
-        seen_before_at=before,
-        re_entry_s=policy.re_entry_s if method is Method.FACE else 0,
+        # A camera sees somebody all the while; a PIN is given on purpose, and at most twice by mistake.
+        seen_before_at=before if method is Method.FACE else None,
+        re_entry_s=policy.re_entry_s if method is Method.FACE else min(policy.re_entry_s, TWICE_BY_MISTAKE_S),
     )
     return replace(recorded, direction=went)
 

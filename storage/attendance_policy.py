@@ -21,6 +21,9 @@ class AttendancePolicy:
     re_entry_s: int = 120
 
 
+DEFAULT_POLICY = AttendancePolicy()
+
+
 def is_late(session: ClassSession, seen_at: datetime, policy: AttendancePolicy) -> bool:
     """Whether somebody who is first seen at this moment is late. Nobody is late for the open check-in of a day."""
     if session.kind is SessionKind.OPEN:
@@ -44,7 +47,7 @@ async def session_for(
     zone: ZoneInfo,
     policy: AttendancePolicy,
 ) -> ClassSession:
-    """The session that somebody seen by this camera is marked in: that of the camera's room, else the open one of the day.
+    """The session that somebody seen by this camera is marked in: that of its room, else the open one of the day.
 
     Where one lesson ends as the next is about to start, it is the one that the person is expected at.
     """

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
+from storage import outbox
 from storage.database import Connection, Record
 from storage.errors import Conflict, NotFound, Stale
 from storage.names import checked, page_by_name
@@ -125,7 +126,10 @@ async def remove(connection: Connection, room_id: UUID, *, version: int | None) 
 
 
 async def place_camera(connection: Connection, place: CameraPlace) -> None:
-    """Say where a camera hangs. Raises NotFound for an unknown camera or room."""
+    """Say where a camera hangs, with `camera.placed`, in the caller's transaction.
+
+    Raises NotFound for an unknown camera or room.
+    """
     try:
         done = await connection.fetchval(
             """
@@ -141,6 +145,7 @@ async def place_camera(connection: Connection, place: CameraPlace) -> None:
         raise NotFound(f"there is no room {place.room_id}", code="room_not_found") from error
     if done is None:
         raise NotFound(f"there is no camera {place.camera_id[:80]!r}", code="unknown_camera")
+    await outbox.append(connection, "camera.placed", {"camera": place.camera_id})
 
 
 async def camera_place(connection: Connection, camera_id: str) -> CameraPlace:

@@ -25,13 +25,17 @@ from stream_server.api import events as events_api
 from stream_server.api import groups as groups_api
 from stream_server.api import lessons as lessons_api
 from stream_server.api import people as people_api
+from stream_server.api import punches as punches_api
 from stream_server.api import recognition as recognition_api
+from stream_server.api import reviews as reviews_api
 from stream_server.api import rooms as rooms_api
 from stream_server.api import roster as roster_api
 from stream_server.api import sessions as sessions_api
 from stream_server.auth import TOKEN_SCHEME, Guard, load_or_make_token
 from stream_server.cameras import CameraRegistry
 from stream_server.clock import SessionClock
+from stream_server.code_watch import CodeWatch
+from stream_server.credentials import CredentialMaker
 from stream_server.errors import BodyLimitProblem, install_error_handlers
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
@@ -44,6 +48,7 @@ from stream_server.models import LoadedModels
 from stream_server.outbox import OutboxSource
 from stream_server.people import PeopleKeeper
 from stream_server.recorder import Recorder
+from stream_server.review_desk import ReviewDesk
 from stream_server.sampler import Pacing, Sampler
 from stream_server.secrets import SecretBox
 from stream_server.services import Services, utc_now
@@ -94,6 +99,8 @@ def create_app(settings: Settings) -> FastAPI:
         rooms_api,
         roster_api,
         lessons_api,
+        punches_api,
+        reviews_api,
         events_api,
     ):
         api.include_router(module.router)
@@ -168,6 +175,12 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
             frame_deadline_s=settings.cameras.frame_deadline_s,
         )
     )
+    box = SecretBox.from_settings(
+        settings.secrets.key.get_secret_value() if settings.secrets.key else None, settings.data_dir
+    )
+    credentials = CredentialMaker(box)
+    desk = ReviewDesk(database, settings)
+    codes = CodeWatch(database, settings, credentials)
     hub = CameraHub(
         sampler=sampler,
         executor=executor,
@@ -177,9 +190,8 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         make_state=models.make_state,
         now=utc_now,
         max_cameras=settings.cameras.max_cameras,
-    )
-    box = SecretBox.from_settings(
-        settings.secrets.key.get_secret_value() if settings.secrets.key else None, settings.data_dir
+        review=desk.offer,
+        codes=codes,
     )
     pulls = PullKeeper(
         database=database,
@@ -215,11 +227,15 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         pulls=pulls,
         supervisor=supervisor,
         webrtc=webrtc,
-        box=box,
+        credentials=credentials,
+        desk=desk,
+        codes=codes,
     )
     bus.on_event(people.on_event)
     bus.on_connect(people.look_again)
     bus.on_event(hub.on_event)
+    bus.on_event(codes.on_event)
+    bus.on_connect(codes.look_again)
     # Taken down in reverse: cameras end first, then what they feed.
     stack.push_async_callback(recorder.close)
     for name, work in (
@@ -232,6 +248,8 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         ("recognition", hub.run),
         ("camera-states", pulls.run),
         ("clock", SessionClock(services).run),
+        ("reviews", desk.run),
+        ("codes", codes.run),
     ):
         stack.push_async_callback(cancelled, supervisor.start(name, work))
     stack.push_async_callback(webrtc.close_all)
@@ -256,5 +274,7 @@ async def _database_dsn(settings: Settings, stack: AsyncExitStack, supervisor: S
 async def _store_sighting(database: Database, settings: Settings, sighting: Sighting) -> bool:
     """Whether it was stored, or had been; not for a person who has taken consent back or was erased meanwhile."""
     async with database.acquire() as connection:
-        recorded = await attendance.record_sighting(connection, sighting, settings.site.zone)
+        recorded = await attendance.record_sighting(
+            connection, sighting, settings.site.zone, settings.attendance.policy
+        )
     return recorded.session_id is not None

@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from storage.attendance_policy import AttendancePolicy
+
 
 class AttendanceSettings(BaseModel):
     """How attendance is taken."""
@@ -26,3 +28,8 @@ class AttendanceSettings(BaseModel):
     pin_failures_max: int = Field(
         5, ge=1, le=100, description="Wrong PINs and QR codes from one camera or kiosk in five minutes; then it waits."
     )
+
+    @property
+    def policy(self) -> AttendancePolicy:
+        """The rules by which a moment becomes a status."""
+        return AttendancePolicy(self.early_s, self.late_after_s, self.re_entry_s)

@@ -20,6 +20,8 @@ from stream_server.messages import Problem
 log = logging.getLogger("rollcall.http")
 
 RETRY_AFTER_S = 2
+# After too many wrong attempts.
+TRY_AGAIN_AFTER_S = 60
 CONTENT_TOO_LARGE = 413
 PROBLEM_JSON = "application/problem+json"
 
@@ -37,6 +39,8 @@ _STATUS_OF_CODE = {
     "sdp_no_video": 422,
     "sdp_not_bundled": 422,
     "too_many_candidates": 422,
+    "too_many_attempts": HTTPStatus.TOO_MANY_REQUESTS,
+    "idempotency_key_reused": 422,
     "image_too_many_bytes": CONTENT_TOO_LARGE,
     "image_unknown_format": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 }
@@ -75,6 +79,8 @@ def response_to(error: RollcallError) -> JSONResponse:
     headers = {}
     if status == 503:
         headers["Retry-After"] = str(RETRY_AFTER_S)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        headers["Retry-After"] = str(TRY_AGAIN_AFTER_S)
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="rollcall"'
     return problem_response(status, error.code, error.detail, error.hint, headers)

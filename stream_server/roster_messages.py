@@ -127,6 +127,19 @@ class CameraPlaceBody(Shape):
     reads_qr: bool = Field(False, description="Look for personal QR codes in its pictures.")
 
 
+class PinMade(Shape):
+    """A PIN, told this once."""
+
+    pin: str = Field(examples=["408212"])
+
+
+class QrMade(Shape):
+    """A personal QR code, told this once."""
+
+    text: str = Field(description="What the code says; a kiosk may send it to `POST /api/v1/punches`.")
+    svg: str = Field(description="The code as a picture, an SVG element.")
+
+
 class RosterRow(Shape):
     """What became of one row of an import."""
 

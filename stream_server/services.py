@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 from storage.database import Database
 from stream_server.cameras import CameraRegistry
+from stream_server.code_watch import CodeWatch
+from stream_server.credentials import CredentialMaker
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
 from stream_server.ingest.pull.keeper import PullKeeper
@@ -14,8 +16,8 @@ from stream_server.ingest.webrtc import WebRtcPeers
 from stream_server.models import LoadedModels
 from stream_server.people import PeopleKeeper
 from stream_server.recorder import Recorder
+from stream_server.review_desk import ReviewDesk
 from stream_server.sampler import Sampler
-from stream_server.secrets import SecretBox
 from stream_server.session import CameraHub
 from stream_server.settings import Settings
 from stream_server.supervision import Supervisor
@@ -43,7 +45,9 @@ class Services:
     pulls: PullKeeper
     supervisor: Supervisor
     webrtc: WebRtcPeers
-    box: SecretBox
+    credentials: CredentialMaker
+    desk: ReviewDesk
+    codes: CodeWatch
     now: Callable[[], datetime] = utc_now
     models_ready: bool = False
     models_problem: str | None = None

@@ -20,6 +20,12 @@ def services_of(connection: HTTPConnection) -> Services:
     return services
 
 
+def actor_of(connection: HTTPConnection) -> str:
+    """Who asks, for the paper trail: what the guard has put into the request, or the owner of the one token."""
+    return str(connection.scope.get("actor", "owner"))
+
+
+Actor = Annotated[str, Depends(actor_of)]
 ServicesOf = Annotated[Services, Depends(services_of)]
 Limit = Annotated[int, Query(ge=1, le=200, description="Items a page.")]
 Cursor = Annotated[str | None, Query(max_length=1000, description="`next_cursor` of the page before.")]

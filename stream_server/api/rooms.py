@@ -81,7 +81,7 @@ async def put_camera_place(camera_id: CameraId, body: CameraPlaceBody, services:
         None if body.direction is None else rooms.Direction(body.direction),
         body.reads_qr,
     )
-    async with services.database.acquire() as connection:
+    async with services.database.acquire() as connection, connection.transaction():
         await rooms.place_camera(connection, place)
     return body
 

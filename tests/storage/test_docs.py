@@ -33,11 +33,16 @@ def test_every_event_channel_and_command_is_described() -> None:
     )
     assert events == {
         "session.opened",
+        "session.ended",
         "attendance.marked",
+        "attendance.corrected",
+        "attendance.punched",
+        "review.opened",
+        "review.settled",
+        "roster.imported",
         "gallery.changed",
         "camera.state",
-        "roster.imported",
-        "session.ended",
+        "camera.placed",
     }
     for word in (*events, CHANNEL, *(f"rollcall db {name}" for name in db.commands)):
         assert f"`{word}`" in text

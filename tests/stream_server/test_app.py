@@ -44,7 +44,7 @@ def routes(routes_or_app: Any, prefix: str = "") -> Iterator[tuple[str, set[str]
 def filled(path: str) -> str:
     for name in re.findall(r"{(\w+_id)}", path.replace("{camera_id}", "")):
         path = path.replace(f"{{{name}}}", str(UUID(int=1)))
-    path = path.replace("{camera_id}", "door")
+    path = path.replace("{camera_id}", "door").replace("{kind}", "pin")
     assert "{" not in path
     return path
 

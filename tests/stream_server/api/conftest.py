@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from storage.database import Database
 from stream_server.app import create_app
+from stream_server.credentials import CredentialMaker
 from stream_server.secrets import SecretBox
 from stream_server.settings import AuthSettings, Settings, SiteSettings
 
@@ -64,7 +65,7 @@ async def api(database: Database, tmp_path: Path) -> AsyncIterator[Api]:
             settings=settings,
             database=database,
             now=now,
-            box=SecretBox(bytes(32)),
+            credentials=CredentialMaker(SecretBox(bytes(32))),
             imports=asyncio.Semaphore(1),
         )
         yield made
