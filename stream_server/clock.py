@@ -75,7 +75,8 @@ class SessionClock:
             return False
         zone = self._services.settings.site.zone
         try:
-            times = planned_times(lesson.ical, zone, now, until)
+            # A rule may take seconds; the lock on the lesson is held meanwhile, and other servers pass it over.
+            times = await asyncio.to_thread(planned_times, lesson.ical, zone, now, until)
         except (RuleUnusable, RequestError) as error:
             log.warning("lesson %s is not planned any further: %s", lesson.lesson_id, error)
             await lessons.set_expanded(connection, lesson.lesson_id, until)

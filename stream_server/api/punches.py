@@ -115,7 +115,7 @@ async def create_qr(person_id: UUID, services: ServicesOf) -> QrMade:
     async with services.database.acquire() as connection:
         await credentials.set_digest(connection, person_id, CredentialKind.QR, digest)
     picture = io.BytesIO()
-    segno.make(text, error="m").save(picture, kind="svg", xmldecl=False, scale=8, border=4)
+    segno.make(text, error="m", micro=False).save(picture, kind="svg", xmldecl=False, scale=8, border=4)
     return QrMade(text=text, svg=picture.getvalue().decode().strip())
 
 
