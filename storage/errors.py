@@ -38,5 +38,11 @@ class Stale(RequestError):
 
     code = "etag_mismatch"
 
-    def __init__(self) -> None:
-        super().__init__("somebody has changed this meanwhile", hint="read it again, and send its new ETag as If-Match")
+    def __init__(
+        self,
+        detail: str = "somebody has changed this meanwhile",
+        *,
+        hint: str = "read it again, and send its new ETag as If-Match",
+        code: str | None = None,
+    ) -> None:
+        super().__init__(detail, hint=hint, code=code)

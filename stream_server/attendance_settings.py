@@ -1,8 +1,11 @@
 """Settings of sessions and attendance."""
 
+from typing import TYPE_CHECKING
+
 from pydantic import BaseModel, ConfigDict, Field
 
-from storage.attendance_policy import AttendancePolicy
+if TYPE_CHECKING:
+    from storage.attendance_policy import AttendancePolicy
 
 
 class AttendanceSettings(BaseModel):
@@ -30,6 +33,9 @@ class AttendanceSettings(BaseModel):
     )
 
     @property
-    def policy(self) -> AttendancePolicy:
+    def policy(self) -> "AttendancePolicy":
         """The rules by which a moment becomes a status."""
+        # Commands that need no database read the settings too.
+        from storage.attendance_policy import AttendancePolicy
+
         return AttendancePolicy(self.early_s, self.late_after_s, self.re_entry_s)
