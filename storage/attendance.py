@@ -4,7 +4,7 @@ Locks are taken in one order everywhere (camera, person, session, sighting, atte
 transactions never wait for each other in a circle.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
@@ -12,29 +12,18 @@ from zoneinfo import ZoneInfo
 
 from recognition.errors import InternalError, RequestError
 from recognition.types import Sighting
-from storage import cameras, outbox, people, sessions
+from storage import cameras, corrections, outbox, people, punches, sessions
+from storage.attendance_policy import DEFAULT_POLICY, AttendancePolicy, is_late, session_for, takes
 from storage.database import Connection, Record
-from storage.errors import NotFound
+from storage.errors import Conflict, NotFound
+from storage.rooms import Direction
+from storage.sessions import ClassSession
+from storage.statuses import Method, Status
+
+__all__ = ["Method", "Outcome", "Recorded", "Status", "mark", "mark_manually", "record_punch", "record_sighting"]
 
 NOTE_LENGTH_MAX = 1000
-
-
-class Status(StrEnum):
-    """What a record says of a person."""
-
-    PRESENT = "present"
-    LATE = "late"
-    ABSENT = "absent"
-    EXCUSED = "excused"
-
-
-class Method(StrEnum):
-    """How a record came about."""
-
-    FACE = "face"
-    MANUAL = "manual"
-    PIN = "pin"
-    QR = "qr"
+TWICE_BY_MISTAKE_S = 10
 
 
 class Outcome(StrEnum):
@@ -50,13 +39,17 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The result of storing. The ids are None when nothing was stored; `event_id` is set when `first`."""
+    """The result of storing. The ids are None when nothing was stored; `event_id` is set when `first`.
+
+    `direction` is set when somebody came or went, where that is counted.
+    """
 
     outcome: Outcome
     session_id: UUID | None = None
     attendance_id: UUID | None = None
     status: Status | None = None
     event_id: int | None = None
+    direction: Direction | None = None
 
     @property
     def first(self) -> bool:
@@ -64,12 +57,15 @@ class Recorded:
         return self.outcome is Outcome.FIRST
 
 
-async def record_sighting(connection: Connection, sighting: Sighting, zone: ZoneInfo) -> Recorded:
+async def record_sighting(
+    connection: Connection, sighting: Sighting, zone: ZoneInfo, policy: AttendancePolicy = DEFAULT_POLICY
+) -> Recorded:
     """Store a sighting and what follows from it, in one transaction.
 
-    The open session of its day is made if need be; the attendance record is made or its times grow; a status
-    that a person has set stays. Storing the same sighting twice changes nothing. Without consent nothing is
-    stored. Raises RequestError `camera_id_invalid`; StorageUnavailable comes from Database.acquire.
+    It counts for the session in the camera's room, or else for the open session of its day, which is made if need be;
+    the attendance record is made or its times grow; a status that a person has set stays. Storing the same sighting
+    twice changes nothing. Without consent nothing is stored. Raises RequestError `camera_id_invalid`;
+    StorageUnavailable comes from Database.acquire.
     """
     async with connection.transaction():
         await cameras.ensure(connection, sighting.camera_id)
@@ -83,21 +79,144 @@ async def record_sighting(connection: Connection, sighting: Sighting, zone: Zone
             return Recorded(Outcome.ERASED)
         if person["consent"] != people.Consent.GRANTED:
             return Recorded(Outcome.NOT_CONSENTED)
-        session = await sessions.ensure_open_session(connection, sighting.captured_at, zone)
+        session = await session_for(
+            connection,
+            camera_id=sighting.camera_id,
+            person_id=sighting.person_id,
+            at=sighting.captured_at,
+            zone=zone,
+            policy=policy,
+        )
         if not await _insert_sighting(connection, sighting, session.session_id):
             return await _existing(connection, session.session_id, sighting.person_id, Outcome.DUPLICATE)
-        return await _upsert(
+        return await mark(
             connection,
-            session_id=session.session_id,
-            person_id=sighting.person_id,
-            person_name=person["name"],
-            status=Status.PRESENT,
+            session,
+            sighting.person_id,
+            person["name"],
             method=Method.FACE,
-            seen_at=sighting.captured_at,
+            at=sighting.captured_at,
+            policy=policy,
             camera_id=sighting.camera_id,
             # Higher is closer, 0..1; no probability. Only kept to sort doubtful records.
             score=max(0.0, 1.0 - sighting.distance),
         )
+
+
+async def record_punch(
+    connection: Connection,
+    person_id: UUID,
+    at: datetime,
+    zone: ZoneInfo,
+    policy: AttendancePolicy,
+    *,
+    method: Method,
+    camera_id: str | None = None,
+    session_id: UUID | None = None,
+) -> Recorded:
+    """Mark somebody who gave a PIN or showed a QR code, in the caller's transaction; needs no consent.
+
+    In the given session, or the one that a face seen by this camera would count for. Raises NotFound, Conflict
+    `person_erased` or `session_not_open`.
+    """
+    person = await _person_to_mark(connection, person_id)
+    if session_id is None:
+        session = await session_for(
+            connection, camera_id=camera_id, person_id=person_id, at=at, zone=zone, policy=policy
+        )
+    else:
+        session = await sessions.get(connection, session_id)
+        if not takes(session, at, policy):
+            raise Conflict(
+                "this session does not take attendance now", hint="look at its times", code="session_not_open"
+            )
+    return await mark(
+        connection, session, person_id, person["name"], method=method, at=at, policy=policy, camera_id=camera_id
+    )
+
+
+async def mark(
+    connection: Connection,
+    session: ClassSession,
+    person_id: UUID,
+    person_name: str,
+    *,
+    method: Method,
+    at: datetime,
+    policy: AttendancePolicy,
+    camera_id: str | None = None,
+    score: float | None = None,
+) -> Recorded:
+    """Say that somebody is there, in the caller's transaction, which holds the person.
+
+    Somebody the clock has called absent, or late, and who turns out to have been there in time, is corrected; what a
+    person has said stays.
+    """
+    late = is_late(session, at, policy)
+    before = await connection.fetchval(
+        "SELECT last_seen_at FROM attendance WHERE session_id = $1 AND person_id = $2", session.session_id, person_id
+    )
+    recorded = await _upsert(
+        connection,
+        session_id=session.session_id,
+        person_id=person_id,
+        person_name=person_name,
+        status=Status.LATE if late else Status.PRESENT,
+        method=method,
+        seen_at=at,
+        camera_id=camera_id,
+        score=score,
+    )
+    if recorded.first:
+        # Who is known to be there need not be asked about.
+        await connection.execute(
+            "DELETE FROM reviews WHERE session_id = $1 AND nearest_id = $2 AND state = 'open'",
+            session.session_id,
+            person_id,
+        )
+    elif recorded.attendance_id is not None:
+        recorded = await _reconsider(connection, recorded, recorded.attendance_id, late=late, at=at)
+    direction = await punches.direction_at(connection, camera_id)
+    if direction is None or method not in (Method.FACE, Method.PIN, Method.QR):
+        return recorded
+    went = await punches.punch(
+        connection,
+        session_id=session.session_id,
+        person_id=person_id,
+        person_name=person_name,
+        direction=direction,
+        method=method,
+        camera_id=camera_id,
+        at=at,
+        # A camera sees somebody all the while; a PIN is given on purpose, and at most twice by mistake.
+        seen_before_at=before if method is Method.FACE else None,
+        re_entry_s=policy.re_entry_s if method is Method.FACE else min(policy.re_entry_s, TWICE_BY_MISTAKE_S),
+    )
+    return replace(recorded, direction=went)
+
+
+async def _reconsider(
+    connection: Connection, recorded: Recorded, attendance_id: UUID, *, late: bool, at: datetime
+) -> Recorded:
+    """Correct what the clock has said, where somebody was there after all, or earlier than was known."""
+    now = await connection.fetchrow("SELECT status, by_clock FROM attendance_now WHERE id = $1", attendance_id)
+    assert now is not None
+    better = now["status"] == Status.ABSENT or (now["status"] == Status.LATE and not late)
+    if not now["by_clock"] or not better:
+        return recorded
+    status = Status.LATE if late else Status.PRESENT
+    reason = "seen in time, as was stored later" if now["status"] == Status.LATE else "seen, as was stored later"
+    await corrections.append(
+        connection,
+        attendance_id,
+        version=None,
+        status=status,
+        by_whom="clock",
+        reason=reason,
+        at=at,
+        by_clock=True,
+    )
+    return replace(recorded, status=status)
 
 
 async def mark_manually(
@@ -124,11 +243,7 @@ async def mark_manually(
             "this note cannot be stored", hint=f"use at most {NOTE_LENGTH_MAX} characters", code="note_invalid"
         )
     async with connection.transaction():
-        person = await connection.fetchrow("SELECT name, erased_at FROM people WHERE id = $1 FOR SHARE", person_id)
-        if person is None:
-            raise NotFound(f"there is no person {person_id}", code="person_not_found")
-        if person["erased_at"] is not None:
-            raise people.erased(person_id)
+        person = await _person_to_mark(connection, person_id)
         if session_id is None:
             session = await sessions.ensure_open_session(connection, at, zone)
         else:
@@ -143,6 +258,17 @@ async def mark_manually(
             seen_at=at if status in (Status.PRESENT, Status.LATE) else None,
             note=note,
         )
+
+
+async def _person_to_mark(connection: Connection, person_id: UUID) -> Record:
+    person: Record | None = await connection.fetchrow(
+        "SELECT name, erased_at FROM people WHERE id = $1 FOR SHARE", person_id
+    )
+    if person is None:
+        raise NotFound(f"there is no person {person_id}", code="person_not_found")
+    if person["erased_at"] is not None:
+        raise people.erased(person_id)
+    return person
 
 
 async def _insert_sighting(connection: Connection, sighting: Sighting, session_id: UUID) -> bool:
@@ -200,7 +326,11 @@ async def _upsert(
         note,
     )
     if attendance_id is None:
-        if method is Method.FACE:  # least and greatest pass over NULL
+        # Also holds the record for what follows. least and greatest pass over NULL.
+        await connection.execute(
+            "SELECT 1 FROM attendance WHERE session_id = $1 AND person_id = $2 FOR UPDATE", session_id, person_id
+        )
+        if method is not Method.MANUAL and seen_at is not None:
             await connection.execute(
                 """
                 UPDATE attendance
@@ -228,7 +358,7 @@ async def _upsert(
 
 async def _existing(connection: Connection, session_id: UUID, person_id: UUID, outcome: Outcome) -> Recorded:
     row: Record | None = await connection.fetchrow(
-        "SELECT id, status FROM attendance WHERE session_id = $1 AND person_id = $2", session_id, person_id
+        "SELECT id, status FROM attendance_now WHERE session_id = $1 AND person_id = $2", session_id, person_id
     )
     if row is None:  # a replayed sighting whose person or day is another now; the sighting itself is stored
         return Recorded(outcome)

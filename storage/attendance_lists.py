@@ -7,21 +7,24 @@ from zoneinfo import ZoneInfo
 
 from recognition.errors import InternalError
 from storage import sessions
-from storage.attendance import Method, Status
 from storage.database import Connection, Record
 from storage.errors import NotFound
 from storage.paging import LIMIT_DEFAULT, Page, checked_limit, page_of, time_cursor
+from storage.statuses import Method, Status
 
 _SELECT = """
     SELECT a.id, a.session_id, a.person_id, p.name AS person_name, p.external_id, a.status, a.method,
-           a.first_seen_at, a.last_seen_at, a.camera_id, a.score, a.note, a.created_at
-    FROM attendance a JOIN people p ON p.id = a.person_id JOIN class_sessions s ON s.id = a.session_id
+           a.first_seen_at, a.last_seen_at, a.camera_id, a.score, a.note, a.created_at, a.version
+    FROM attendance_now a JOIN people p ON p.id = a.person_id JOIN class_sessions s ON s.id = a.session_id
 """
 
 
 @dataclass(frozen=True, slots=True)
 class AttendanceRecord:
-    """One record with the person's present name. Times are UTC, None for somebody who was not seen."""
+    """One record with the person's present name and the status after all corrections.
+
+    Times are UTC, None for somebody who was not seen. `version` grows with every correction.
+    """
 
     attendance_id: UUID
     session_id: UUID
@@ -36,6 +39,7 @@ class AttendanceRecord:
     score: float | None
     note: str | None
     created_at: datetime
+    version: int
 
 
 async def get(connection: Connection, attendance_id: UUID) -> AttendanceRecord:
@@ -51,6 +55,7 @@ async def list_records(
     *,
     session_id: UUID | None = None,
     person_id: UUID | None = None,
+    status: Status | None = None,
     day: date | None = None,
     zone: ZoneInfo | None = None,
     limit: int = LIMIT_DEFAULT,
@@ -72,6 +77,8 @@ async def list_records(
         condition("a.session_id = {}", session_id)
     if person_id is not None:
         condition("a.person_id = {}", person_id)
+    if status is not None:
+        condition("a.status = {}", status)
     if day is not None:
         if zone is None:
             raise InternalError("a day has no bounds without a time zone")
@@ -99,4 +106,5 @@ def _record(row: Record) -> AttendanceRecord:
         score=row["score"],
         note=row["note"],
         created_at=row["created_at"],
+        version=row["version"],
     )

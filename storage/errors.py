@@ -31,3 +31,18 @@ class Conflict(RequestError):
     """The change contradicts what is stored, for example an external id that somebody else has."""
 
     code = "conflict"
+
+
+class Stale(RequestError):
+    """The change was meant for a version of the thing that is no longer the newest."""
+
+    code = "etag_mismatch"
+
+    def __init__(
+        self,
+        detail: str = "somebody has changed this meanwhile",
+        *,
+        hint: str = "read it again, and send its new ETag as If-Match",
+        code: str | None = None,
+    ) -> None:
+        super().__init__(detail, hint=hint, code=code)

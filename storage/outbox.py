@@ -11,7 +11,7 @@ Payloads never carry anything biometric: no embedding, no distance, no quality.
 """
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -59,6 +59,29 @@ async def append(connection: Connection, type_: str, payload: Mapping[str, Any])
         CHANNEL,
     )
     return event_id
+
+
+async def append_many(connection: Connection, events: Sequence[tuple[str, Mapping[str, Any]]]) -> list[int]:
+    """Add several events to the running transaction, as `append` does, and return their ids in order."""
+    if not connection.is_in_transaction():
+        raise RuntimeError("an event is appended inside the transaction that makes it true")
+    if not events:
+        return []
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+    rows = await connection.fetch(
+        """
+        WITH event AS (
+            INSERT INTO outbox (type, payload)
+            SELECT type, payload::jsonb FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS e (type, payload, n)
+            ORDER BY n RETURNING id
+        )
+        SELECT id, pg_notify($3, id::text) FROM event ORDER BY id
+        """,
+        [type_ for type_, _ in events],
+        [json.dumps(payload, ensure_ascii=False, allow_nan=False) for _, payload in events],
+        CHANNEL,
+    )
+    return [row["id"] for row in rows]
 
 
 async def read_after(connection: Connection, last_id: int, limit: int = 100) -> list[Event]:

@@ -2,6 +2,7 @@
 transaction.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum
@@ -10,18 +11,27 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from recognition.errors import RequestError
 from storage import outbox
 from storage.database import Connection, Record
 from storage.errors import Conflict, NotFound
-from storage.paging import LIMIT_DEFAULT, Page, checked_limit, page_of, row_cursor
+from storage.names import checked, page_by_name
+from storage.paging import LIMIT_DEFAULT, Page
 
 ERASED_NAME = "erased"
-NAME_LENGTH_MAX = 200
-_JOINERS = dict.fromkeys((0x200C, 0x200D))
 
 _COLUMNS = """id, name, external_id, consent, consent_at, created_at, erased_at,
     (SELECT count(*) FROM templates WHERE person_id = people.id) AS template_count"""
+
+# What names somebody besides the row itself, or lets them in.
+_FORGET_WHO = (
+    "DELETE FROM memberships WHERE person_id = $1",
+    "DELETE FROM credentials WHERE person_id = $1",
+    "UPDATE attendance SET note = NULL WHERE person_id = $1 AND note IS NOT NULL",
+    """
+    UPDATE attendance_corrections SET reason = NULL
+    WHERE reason IS NOT NULL AND attendance_id IN (SELECT id FROM attendance WHERE person_id = $1)
+    """,
+)
 
 
 class Consent(StrEnum):
@@ -77,8 +87,8 @@ async def create(
                 RETURNING {_COLUMNS}
                 """,
                 person_id or uuid4(),
-                _checked(name, "name"),
-                None if external_id is None else _checked(external_id, "external_id"),
+                checked(name, "name"),
+                None if external_id is None else checked(external_id, "external_id"),
                 consent,
                 consent_at,
             )
@@ -96,39 +106,42 @@ async def get(connection: Connection, person_id: UUID) -> Person:
     return _person(row)
 
 
+async def find_by_external_ids(connection: Connection, external_ids: Sequence[str]) -> UUID:
+    """The person with the first of the ids that anybody has. Raises NotFound."""
+    person_id: UUID | None = await connection.fetchval(
+        "SELECT id FROM people WHERE external_id = ANY ($1::text[]) ORDER BY array_position($1, external_id) LIMIT 1",
+        [external_id for external_id in external_ids if "\0" not in external_id],
+    )
+    if person_id is None:
+        raise NotFound(f"nobody has the external id {external_ids[0][:100]!r}", code="person_not_found")
+    return person_id
+
+
 async def list_people(
     connection: Connection,
     *,
     limit: int = LIMIT_DEFAULT,
     cursor: str | None = None,
     include_erased: bool = False,
+    external_id: str | None = None,
 ) -> Page[Person]:
     """People by name, those of one name by id. Raises RequestError for a bad limit or cursor.
 
     Where the person who was given last has been renamed, erased or otherwise changed meanwhile, the list goes on by
     the count: it gives one person again rather than leaving one out.
     """
-    checked_limit(limit)
     conditions = [] if include_erased else ["erased_at IS NULL"]
-    arguments: list[object] = []
-    given = offset = 0
-    if (last := row_cursor(cursor)) is not None:
-        row = await connection.fetchrow("SELECT name, xmin::text AS version FROM people WHERE id = $1", last.row_id)
-        given = last.given
-        if row is not None and row["version"] == last.version:
-            conditions.append("(name, id) > ($3, $4)")
-            arguments = [row["name"], last.row_id]
-        else:
-            given -= 1
-            offset = given
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    rows = await connection.fetch(
-        f"SELECT {_COLUMNS}, xmin::text AS version FROM people {where} ORDER BY name, id LIMIT $1 OFFSET $2",
-        limit + 1,
-        offset,
-        *arguments,
+    if external_id is not None:
+        conditions.append("external_id = $1")
+    page = await page_by_name(
+        connection,
+        "people",
+        _COLUMNS,
+        limit=limit,
+        cursor=cursor,
+        conditions=conditions,
+        arguments=() if external_id is None else (external_id,),
     )
-    page = page_of(rows, limit, lambda row: (row["id"], row["version"], given + limit))
     return Page(tuple(map(_person, page.items)), page.next_cursor)
 
 
@@ -150,11 +163,11 @@ async def update(
     try:
         async with connection.transaction():
             before = await _locked(connection, person_id)
-            new_name = before.name if name is None else _checked(name, "name")
+            new_name = before.name if name is None else checked(name, "name")
             new_consent = before.consent if consent is None else consent
             new_external_id = before.external_id
             if not isinstance(external_id, Keep):
-                new_external_id = None if external_id is None else _checked(external_id, "external_id")
+                new_external_id = None if external_id is None else checked(external_id, "external_id")
             await connection.execute(
                 "UPDATE people SET name = $2, external_id = $3, consent = $4, consent_at = $5 WHERE id = $1",
                 person_id,
@@ -174,8 +187,8 @@ async def update(
 
 
 async def erase(connection: Connection, person_id: UUID, *, at: datetime) -> Person:
-    """Forget who somebody is: templates, sightings, name, external id and notes go; that somebody attended
-    stays.
+    """Forget who somebody is: templates, sightings, name, external id, notes, memberships, PIN and QR code go; that
+    somebody attended stays.
 
     Erasing twice is the same as once. Raises NotFound.
     """
@@ -194,9 +207,8 @@ async def erase(connection: Connection, person_id: UUID, *, at: datetime) -> Per
             at,
         )
         await _forget_face(connection, person_id)
-        await connection.execute(
-            "UPDATE attendance SET note = NULL WHERE person_id = $1 AND note IS NOT NULL", person_id
-        )
+        for statement in _FORGET_WHO:
+            await connection.execute(statement, person_id)
         await outbox.forget_name(connection, person_id, ERASED_NAME)
         after = await get(connection, person_id)
         await announce_gallery_change(connection, person_id)
@@ -225,22 +237,11 @@ async def _forget_face(connection: Connection, person_id: UUID) -> int:
         person_id,
     )
     # How near a face came is a trait of that face.
+    await connection.execute("DELETE FROM review_candidates WHERE person_id = $1", person_id)
+    await connection.execute("DELETE FROM reviews WHERE nearest_id = $1", person_id)
     await connection.execute("DELETE FROM sightings WHERE person_id = $1", person_id)
     await connection.execute("UPDATE attendance SET score = NULL WHERE person_id = $1 AND score IS NOT NULL", person_id)
     return count
-
-
-def _checked(text: str, what: str) -> str:
-    trimmed = text.strip()
-    # Joiners are part of names in Persian, Sinhala and others, and of many emoji; they show nothing by themselves.
-    visible = trimmed.translate(_JOINERS)
-    if not visible or len(trimmed) > NAME_LENGTH_MAX or not visible.isprintable():
-        raise RequestError(
-            f"this {what} cannot be stored",
-            hint=f"use 1 to {NAME_LENGTH_MAX} printable characters",
-            code=f"{what}_invalid",
-        )
-    return trimmed
 
 
 def erased(person_id: UUID) -> Conflict:

@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 from recognition.errors import InternalError, RequestError
 from storage import outbox
 from storage.database import Connection, Record
-from storage.errors import NotFound
+from storage.errors import Conflict, NotFound, Stale
 from storage.paging import LIMIT_DEFAULT, Page, checked_limit, page_of, time_cursor
 
-_COLUMNS = "id, kind, title, site_day, starts_at, ends_at, created_at"
+_COLUMNS = """id, kind, title, site_day, starts_at, ends_at, created_at, state, group_id, room_id, lesson_id,
+    late_after_s, version"""
 
 
 class SessionKind(StrEnum):
@@ -22,10 +23,20 @@ class SessionKind(StrEnum):
     SCHEDULED = "scheduled"
 
 
+class SessionState(StrEnum):
+    """Where a session is in its life."""
+
+    PLANNED = "planned"
+    RUNNING = "running"
+    ENDED = "ended"  # the absent are written
+    MISSED = "missed"  # no server ran all the while: nobody knows who was there
+    CANCELLED = "cancelled"
+
+
 @dataclass(frozen=True, slots=True)
 class ClassSession:
     """A span of time that attendance is kept for: from `starts_at` up to, not including, `ends_at` (both
-    UTC).
+    UTC). `late_after_s` None: as the settings say. `version` grows with every change.
     """
 
     session_id: UUID
@@ -35,6 +46,12 @@ class ClassSession:
     starts_at: datetime
     ends_at: datetime
     created_at: datetime
+    state: SessionState
+    group_id: UUID | None
+    room_id: UUID | None
+    lesson_id: UUID | None
+    late_after_s: int | None
+    version: int
 
 
 def day_of(at: datetime, zone: ZoneInfo) -> date:
@@ -85,15 +102,7 @@ async def ensure_open_session(connection: Connection, at: datetime, zone: ZoneIn
         )
         if row is not None:
             session = _session(row)
-            payload = {
-                "session_id": str(session.session_id),
-                "kind": session.kind,
-                "title": session.title,
-                "site_day": day.isoformat(),
-                "starts_at": starts_at.isoformat(),
-                "ends_at": ends_at.isoformat(),
-            }
-            await outbox.append(connection, "session.opened", payload)
+            await outbox.append(connection, "session.opened", opened_payload(session))
             return session
     # Somebody else was first and has committed; the next statement sees it.
     found = await _open_session_of(connection, day)
@@ -111,18 +120,82 @@ async def get(connection: Connection, session_id: UUID) -> ClassSession:
 
 
 async def list_sessions(
-    connection: Connection, *, limit: int = LIMIT_DEFAULT, cursor: str | None = None
+    connection: Connection,
+    *,
+    limit: int = LIMIT_DEFAULT,
+    cursor: str | None = None,
+    group_id: UUID | None = None,
+    room_id: UUID | None = None,
+    state: SessionState | None = None,
+    between: tuple[datetime, datetime] | None = None,
 ) -> Page[ClassSession]:
-    """Sessions, the latest first. Raises RequestError for a bad limit or cursor."""
-    checked_limit(limit)
-    before = time_cursor(cursor)
-    where, arguments = ("", []) if before is None else ("WHERE (starts_at, id) < ($2, $3)", list(before))
+    """Sessions, the latest first; all conditions given must hold. `between`: those that start in this span.
+
+    Raises RequestError for a bad limit or cursor.
+    """
+    arguments: list[object] = [checked_limit(limit) + 1]
+    conditions: list[str] = []
+    for column, value in (("group_id", group_id), ("room_id", room_id), ("state", state)):
+        if value is not None:
+            arguments.append(value)
+            conditions.append(f"{column} = ${len(arguments)}")
+    if between is not None:
+        arguments += between
+        conditions.append(f"starts_at >= ${len(arguments) - 1} AND starts_at < ${len(arguments)}")
+    if (before := time_cursor(cursor)) is not None:
+        arguments += before
+        conditions.append(f"(starts_at, id) < (${len(arguments) - 1}, ${len(arguments)})")
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     rows = await connection.fetch(
-        f"SELECT {_COLUMNS} FROM class_sessions {where} ORDER BY starts_at DESC, id DESC LIMIT $1",
-        limit + 1,
-        *arguments,
+        f"SELECT {_COLUMNS} FROM class_sessions {where} ORDER BY starts_at DESC, id DESC LIMIT $1", *arguments
     )
     return page_of([_session(row) for row in rows], limit, lambda session: (session.starts_at, session.session_id))
+
+
+async def cancel(connection: Connection, session_id: UUID, *, version: int | None) -> ClassSession:
+    """Say by hand that a planned session is not held; an import does not bring it back. A cancelled one stays so.
+
+    Raises NotFound, Stale, and Conflict `session_begun`.
+    """
+    async with connection.transaction():
+        session = await locked(connection, session_id, version)
+        if session.state is SessionState.CANCELLED:
+            return session
+        if session.state is not SessionState.PLANNED:
+            raise Conflict(
+                f"the session is {session.state}", hint="only a planned one can be cancelled", code="session_begun"
+            )
+        await connection.execute(
+            """
+            UPDATE class_sessions SET state = 'cancelled', cancelled_by_hand = true, version = version + 1 WHERE id = $1
+            """,
+            session_id,
+        )
+        return await get(connection, session_id)
+
+
+async def locked(connection: Connection, session_id: UUID, version: int | None) -> ClassSession:
+    """A session that nobody else changes until the caller's transaction ends. Raises NotFound and Stale."""
+    # Not FOR UPDATE: sightings that refer to it need not wait.
+    await connection.execute("SELECT 1 FROM class_sessions WHERE id = $1 FOR NO KEY UPDATE", session_id)
+    session = await get(connection, session_id)
+    if version is not None and version != session.version:
+        raise Stale
+    return session
+
+
+def opened_payload(session: ClassSession) -> dict[str, str | None]:
+    """What the event `session.opened` tells."""
+    return {
+        "session_id": str(session.session_id),
+        "kind": session.kind,
+        "title": session.title,
+        "site_day": None if session.site_day is None else session.site_day.isoformat(),
+        "starts_at": session.starts_at.astimezone(UTC).isoformat(),
+        "ends_at": session.ends_at.astimezone(UTC).isoformat(),
+        "group_id": None if session.group_id is None else str(session.group_id),
+        "room_id": None if session.room_id is None else str(session.room_id),
+    }
 
 
 async def _open_session_of(connection: Connection, day: date) -> ClassSession | None:
@@ -139,4 +212,10 @@ def _session(row: Record) -> ClassSession:
         starts_at=row["starts_at"],
         ends_at=row["ends_at"],
         created_at=row["created_at"],
+        state=SessionState(row["state"]),
+        group_id=row["group_id"],
+        room_id=row["room_id"],
+        lesson_id=row["lesson_id"],
+        late_after_s=row["late_after_s"],
+        version=row["version"],
     )

@@ -25,8 +25,14 @@ from stream_server.api import attendance as attendance_api
 from stream_server.api import cameras as cameras_api
 from stream_server.api import devices as devices_api
 from stream_server.api import events as events_api
+from stream_server.api import groups as groups_api
+from stream_server.api import lessons as lessons_api
 from stream_server.api import people as people_api
+from stream_server.api import punches as punches_api
 from stream_server.api import recognition as recognition_api
+from stream_server.api import reviews as reviews_api
+from stream_server.api import rooms as rooms_api
+from stream_server.api import roster as roster_api
 from stream_server.api import sessions as sessions_api
 from stream_server.api import sign_in as sign_in_api
 from stream_server.api import tokens as tokens_api
@@ -35,7 +41,10 @@ from stream_server.api import users as users_api
 from stream_server.api_tokens import API_TOKEN, ApiTokens
 from stream_server.auth import COOKIE_SCHEME, TOKEN_SCHEME, Guard, load_or_make_token
 from stream_server.cameras import CameraRegistry
+from stream_server.clock import SessionClock
+from stream_server.code_watch import CodeWatch
 from stream_server.cookies import SESSION_TOKEN
+from stream_server.credentials import CredentialMaker
 from stream_server.door import Doorkeeper, Traffic
 from stream_server.errors import BodyLimitProblem, install_error_handlers
 from stream_server.events import EventBus
@@ -53,6 +62,7 @@ from stream_server.passwords import Passwords
 from stream_server.people import PeopleKeeper
 from stream_server.phones import Invitation
 from stream_server.recorder import Recorder
+from stream_server.review_desk import ReviewDesk
 from stream_server.sampler import Pacing, Sampler
 from stream_server.secrets import SecretBox
 from stream_server.services import Services, utc_now
@@ -109,6 +119,12 @@ def create_app(settings: Settings, *, identity: TlsIdentity | None = None) -> Fa
         sessions_api,
         attendance_api,
         cameras_api,
+        groups_api,
+        rooms_api,
+        roster_api,
+        lessons_api,
+        punches_api,
+        reviews_api,
         events_api,
         devices_api,
         sign_in_api,
@@ -130,7 +146,14 @@ def create_app(settings: Settings, *, identity: TlsIdentity | None = None) -> Fa
         CORSMiddleware,
         allow_origins=list(settings.http.allowed_origins),
         allow_methods=["GET", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "If-Match", "Last-Event-ID", "ngrok-skip-browser-warning"],
+        allow_headers=[
+            "Authorization",
+            "Content-Type",
+            "Idempotency-Key",
+            "If-Match",
+            "Last-Event-ID",
+            "ngrok-skip-browser-warning",
+        ],
         expose_headers=["Accept-Patch", "ETag", "Link", "Location", "Retry-After"],
         max_age=600,
     )
@@ -204,6 +227,12 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
             frame_deadline_s=settings.cameras.frame_deadline_s,
         )
     )
+    box = SecretBox.from_settings(
+        settings.secrets.key.get_secret_value() if settings.secrets.key else None, settings.data_dir
+    )
+    credentials = CredentialMaker(box)
+    desk = ReviewDesk(database, settings)
+    codes = CodeWatch(database, settings, credentials)
     hub = CameraHub(
         sampler=sampler,
         executor=executor,
@@ -213,13 +242,13 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         make_state=models.make_state,
         now=utc_now,
         max_cameras=settings.cameras.max_cameras,
+        review=desk.offer,
+        codes=codes,
     )
     pulls = PullKeeper(
         database=database,
         settings=settings,
-        box=SecretBox.from_settings(
-            settings.secrets.key.get_secret_value() if settings.secrets.key else None, settings.data_dir
-        ),
+        box=box,
         supervisor=lambda record: PullSupervisor(
             hub=hub,
             pace_fps=lambda: sampler.pace_fps,
@@ -271,6 +300,9 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         api_tokens=api_tokens,
         invitation=invitation,
         tunnel=tunnel,
+        credentials=credentials,
+        desk=desk,
+        codes=codes,
     )
     bus.on_event(people.on_event)
     bus.on_connect(people.look_again)
@@ -283,6 +315,8 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
     bus.on_connect(pulls.share.look_again)
     cameras.on_removed(hub.end_camera)
     cameras.on_removed(webrtc.end_camera)
+    bus.on_event(codes.on_event)
+    bus.on_connect(codes.look_again)
     # Taken down in reverse: cameras end first, then what they feed.
     stack.push_async_callback(recorder.close)
     for name, work in (
@@ -295,6 +329,9 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         ("status", partial(health.watch, services, warm_up)),
         ("recognition", hub.run),
         ("camera-states", pulls.run),
+        ("clock", SessionClock(services).run),
+        ("reviews", desk.run),
+        ("codes", codes.run),
     ):
         stack.push_async_callback(cancelled, supervisor.start(name, work))
     stack.push_async_callback(webrtc.close_all)
@@ -328,5 +365,7 @@ async def _database_dsn(settings: Settings, stack: AsyncExitStack, supervisor: S
 async def _store_sighting(database: Database, settings: Settings, sighting: Sighting) -> bool:
     """Whether it was stored, or had been; not for a person who has taken consent back or was erased meanwhile."""
     async with database.acquire() as connection:
-        recorded = await attendance.record_sighting(connection, sighting, settings.site.zone)
+        recorded = await attendance.record_sighting(
+            connection, sighting, settings.site.zone, settings.attendance.policy
+        )
     return recorded.session_id is not None

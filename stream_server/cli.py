@@ -15,6 +15,8 @@ COMMANDS = {
     "recognise": ("stream_server.commands.recognise", "recognise"),
     "evaluate": ("stream_server.commands.evaluate", "evaluate"),
     "people": ("stream_server.commands.people", "people"),
+    "roster": ("stream_server.commands.roster", "roster"),
+    "timetable": ("stream_server.commands.timetable", "timetable"),
     "cameras": ("stream_server.commands.cameras", "cameras"),
     "devices": ("stream_server.commands.devices", "devices"),
     "users": ("stream_server.commands.users", "users"),

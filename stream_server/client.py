@@ -70,11 +70,11 @@ class ServerClient:
         path: str,
         *,
         body: object = None,
-        photo: bytes | None = None,
+        photo: bytes | AsyncIterator[bytes] | None = None,
         params: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
     ) -> Any:
-        """One REST request; returns the decoded JSON, or None when there is none."""
+        """One REST request; returns the decoded JSON, or None when there is none. `photo` is a body as it is."""
         sent: dict[str, Any] = {"headers": headers or {}}
         if body is not None:
             sent["json"] = body

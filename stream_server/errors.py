@@ -50,6 +50,7 @@ _STATUS_OF_CODE = {
     "sdp_no_video": 422,
     "sdp_not_bundled": 422,
     "too_many_candidates": 422,
+    "idempotency_key_reused": 422,
     "image_too_many_bytes": CONTENT_TOO_LARGE,
     "image_unknown_format": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 }

@@ -7,7 +7,7 @@ import logging
 from datetime import timedelta
 
 from recognition.errors import UnavailableError
-from storage import outbox, sightings
+from storage import idempotency, outbox, reviews, sightings
 from storage.embedded import EmbeddedPostgres
 from stream_server import memory
 from stream_server.services import Services
@@ -37,6 +37,11 @@ async def forget_the_old(services: Services) -> None:
     if events:
         log.info("%d events are older than %d days and were forgotten", events, settings.outbox_keep_days)
     await services.accounts.prune_sessions()
+    async with services.database.acquire() as connection:
+        await idempotency.prune(connection, now)
+        hours = services.settings.attendance.review_keep_hours
+        if unsettled := await reviews.prune(connection, now - timedelta(hours=hours)):
+            log.info("%d faces up for review are older than %d hours and were forgotten", unsettled, hours)
     seen = 0
     pruned = sightings.PRUNE_MAX
     while pruned == sightings.PRUNE_MAX:

@@ -15,7 +15,8 @@ PROTOCOL = 1
 
 State = Literal["pending", "known", "review", "unknown", "unusable"]
 Status = Literal["present", "late", "absent", "excused"]
-Method = Literal["face", "manual", "pin", "qr"]
+Method = Literal["face", "manual", "pin", "qr", "review", "clock"]
+SessionState = Literal["planned", "running", "ended", "missed", "cancelled"]
 Consent = Literal["granted", "none", "revoked"]
 CAMERA_ID = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
@@ -256,6 +257,12 @@ class ClassSession(Shape):
     day: date | None
     starts_at: datetime
     ends_at: datetime
+    state: SessionState
+    group_id: UUID | None
+    room_id: UUID | None
+    lesson_id: UUID | None
+    late_after_s: int | None = Field(description="Null: as the settings say.")
+    version: int = Field(description="Also the `ETag`.")
 
 
 class ClassSessions(Page):
@@ -276,6 +283,31 @@ class Attendance(Shape):
     last_seen: datetime | None
     camera: str | None
     note: str | None
+    version: int = Field(description="Grows with every correction; also the `ETag`.")
+
+
+class AttendanceCorrection(Shape):
+    """What a record should say from now on, and why."""
+
+    status: Status
+    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S", examples=["came with a doctor's note"])]
+
+
+class CorrectionMade(Shape):
+    """One correction of a record."""
+
+    version: int = Field(description="The version of the record that it made.")
+    status_before: Status
+    status: Status
+    by: str = Field(description="Who; `clock` for somebody who was seen in time after all.")
+    reason: str | None = Field(description="Null for somebody who was erased, or when the clock did it.")
+    at: datetime
+
+
+class Corrections(Shape):
+    """All corrections of a record, earliest first."""
+
+    corrections: tuple[CorrectionMade, ...]
 
 
 class AttendanceList(Page):
@@ -289,6 +321,7 @@ class AttendanceMark(Shape):
 
     person_id: UUID
     session_id: UUID | None = Field(None, description="Default: the open session of today.")
+    status: Status = "present"
     note: Annotated[str, Field(max_length=500)] | None = None
 
 

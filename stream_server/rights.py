@@ -24,13 +24,23 @@ class Right(StrEnum):
     READ = "read"  # people, sessions, attendance, cameras, live events, health
     STREAM = "stream"  # send a camera's pictures and hear who was seen
     RECOGNISE = "recognise"  # ask who is in a picture
-    PUNCH = "punch"  # mark somebody by hand
+    PUNCH = "punch"  # mark somebody by hand, correct records, settle reviews
+    ROSTER = "roster"  # groups, rooms, lessons and their imports
     PEOPLE = "people"  # add, change, enrol and erase people
     CAMERAS = "cameras"  # add, test and remove cameras
     ADMIN = "admin"  # devices, users, tokens
 
 
-SCOPES = (Right.READ, Right.STREAM, Right.RECOGNISE, Right.PUNCH, Right.PEOPLE, Right.CAMERAS, Right.ADMIN)
+SCOPES = (
+    Right.READ,
+    Right.STREAM,
+    Right.RECOGNISE,
+    Right.PUNCH,
+    Right.ROSTER,
+    Right.PEOPLE,
+    Right.CAMERAS,
+    Right.ADMIN,
+)
 ALL_RIGHTS = frozenset(SCOPES)
 ROLE_RIGHTS: dict[Role, frozenset[Right]] = {
     Role.OWNER: ALL_RIGHTS,
@@ -81,6 +91,44 @@ _TABLE: tuple[tuple[str, str, Right], ...] = (
     ("GET", "/api/v1/attendance", Right.READ),
     ("GET", "/api/v1/attendance/{attendance_id}", Right.READ),
     ("POST", "/api/v1/attendance", Right.PUNCH),
+    ("POST", "/api/v1/sessions/{session_id}/cancel", Right.ROSTER),
+    ("POST", "/api/v1/sessions/{session_id}/close", Right.PUNCH),
+    ("PATCH", "/api/v1/attendance/{attendance_id}", Right.PUNCH),
+    ("GET", "/api/v1/attendance/{attendance_id}/corrections", Right.READ),
+    ("GET", "/api/v1/groups", Right.READ),
+    ("POST", "/api/v1/groups", Right.ROSTER),
+    ("GET", "/api/v1/groups/{group_id}", Right.READ),
+    ("PATCH", "/api/v1/groups/{group_id}", Right.ROSTER),
+    ("DELETE", "/api/v1/groups/{group_id}", Right.ROSTER),
+    ("POST", "/api/v1/groups/{group_id}/memberships", Right.ROSTER),
+    ("GET", "/api/v1/memberships", Right.READ),
+    ("GET", "/api/v1/memberships/{membership_id}", Right.READ),
+    ("PATCH", "/api/v1/memberships/{membership_id}", Right.ROSTER),
+    ("DELETE", "/api/v1/memberships/{membership_id}", Right.ROSTER),
+    ("GET", "/api/v1/rooms", Right.READ),
+    ("POST", "/api/v1/rooms", Right.ROSTER),
+    ("GET", "/api/v1/rooms/{room_id}", Right.READ),
+    ("PATCH", "/api/v1/rooms/{room_id}", Right.ROSTER),
+    ("DELETE", "/api/v1/rooms/{room_id}", Right.ROSTER),
+    ("GET", "/api/v1/cameras/{camera_id}/place", Right.READ),
+    ("PUT", "/api/v1/cameras/{camera_id}/place", Right.CAMERAS),
+    ("POST", "/api/v1/roster/import", Right.ROSTER),
+    ("GET", "/api/v1/roster/export", Right.ROSTER),
+    ("POST", "/api/v1/roster/photographs", Right.PEOPLE),
+    ("POST", "/api/v1/timetable/import", Right.ROSTER),
+    ("GET", "/api/v1/lessons", Right.READ),
+    ("POST", "/api/v1/lessons", Right.ROSTER),
+    ("GET", "/api/v1/lessons/{lesson_id}", Right.READ),
+    ("PUT", "/api/v1/lessons/{lesson_id}", Right.ROSTER),
+    ("DELETE", "/api/v1/lessons/{lesson_id}", Right.ROSTER),
+    ("POST", "/api/v1/punches", Right.PUNCH),
+    ("GET", "/api/v1/sessions/{session_id}/punches/{person_id}", Right.READ),
+    ("POST", "/api/v1/people/{person_id}/pin", Right.PEOPLE),
+    ("POST", "/api/v1/people/{person_id}/qr", Right.PEOPLE),
+    ("DELETE", "/api/v1/people/{person_id}/credentials/{kind}", Right.PEOPLE),
+    ("GET", "/api/v1/reviews", Right.READ),
+    ("GET", "/api/v1/reviews/{review_id}", Right.READ),
+    ("POST", "/api/v1/reviews/{review_id}", Right.PUNCH),
     ("GET", "/api/v1/cameras", Right.READ),
     ("POST", "/api/v1/cameras/discover", Right.CAMERAS),
     ("GET", "/api/v1/cameras/{camera_id}", Right.READ),

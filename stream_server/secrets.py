@@ -5,6 +5,7 @@ Each is bound to what it belongs to (`context`), so that one cannot be moved to 
 
 import base64
 import binascii
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -54,6 +55,10 @@ class SecretBox:
                 f"the key in {where} cannot be used",
                 hint="it must be 32 bytes as base64 (`openssl rand -base64 32`), in a file that the server may read",
             ) from (error if isinstance(error, OSError) else None)
+
+    def subkey(self, purpose: str) -> bytes:
+        """32 bytes of another key, for one purpose: whoever learns it learns nothing of this one or of others."""
+        return hmac.digest(self._key, f"rollcall {purpose}".encode(), "sha256")
 
     def seal(self, text: str, context: str) -> bytes:
         """The text, encrypted."""

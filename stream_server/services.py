@@ -10,6 +10,8 @@ from stream_server.access import Access
 from stream_server.accounts import Accounts
 from stream_server.api_tokens import ApiTokens
 from stream_server.cameras import CameraRegistry
+from stream_server.code_watch import CodeWatch
+from stream_server.credentials import CredentialMaker
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
 from stream_server.ingest.pull.keeper import PullKeeper
@@ -19,6 +21,7 @@ from stream_server.pairing import Pairing
 from stream_server.people import PeopleKeeper
 from stream_server.phones import Invitation
 from stream_server.recorder import Recorder
+from stream_server.review_desk import ReviewDesk
 from stream_server.sampler import Sampler
 from stream_server.session import CameraHub
 from stream_server.settings import Settings
@@ -53,9 +56,14 @@ class Services:
     accounts: Accounts
     api_tokens: ApiTokens
     invitation: Invitation
+    credentials: CredentialMaker
+    desk: ReviewDesk
+    codes: CodeWatch
     tunnel: TunnelKeeper | None = None
     now: Callable[[], datetime] = utc_now
     models_ready: bool = False
     models_problem: str | None = None
     # Each is a process of its own.
     trials: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    # Each holds a file and its rows.
+    imports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))

@@ -63,6 +63,16 @@ class KnownPeople(Protocol):
         """A person's name; None when the person is no longer enrolled."""
 
 
+class CodeReader(Protocol):
+    """Looks for QR codes in frames."""
+
+    def wants(self, frame: Frame) -> bool:
+        """Whether to look at this frame; called on the event loop."""
+
+    def read(self, frame: Frame) -> None:
+        """Look at a frame; called in a recognition thread."""
+
+
 @dataclass(slots=True)
 class CameraSession:
     """One camera that streams, or did a moment ago."""
@@ -92,6 +102,8 @@ class CameraHub:
         frame_deadline_s: float = 1.0,
         max_cameras: int = 64,
         linger_s: float = LINGER_S,
+        review: Callable[[FaceResult, Frame], None] | None = None,
+        codes: CodeReader | None = None,
     ) -> None:
         self._sampler = sampler
         self._executor = executor
@@ -102,6 +114,8 @@ class CameraHub:
         self._frame_deadline_s = frame_deadline_s
         self._max_cameras = max_cameras
         self._linger_s = linger_s
+        self._review = review
+        self._codes = codes
         self._sessions: dict[str, CameraSession] = {}
         self._work = asyncio.Event()
         self.messages_dropped = 0
@@ -236,17 +250,25 @@ class CameraHub:
             return FrameEnd.LEFT, 0.0
         gallery, state = self._people.gallery, session.state
 
+        codes = self._codes if self._codes is not None and self._codes.wants(frame) else None
+
         def process(recogniser: Recogniser) -> tuple[FrameResult | None, float]:
             began = time.monotonic()
             if began - frame.received_mono > self._frame_deadline_s:
                 return None, 0.0  # a single picture held the thread for so long that nobody wants this frame any more
-            return recogniser.process(frame, state, gallery), time.monotonic() - began
+            result = recogniser.process(frame, state, gallery)
+            if codes is not None:
+                codes.read(frame)
+            return result, time.monotonic() - began
 
         result, took_s = await self._executor.run(process)
         if result is None:
             return FrameEnd.EXPIRED, took_s
         for face in result.newly_known:
             self._record(_sighting(face, frame, gallery))
+        for face in result.faces:
+            if face.state is FaceState.REVIEW and self._review is not None:
+                self._review(face, frame)
         if session.sink is not None:
             self._answer(session, session.sink, frame, result)
         return FrameEnd.PROCESSED, took_s

@@ -24,6 +24,7 @@ from pydantic_settings import SettingsError as SourceError
 
 from recognition.errors import RequestError
 from stream_server.access_settings import HttpsSettings, PhoneSettings, TunnelSettings
+from stream_server.attendance_settings import AttendanceSettings
 from stream_server.setting_group import Group as _Group
 from stream_server.setting_group import list_from_json as _list_from_json
 
@@ -340,6 +341,7 @@ class Settings(BaseSettings):
     tunnel: TunnelSettings = TunnelSettings()
     https: HttpsSettings = HttpsSettings()
     phones: PhoneSettings = PhoneSettings()
+    attendance: AttendanceSettings = AttendanceSettings()
 
     @field_validator("database_url", "ngrok_authtoken", mode="before")
     @classmethod

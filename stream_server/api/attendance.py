@@ -7,9 +7,19 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from storage import attendance, attendance_lists
-from stream_server.api.request import NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
-from stream_server.messages import Attendance, AttendanceList, AttendanceMark, PersonRef
+from storage import attendance, attendance_lists, corrections, statuses
+from stream_server.api.etags import CHANGES, IfMatch, show_version, wanted_version
+from stream_server.api.request import NOT_FOUND, PROBLEMS, Actor, Cursor, Limit, ServicesOf
+from stream_server.messages import (
+    Attendance,
+    AttendanceCorrection,
+    AttendanceList,
+    AttendanceMark,
+    CorrectionMade,
+    Corrections,
+    PersonRef,
+    Status,
+)
 
 router = APIRouter(prefix="/attendance", tags=["attendance"], responses=PROBLEMS)
 
@@ -19,6 +29,7 @@ async def list_attendance(
     services: ServicesOf,
     session_id: UUID | None = None,
     person_id: UUID | None = None,
+    status: Status | None = None,
     day: Annotated[date | None, Query(description="Day of the site, 2026-01-31.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -29,19 +40,67 @@ async def list_attendance(
             connection,
             session_id=session_id,
             person_id=person_id,
+            status=None if status is None else statuses.Status(status),
             day=day,
             zone=services.settings.site.zone,
             limit=limit,
             cursor=cursor,
         )
-    return AttendanceList(attendance=tuple(map(_record, page.items)), next_cursor=page.next_cursor)
+    return AttendanceList(attendance=tuple(map(attendance_body, page.items)), next_cursor=page.next_cursor)
 
 
 @router.get("/{attendance_id}", summary="One record", responses=NOT_FOUND)
-async def get_attendance(attendance_id: UUID, services: ServicesOf) -> Attendance:
-    """A record."""
+async def get_attendance(attendance_id: UUID, services: ServicesOf, response: Response) -> Attendance:
+    """A record, as it is after its corrections."""
     async with services.database.acquire() as connection:
-        return _record(await attendance_lists.get(connection, attendance_id))
+        record = await attendance_lists.get(connection, attendance_id)
+    show_version(response, record.version)
+    return attendance_body(record)
+
+
+@router.patch("/{attendance_id}", summary="Correct a record", responses={**NOT_FOUND, **CHANGES})
+async def correct_attendance(
+    attendance_id: UUID,
+    body: AttendanceCorrection,
+    services: ServicesOf,
+    actor: Actor,
+    response: Response,
+    if_match: IfMatch = None,
+) -> Attendance:
+    """Appended with who, when and why; what was there before stays readable."""
+    async with services.database.acquire() as connection:
+        await corrections.correct(
+            connection,
+            attendance_id,
+            version=wanted_version(if_match),
+            status=statuses.Status(body.status),
+            by_whom=actor,
+            reason=body.reason,
+            at=services.now(),
+        )
+        record = await attendance_lists.get(connection, attendance_id)
+    show_version(response, record.version)
+    return attendance_body(record)
+
+
+@router.get("/{attendance_id}/corrections", summary="The corrections of a record", responses=NOT_FOUND)
+async def list_corrections(attendance_id: UUID, services: ServicesOf) -> Corrections:
+    """Earliest first: who, when, why, and what was there before."""
+    async with services.database.acquire() as connection:
+        rows = await corrections.list_corrections(connection, attendance_id)
+    return Corrections(
+        corrections=tuple(
+            CorrectionMade(
+                version=row.number,
+                status_before=row.status_before.value,
+                status=row.status.value,
+                by=row.by_whom,
+                reason=row.reason,
+                at=row.at,
+            )
+            for row in rows
+        )
+    )
 
 
 @router.post(
@@ -62,16 +121,19 @@ async def mark(body: AttendanceMark, services: ServicesOf, response: Response) -
             services.now(),
             services.settings.site.zone,
             session_id=body.session_id,
+            status=statuses.Status(body.status),
             note=body.note,
         )
         assert recorded.attendance_id is not None
         record = await attendance_lists.get(connection, recorded.attendance_id)
     if not recorded.first:
         response.status_code = 200
-    return _record(record)
+    show_version(response, record.version)
+    return attendance_body(record)
 
 
-def _record(record: attendance_lists.AttendanceRecord) -> Attendance:
+def attendance_body(record: attendance_lists.AttendanceRecord) -> Attendance:
+    """The JSON of a record."""
     return Attendance(
         id=record.attendance_id,
         session_id=record.session_id,
@@ -82,4 +144,5 @@ def _record(record: attendance_lists.AttendanceRecord) -> Attendance:
         last_seen=record.last_seen_at,
         camera=record.camera_id,
         note=record.note,
+        version=record.version,
     )

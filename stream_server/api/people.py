@@ -1,14 +1,10 @@
 """People, their consent, and the photographs they are enrolled with."""
 
-from collections.abc import Callable
 from uuid import UUID
 
 from fastapi import APIRouter
 from starlette.requests import Request
 
-from recognition.enrolment import Enrolment
-from recognition.frames import decode
-from recognition.pipeline import Recogniser
 from storage import people, templates
 from stream_server.api.request import (
     NOT_FOUND,
@@ -17,10 +13,9 @@ from stream_server.api.request import (
     Cursor,
     Limit,
     ServicesOf,
-    photo_limits,
     read_photo,
 )
-from stream_server.errors import EnrolmentRefused
+from stream_server.enrolment import enrol_photograph
 from stream_server.messages import (
     Enrolled,
     People,
@@ -31,20 +26,6 @@ from stream_server.messages import (
     TemplateBody,
     Templates,
 )
-
-_WHY_REFUSED = {
-    "no_face": (
-        "no face was found in the photograph",
-        "use a picture in which the face is upright and well lit",
-    ),
-    "several_faces": (
-        "there are several faces in the photograph",
-        "use a picture of this person alone, or crop it",
-    ),
-    "too_small": ("the face is too small", "go nearer; the eyes should be at least 20 pixels apart"),
-    "blurred": ("the face is blurred", "hold the camera still and use more light"),
-    "turned": ("the face is turned away", "look into the camera"),
-}
 
 
 def make_router(*, max_photo_bytes: int) -> APIRouter:
@@ -65,10 +46,12 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
         return _person(person)
 
     @router.get("", summary="List people")
-    async def list_people(services: ServicesOf, limit: Limit = 50, cursor: Cursor = None) -> People:
+    async def list_people(
+        services: ServicesOf, external_id: str | None = None, limit: Limit = 50, cursor: Cursor = None
+    ) -> People:
         """By name, a page at a time."""
         async with services.database.acquire() as connection:
-            page = await people.list_people(connection, limit=limit, cursor=cursor)
+            page = await people.list_people(connection, limit=limit, cursor=cursor, external_id=external_id)
         return People(people=tuple(map(_person, page.items)), next_cursor=page.next_cursor)
 
     @router.get("/{person_id}", summary="One person", responses=NOT_FOUND)
@@ -110,26 +93,7 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
         """One face, upright and sharp. When the photograph is refused the code says why:
         `no_face`, `several_faces`, `too_small`, `blurred`, `turned`, or `consent_missing`.
         """
-        async with services.database.acquire() as connection:
-            await templates.check_may_enrol(connection, person_id)
-        async with services.executor.admit() as turn:
-            photo = await read_photo(request)
-            enrolment = await turn.run(_enrol(photo, services))
-        if enrolment.refusal is not None:
-            detail, hint = _WHY_REFUSED[enrolment.refusal.value]
-            raise EnrolmentRefused(detail, hint=hint, code=enrolment.refusal.value)
-        assert enrolment.embedding is not None
-        assert enrolment.quality is not None
-        async with services.database.acquire() as connection:
-            stored = await templates.add(
-                connection,
-                person_id=person_id,
-                model_id=services.models.chosen.model_id,
-                embedding=enrolment.embedding,
-                quality=enrolment.quality.score,
-                source="photograph",
-            )
-        quality = enrolment.quality
+        stored, quality = await enrol_photograph(services, person_id, lambda: read_photo(request))
         face = QualityBody(
             size_px=round(quality.size_px, 1),
             sharpness=round(quality.sharpness, 2),
@@ -159,11 +123,6 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
             await templates.delete(connection, template_id, person_id=person_id)
 
     return router
-
-
-def _enrol(photo: bytes, services: ServicesOf) -> Callable[[Recogniser], Enrolment]:
-    limits = photo_limits(services)
-    return lambda recogniser: recogniser.enrol(decode(photo, limits))
 
 
 def _person(person: people.Person) -> Person:

@@ -9,6 +9,7 @@ from fastapi.requests import HTTPConnection
 from recognition.errors import RequestError, UnavailableError
 from recognition.frames import PHOTOGRAPH_LIMITS, DecodeLimits
 from stream_server.messages import CAMERA_ID, Problem
+from stream_server.principals import principal_of
 from stream_server.services import Services
 
 
@@ -20,6 +21,12 @@ def services_of(connection: HTTPConnection) -> Services:
     return services
 
 
+def actor_of(connection: HTTPConnection) -> str:
+    """Who asks, for the paper trail."""
+    return principal_of(connection).actor
+
+
+Actor = Annotated[str, Depends(actor_of)]
 ServicesOf = Annotated[Services, Depends(services_of)]
 Limit = Annotated[int, Query(ge=1, le=200, description="Items a page.")]
 Cursor = Annotated[str | None, Query(max_length=1000, description="`next_cursor` of the page before.")]

@@ -1,29 +1,79 @@
-"""Class sessions. Without a timetable there is one open check-in session a day."""
+"""Class sessions: the lessons that are held, and the open check-in of each day."""
 
+from datetime import date
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
+from starlette.responses import Response
 
-from storage import sessions
+from storage import session_clock, sessions
+from stream_server.api.etags import CHANGES, IfMatch, show_version, wanted_version
 from stream_server.api.request import NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
-from stream_server.messages import ClassSession, ClassSessions
+from stream_server.messages import ClassSession, ClassSessions, SessionState
 
 router = APIRouter(prefix="/sessions", tags=["sessions"], responses=PROBLEMS)
 
 
 @router.get("", summary="List sessions")
-async def list_sessions(services: ServicesOf, limit: Limit = 50, cursor: Cursor = None) -> ClassSessions:
-    """The latest first."""
+async def list_sessions(
+    services: ServicesOf,
+    group_id: UUID | None = None,
+    room_id: UUID | None = None,
+    state: SessionState | None = None,
+    day: Annotated[date | None, Query(description="Those that start on this day of the site.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> ClassSessions:
+    """The latest first; all conditions given must hold."""
     async with services.database.acquire() as connection:
-        page = await sessions.list_sessions(connection, limit=limit, cursor=cursor)
+        page = await sessions.list_sessions(
+            connection,
+            limit=limit,
+            cursor=cursor,
+            group_id=group_id,
+            room_id=room_id,
+            state=None if state is None else sessions.SessionState(state),
+            between=None if day is None else sessions.day_bounds(day, services.settings.site.zone),
+        )
     return ClassSessions(sessions=tuple(map(_session, page.items)), next_cursor=page.next_cursor)
 
 
 @router.get("/{session_id}", summary="One session", responses=NOT_FOUND)
-async def get_session(session_id: UUID, services: ServicesOf) -> ClassSession:
+async def get_session(session_id: UUID, services: ServicesOf, response: Response) -> ClassSession:
     """A session."""
     async with services.database.acquire() as connection:
-        return _session(await sessions.get(connection, session_id))
+        session = await sessions.get(connection, session_id)
+    show_version(response, session.version)
+    return _session(session)
+
+
+@router.post("/{session_id}/cancel", summary="Cancel a session", responses={**NOT_FOUND, **CHANGES})
+async def cancel_session(
+    session_id: UUID, services: ServicesOf, response: Response, if_match: IfMatch = None
+) -> ClassSession:
+    """One that is planned; importing the timetable again does not bring it back."""
+    async with services.database.acquire() as connection:
+        session = await sessions.cancel(connection, session_id, version=wanted_version(if_match))
+    show_version(response, session.version)
+    return _session(session)
+
+
+@router.post("/{session_id}/close", summary="Close a session", responses={**NOT_FOUND, **CHANGES})
+async def close_session(
+    session_id: UUID, services: ServicesOf, response: Response, if_match: IfMatch = None
+) -> ClassSession:
+    """Before its end, or after it was missed: whoever was expected and has no record is absent."""
+    async with services.database.acquire() as connection:
+        closed = await session_clock.close_by_hand(
+            connection,
+            session_id,
+            services.settings.site.zone,
+            services.now(),
+            version=wanted_version(if_match),
+        )
+    show_version(response, closed.session.version)
+    return _session(closed.session)
 
 
 def _session(session: sessions.ClassSession) -> ClassSession:
@@ -34,4 +84,10 @@ def _session(session: sessions.ClassSession) -> ClassSession:
         day=session.site_day,
         starts_at=session.starts_at,
         ends_at=session.ends_at,
+        state=session.state.value,
+        group_id=session.group_id,
+        room_id=session.room_id,
+        lesson_id=session.lesson_id,
+        late_after_s=session.late_after_s,
+        version=session.version,
     )

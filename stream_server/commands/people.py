@@ -13,6 +13,7 @@ from stream_server.client import ServerClient, ServerSaidNo, local_client
 from stream_server.commands.command import Group, json_option
 from stream_server.settings import load_settings
 
+PHOTOGRAPH_TIMEOUT_S = 60.0
 _SERVER = click.option("--server", default="http://127.0.0.1:8000", show_default=True, help="Address of the server.")
 
 
@@ -44,6 +45,26 @@ def enrol(person_id: UUID, photographs: tuple[Path, ...], server: str, as_json: 
     """Enrol somebody who was added before with more photographs; `rollcall people list` shows the ids."""
     result = asyncio.run(_enrol_more(person_id, photographs, server))
     _report(result, f"{result['templates']} faces were enrolled", as_json)
+
+
+@people.command("enrol-photos")
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@_SERVER
+@json_option
+def enrol_photos(source: Path, server: str, as_json: bool) -> None:
+    """Enrol everybody with a folder or zip of photographs named by external id: s-1815.jpg, s-1815_2.jpg.
+
+    Each picture by itself: one that is refused holds up no other, and is named with its reason.
+    """
+    report = asyncio.run(_enrol_photos(source, server, quiet=as_json))
+    if as_json:
+        click.echo(json.dumps(report))
+    else:
+        for refused in report["refused"]:
+            click.echo(f"{refused['photograph']}: {refused['detail']} ({refused['hint']})", err=True)
+        click.echo(f"{report['enrolled']} photographs were enrolled, {len(report['refused'])} refused")
+    if report["refused"]:
+        sys.exit(1)
 
 
 @people.command("list")
@@ -91,6 +112,13 @@ async def _enrol(client: ServerClient, person_id: UUID, photographs: tuple[Path,
         except ServerSaidNo as error:
             refused.append({"photograph": str(path), "code": error.code, "detail": error.detail, "hint": error.hint})
     return {"id": str(person_id), "templates": len(photographs) - len(refused), "refused": refused}
+
+
+async def _enrol_photos(source: Path, server: str, *, quiet: bool) -> dict[str, Any]:
+    from stream_server.commands.photographs import enrol_all
+
+    async with local_client(server, load_settings(), timeout_s=PHOTOGRAPH_TIMEOUT_S) as client:
+        return await enrol_all(source, client, quiet=quiet)
 
 
 async def _list(server: str) -> list[dict[str, Any]]:

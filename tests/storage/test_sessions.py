@@ -77,6 +77,8 @@ async def test_the_first_record_of_a_day_opens_the_session_and_says_so(connectio
         "site_day": "2026-03-03",
         "starts_at": "2026-03-02T23:00:00+00:00",
         "ends_at": "2026-03-03T23:00:00+00:00",
+        "group_id": None,
+        "room_id": None,
     }
 
 

@@ -1,5 +1,6 @@
 """The whole application, without its running parts: which doors are open, and how it refuses."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -43,9 +44,9 @@ def routes(routes_or_app: Any, prefix: str = "") -> Iterator[tuple[str, set[str]
 
 
 def filled(path: str) -> str:
-    for name in ("person_id", "template_id", "session_id", "attendance_id", "device_id", "user_id", "token_id"):
+    for name in re.findall(r"{(\w+_id)}", path.replace("{camera_id}", "")):
         path = path.replace(f"{{{name}}}", str(UUID(int=1)))
-    path = path.replace("{camera_id}", "door").replace("{name}", "camera.js")
+    path = path.replace("{camera_id}", "door").replace("{kind}", "pin").replace("{name}", "camera.js")
     assert "{" not in path
     return path
 

@@ -458,3 +458,40 @@ async def test_the_tracks_of_a_camera_that_left_and_was_removed_are_forgotten(st
     assert session.forget is not None
     assert session.forget.cancelled()
     assert stage.attach("door")[0] is not session
+
+
+async def test_only_doubtful_faces_are_put_up_for_review(make_stage: Callable[..., Stage]) -> None:
+    put_up: list[tuple[FaceState, str]] = []
+    stage = make_stage(review=lambda face, frame: put_up.append((face.state, frame.camera_id)))
+    doubtful = face(FaceState.REVIEW, ADA)
+    stage.recogniser.answers[b"all"] = (
+        (doubtful, face(FaceState.KNOWN, ADA), face(FaceState.UNKNOWN), face(FaceState.PENDING)),
+        (),
+    )
+    session, sink = stage.attach("door")
+    stage.hub.offer(session, b"all")
+    await sink.next()
+    assert put_up == [(FaceState.REVIEW, "door")]
+    assert stage.recorded == []
+
+
+async def test_codes_are_looked_for_in_a_recognition_thread_and_only_in_frames_that_are_wanted(
+    make_stage: Callable[..., Stage],
+) -> None:
+    class Codes:
+        def __init__(self) -> None:
+            self.read_in: list[tuple[str, bool]] = []
+
+        def wants(self, frame: Frame) -> bool:
+            return frame.camera_id == "kiosk"
+
+        def read(self, frame: Frame) -> None:
+            self.read_in.append((frame.camera_id, threading.current_thread() is threading.main_thread()))
+
+    codes = Codes()
+    stage = make_stage(codes=codes)
+    for camera_id in ("door", "kiosk"):
+        session, sink = stage.attach(camera_id)
+        stage.hub.offer(session, b"frame")
+        await sink.next()
+    assert codes.read_in == [("kiosk", False)]

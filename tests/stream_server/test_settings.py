@@ -33,7 +33,6 @@ VALUES: dict[str, tuple[str, Any]] = {
     "ROLLCALL_AUTH__PASSWORD_MEMORY_KIB": ("65536", 65536),
     "ROLLCALL_AUTH__PASSWORD_PASSES": ("3", 3),
     "ROLLCALL_AUTH__PAIRING_LIFETIME_S": ("120", 120.0),
-    "ROLLCALL_HTTP__PAGES_DIR": ("/srv/pages", Path("/srv/pages")),
     "ROLLCALL_MODELS__DIR": ("/srv/models", Path("/srv/models")),
     "ROLLCALL_MODELS__MIRROR": ("/srv/mirror", Path("/srv/mirror")),
     "ROLLCALL_RECOGNITION__DETECTOR": ("blazeface", "blazeface"),
@@ -105,6 +104,11 @@ VALUES: dict[str, tuple[str, Any]] = {
     "ROLLCALL_PHONES__CAMERA": ("door", "door"),
     "ROLLCALL_PHONES__NAME": ("Phone at the door", "Phone at the door"),
     "ROLLCALL_PHONES__SHOW_CODE": ("never", "never"),
+    "ROLLCALL_ATTENDANCE__EARLY_S": ("60", 60),
+    "ROLLCALL_ATTENDANCE__LATE_AFTER_S": ("0", 0),
+    "ROLLCALL_ATTENDANCE__RE_ENTRY_S": ("30", 30),
+    "ROLLCALL_ATTENDANCE__REVIEW_KEEP_HOURS": ("24", 24),
+    "ROLLCALL_ATTENDANCE__PIN_FAILURES_MAX": ("3", 3),
 }
 
 

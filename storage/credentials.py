@@ -1,0 +1,89 @@
+"""PINs and QR codes, as digests. What makes the digests, and the key for it, is not known here."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from storage import people
+from storage.database import Connection
+from storage.errors import Conflict, NotFound
+
+FAILURES_WITHIN = timedelta(minutes=5)
+# Of the whole site: guessing from many places at once is guessing too.
+SITE_FAILURES_MAX = 100
+
+
+class CredentialKind(StrEnum):
+    """How somebody says who they are, without a face."""
+
+    PIN = "pin"
+    QR = "qr"
+
+
+async def set_digest(connection: Connection, person_id: UUID, kind: CredentialKind, digest: bytes) -> None:
+    """Give somebody a PIN or code; the one before no longer works.
+
+    Raises NotFound, Conflict `person_erased`, and `credential_taken` when somebody else has this very one.
+    """
+    try:
+        async with connection.transaction():
+            person = await connection.fetchrow("SELECT erased_at FROM people WHERE id = $1 FOR SHARE", person_id)
+            if person is None:
+                raise NotFound(f"there is no person {person_id}", code="person_not_found")
+            if person["erased_at"] is not None:
+                raise people.erased(person_id)
+            await connection.execute(
+                """
+                INSERT INTO credentials (id, person_id, kind, digest) VALUES ($1, $2, $3, $4)
+                ON CONFLICT (person_id, kind) DO UPDATE SET digest = excluded.digest, created_at = now()
+                """,
+                uuid4(),
+                person_id,
+                kind,
+                digest,
+            )
+    except asyncpg.UniqueViolationError as error:
+        raise Conflict("this one is taken", hint="try again", code="credential_taken") from error
+
+
+async def revoke(connection: Connection, person_id: UUID, kind: CredentialKind) -> None:
+    """Take a PIN or code away; doing it again changes nothing. Raises NotFound for an unknown person."""
+    await people.get(connection, person_id)
+    await connection.execute("DELETE FROM credentials WHERE person_id = $1 AND kind = $2", person_id, kind)
+
+
+async def find(connection: Connection, kind: CredentialKind, digest: bytes) -> UUID | None:
+    """Whose PIN or code this is."""
+    person_id: UUID | None = await connection.fetchval(
+        "SELECT person_id FROM credentials WHERE kind = $1 AND digest = $2", kind, digest
+    )
+    return person_id
+
+
+async def count(connection: Connection, kind: CredentialKind) -> int:
+    """How many people have one."""
+    number: int = await connection.fetchval("SELECT count(*) FROM credentials WHERE kind = $1", kind)
+    return number
+
+
+async def may_try(connection: Connection, place: str, now: datetime, failures_max: int) -> bool:
+    """Whether one more attempt may be made from a place; those of one place are let through one by one.
+
+    In the transaction in which the attempt is made, so that many at once are counted too.
+    """
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", place)
+    row = await connection.fetchrow(
+        "SELECT count(*) FILTER (WHERE place = $1) AS here, count(*) AS site FROM punch_failures WHERE at > $2",
+        place,
+        now - FAILURES_WITHIN,
+    )
+    assert row is not None
+    return bool(row["here"] < failures_max and row["site"] < SITE_FAILURES_MAX)
+
+
+async def note_failure(connection: Connection, place: str, now: datetime) -> None:
+    """Remember a wrong attempt, and forget those that no longer count."""
+    await connection.execute("DELETE FROM punch_failures WHERE at <= $1", now - FAILURES_WITHIN)
+    await connection.execute("INSERT INTO punch_failures (place, at) VALUES ($1, $2)", place, now)

@@ -1,0 +1,73 @@
+"""Names and numbers that people give to things: what of them can be stored, and lists in the order of names."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from recognition.errors import RequestError
+from storage.database import Connection, Record
+from storage.paging import Page, checked_limit, page_of, row_cursor
+
+NAME_LENGTH_MAX = 200
+_JOINERS = dict.fromkeys((0x200C, 0x200D))
+
+
+def checked(text: str, what: str) -> str:
+    """The text without blanks around it. Raises RequestError `{what}_invalid`."""
+    trimmed = text.strip()
+    if not is_printable(trimmed):
+        raise RequestError(
+            f"this {what} cannot be stored",
+            hint=f"use 1 to {NAME_LENGTH_MAX} printable characters",
+            code=f"{what}_invalid",
+        )
+    return trimmed
+
+
+def is_printable(text: str) -> bool:
+    """Whether a text without blanks around it can be a name."""
+    # Joiners are part of names in Persian, Sinhala and others, and of many emoji; they show nothing by themselves.
+    visible = text.translate(_JOINERS)
+    return bool(visible) and len(text) <= NAME_LENGTH_MAX and visible.isprintable()
+
+
+async def page_by_name(
+    connection: Connection,
+    table: str,
+    columns: str,
+    *,
+    limit: int,
+    cursor: str | None,
+    conditions: Sequence[str] = (),
+    arguments: Sequence[object] = (),
+) -> Page[Record]:
+    """Rows of a table that has `id` and `name`, by name, those of one name by id.
+
+    Where the row that was given last has changed meanwhile, the list goes on by the count: it gives one row again
+    rather than leaving one out. `arguments` are $1 and on of the conditions.
+    Raises RequestError for a bad limit or cursor.
+    """
+    checked_limit(limit)
+    where, values = list(conditions), list(arguments)
+    given = offset = 0
+    if (last := row_cursor(cursor)) is not None:
+        row = await connection.fetchrow(f"SELECT name, xmin::text AS xmin_ FROM {table} WHERE id = $1", last.row_id)
+        given = last.given
+        if row is not None and row["xmin_"] == last.version:
+            where.append(f"(name, id) > (${len(values) + 1}, ${len(values) + 2})")
+            values += [row["name"], last.row_id]
+        else:
+            given -= 1
+            offset = given
+    condition = f"WHERE {' AND '.join(where)}" if where else ""
+    rows = await connection.fetch(
+        f"SELECT {columns}, xmin::text AS xmin_ FROM {table} {condition} ORDER BY name, id "
+        f"LIMIT ${len(values) + 1} OFFSET ${len(values) + 2}",
+        *values,
+        limit + 1,
+        offset,
+    )
+
+    def position(row: Record) -> tuple[UUID, str, int]:
+        return row["id"], row["xmin_"], given + limit
+
+    return page_of(rows, limit, position)

@@ -1,0 +1,185 @@
+"""Groups, and who belongs to them."""
+
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from storage import groups, memberships, people
+from stream_server.api.etags import CHANGES, IfMatch, show_version, wanted_version
+from stream_server.api.request import NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
+from stream_server.messages import PersonRef
+from stream_server.roster_messages import (
+    Group,
+    GroupCreate,
+    GroupRef,
+    Groups,
+    GroupUpdate,
+    Membership,
+    MembershipCreate,
+    Memberships,
+    MembershipUpdate,
+)
+
+router = APIRouter(tags=["roster"], responses=PROBLEMS)
+
+
+@router.post("/groups", status_code=201, summary="Add a group")
+async def create_group(body: GroupCreate, services: ServicesOf, response: Response) -> Group:
+    """A class, a course, a club."""
+    async with services.database.acquire() as connection:
+        group = await groups.create(connection, name=body.name, external_id=body.external_id)
+    show_version(response, group.version)
+    return _group(group)
+
+
+@router.get("/groups", summary="List groups")
+async def list_groups(
+    services: ServicesOf,
+    external_id: str | None = None,
+    person_id: Annotated[UUID | None, Query(description="Groups that this person is or was in.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Groups:
+    """By name; all conditions given must hold."""
+    async with services.database.acquire() as connection:
+        page = await groups.list_groups(
+            connection, limit=limit, cursor=cursor, external_id=external_id, person_id=person_id
+        )
+    return Groups(groups=tuple(map(_group, page.items)), next_cursor=page.next_cursor)
+
+
+@router.get("/groups/{group_id}", summary="One group", responses=NOT_FOUND)
+async def get_group(group_id: UUID, services: ServicesOf, response: Response) -> Group:
+    """A group."""
+    async with services.database.acquire() as connection:
+        group = await groups.get(connection, group_id)
+    show_version(response, group.version)
+    return _group(group)
+
+
+@router.patch("/groups/{group_id}", summary="Change a group", responses={**NOT_FOUND, **CHANGES})
+async def update_group(
+    group_id: UUID, body: GroupUpdate, services: ServicesOf, response: Response, if_match: IfMatch = None
+) -> Group:
+    """What is not given stays."""
+    async with services.database.acquire() as connection:
+        group = await groups.update(
+            connection,
+            group_id,
+            version=wanted_version(if_match),
+            name=body.name,
+            external_id=body.external_id if "external_id" in body.model_fields_set else people.KEEP,
+        )
+    show_version(response, group.version)
+    return _group(group)
+
+
+@router.delete("/groups/{group_id}", status_code=204, summary="Remove a group", responses={**NOT_FOUND, **CHANGES})
+async def delete_group(group_id: UUID, services: ServicesOf, if_match: IfMatch = None) -> None:
+    """Its lessons to come are cancelled; attendance that was recorded stays."""
+    async with services.database.acquire() as connection:
+        await groups.remove(connection, group_id, version=wanted_version(if_match), at=services.now())
+
+
+@router.post("/groups/{group_id}/memberships", status_code=201, summary="Add a member", responses=NOT_FOUND)
+async def create_membership(
+    group_id: UUID, body: MembershipCreate, services: ServicesOf, response: Response
+) -> Membership:
+    """Students are expected at the group's lessons from the first day to the last."""
+    async with services.database.acquire() as connection:
+        made = await memberships.add(
+            connection,
+            group_id=group_id,
+            person_id=body.person_id,
+            role=memberships.Role(body.role),
+            starts_on=body.starts_on,
+            ends_on=body.ends_on,
+        )
+    show_version(response, made.version)
+    return _membership(made)
+
+
+@router.get("/memberships", summary="List memberships")
+async def list_memberships(
+    services: ServicesOf,
+    group_id: UUID | None = None,
+    person_id: UUID | None = None,
+    day: Annotated[date | None, Query(description="Those that hold on this day of the site.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Memberships:
+    """In the order in which they were made; all conditions given must hold."""
+    async with services.database.acquire() as connection:
+        page = await memberships.list_memberships(
+            connection, group_id=group_id, person_id=person_id, day=day, limit=limit, cursor=cursor
+        )
+    return Memberships(memberships=tuple(map(_membership, page.items)), next_cursor=page.next_cursor)
+
+
+@router.get("/memberships/{membership_id}", summary="One membership", responses=NOT_FOUND)
+async def get_membership(membership_id: UUID, services: ServicesOf, response: Response) -> Membership:
+    """A membership."""
+    async with services.database.acquire() as connection:
+        found = await memberships.get(connection, membership_id)
+    show_version(response, found.version)
+    return _membership(found)
+
+
+@router.patch("/memberships/{membership_id}", summary="Change a membership", responses={**NOT_FOUND, **CHANGES})
+async def update_membership(
+    membership_id: UUID, body: MembershipUpdate, services: ServicesOf, response: Response, if_match: IfMatch = None
+) -> Membership:
+    """What is not given stays. Somebody who leaves gets a last day."""
+    given = body.model_fields_set
+    async with services.database.acquire() as connection:
+        changed = await memberships.update(
+            connection,
+            membership_id,
+            version=wanted_version(if_match),
+            role=None if body.role is None else memberships.Role(body.role),
+            starts_on=body.starts_on if "starts_on" in given else people.KEEP,
+            ends_on=body.ends_on if "ends_on" in given else people.KEEP,
+        )
+    show_version(response, changed.version)
+    return _membership(changed)
+
+
+@router.delete(
+    "/memberships/{membership_id}",
+    status_code=204,
+    summary="Delete a membership",
+    responses={**NOT_FOUND, **CHANGES},
+)
+async def delete_membership(membership_id: UUID, services: ServicesOf, if_match: IfMatch = None) -> None:
+    """As if it had never been; somebody who leaves gets a last day instead."""
+    async with services.database.acquire() as connection:
+        await memberships.remove(connection, membership_id, version=wanted_version(if_match))
+
+
+def _group(group: groups.Group) -> Group:
+    return Group.model_validate(
+        {
+            "id": group.group_id,
+            "name": group.name,
+            "external_id": group.external_id,
+            "source": group.source,
+            "version": group.version,
+            "created_at": group.created_at,
+        }
+    )
+
+
+def _membership(one: memberships.Membership) -> Membership:
+    return Membership(
+        id=one.membership_id,
+        group=GroupRef(id=one.group_id, name=one.group_name),
+        person=PersonRef(id=one.person_id, name=one.person_name),
+        role=one.role.value,
+        starts_on=one.starts_on,
+        ends_on=one.ends_on,
+        external_id=one.external_id,
+        version=one.version,
+    )

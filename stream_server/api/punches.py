@@ -1,0 +1,170 @@
+"""The ways without a face: personal PINs and QR codes, and the kiosk that takes them."""
+
+import io
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Header
+
+from recognition.errors import InternalError, RequestError
+from storage import attendance, cameras, credentials, idempotency, people, punches
+from storage.credentials import CredentialKind
+from storage.database import Connection
+from storage.errors import Conflict
+from storage.statuses import Method
+from stream_server.api.request import NOT_FOUND, PROBLEMS, Actor, ServicesOf
+from stream_server.attempts import TooManyAttempts
+from stream_server.messages import PersonRef
+from stream_server.punch_messages import Kind, PunchBody, PunchEntry, Punches, PunchMade
+from stream_server.roster_messages import PinMade, QrMade
+from stream_server.services import Services
+
+# Even with a hundred thousand PINs one try in a thousand meets one that is taken.
+TRIES = 20
+
+router = APIRouter(tags=["attendance"], responses=PROBLEMS)
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="Chosen by the client for each punch. Sent again within a day, it is answered as before.",
+    ),
+]
+
+
+class CredentialUnknown(RequestError):
+    """Nobody has this PIN or code."""
+
+    code = "credential_unknown"
+
+
+@router.post(
+    "/punches",
+    summary="Mark somebody by PIN or QR code",
+    responses={
+        **NOT_FOUND,
+        429: {"description": "Too many wrong attempts", "content": {"application/problem+json": {}}},
+    },
+)
+async def punch(
+    body: PunchBody, services: ServicesOf, actor: Actor, idempotency_key: IdempotencyKey = None
+) -> PunchMade:
+    """Needs no consent. Wrong attempts are limited for each camera or kiosk, and for the whole site."""
+    key = None if idempotency_key is None else f"{actor}:{idempotency_key}"
+    digest = services.credentials.digest("punch", body.model_dump_json() + _secret(body))
+    # A wrong attempt is stored too: it is a value here, and an error only after the commit.
+    async with services.database.acquire() as connection, connection.transaction():
+        if key is not None and (before := await idempotency.answered(connection, key, digest)) is not None:
+            return PunchMade.model_validate(before)
+        made = await _punch(connection, body, services, f"{actor}:{body.camera or ''}")
+        if isinstance(made, PunchMade) and key is not None:
+            await idempotency.remember(connection, key, digest, made.model_dump(mode="json"), services.now())
+    if isinstance(made, RequestError):
+        raise made
+    return made
+
+
+@router.get("/sessions/{session_id}/punches/{person_id}", summary="When somebody came and went", responses=NOT_FOUND)
+async def list_punches(session_id: UUID, person_id: UUID, services: ServicesOf) -> Punches:
+    """Earliest first; where no camera counts coming and going there is nothing."""
+    async with services.database.acquire() as connection:
+        await people.get(connection, person_id)
+        rows = await punches.list_of_person(connection, session_id, person_id)
+    entries = [
+        {"direction": row.direction.value, "method": row.method.value, "camera": row.camera_id, "at": row.at}
+        for row in rows
+    ]
+    return Punches(punches=tuple(PunchEntry.model_validate(entry) for entry in entries))
+
+
+@router.post("/people/{person_id}/pin", status_code=201, summary="Give somebody a new PIN", responses=NOT_FOUND)
+async def create_pin(person_id: UUID, services: ServicesOf) -> PinMade:
+    """It is told this once; the one before no longer works."""
+    async with services.database.acquire() as connection:
+        many = await credentials.count(connection, CredentialKind.PIN)
+        for _ in range(TRIES):
+            pin = services.credentials.new_pin(many)
+            try:
+                await credentials.set_digest(
+                    connection, person_id, CredentialKind.PIN, services.credentials.digest_of_pin(pin)
+                )
+            except Conflict as error:
+                if error.code != "credential_taken":
+                    raise
+            else:
+                return PinMade(pin=pin)
+    raise InternalError("no PIN is free")
+
+
+@router.post("/people/{person_id}/qr", status_code=201, summary="Give somebody a new QR code", responses=NOT_FOUND)
+async def create_qr(person_id: UUID, services: ServicesOf) -> QrMade:
+    """It is told this once; the one before no longer works."""
+    import segno
+
+    text = services.credentials.new_code()
+    digest = services.credentials.digest_of_code(text)
+    assert digest is not None
+    async with services.database.acquire() as connection:
+        await credentials.set_digest(connection, person_id, CredentialKind.QR, digest)
+    picture = io.BytesIO()
+    segno.make(text, error="m", micro=False).save(picture, kind="svg", xmldecl=False, scale=8, border=4)
+    return QrMade(text=text, svg=picture.getvalue().decode().strip())
+
+
+@router.delete(
+    "/people/{person_id}/credentials/{kind}",
+    status_code=204,
+    summary="Take somebody's PIN or QR code away",
+    responses=NOT_FOUND,
+)
+async def delete_credential(person_id: UUID, kind: Kind, services: ServicesOf) -> None:
+    """At once. Doing it again changes nothing."""
+    async with services.database.acquire() as connection:
+        await credentials.revoke(connection, person_id, CredentialKind(kind))
+
+
+async def _punch(connection: Connection, body: PunchBody, services: Services, place: str) -> PunchMade | RequestError:
+    """What came of an attempt, in the caller's transaction."""
+    now, settings = services.now(), services.settings
+    if body.camera is not None:
+        await cameras.get(connection, body.camera)
+    if not await credentials.may_try(connection, place, now, settings.attendance.pin_failures_max):
+        return TooManyAttempts(round(credentials.FAILURES_WITHIN.total_seconds()))
+    if body.pin is not None:
+        kind, digest = CredentialKind.PIN, services.credentials.digest_of_pin(_secret(body))
+    else:
+        code = services.credentials.digest_of_code(_secret(body))
+        kind, digest = CredentialKind.QR, code or b""
+    person_id = await credentials.find(connection, kind, digest)
+    if person_id is None:
+        await credentials.note_failure(connection, place, now)
+        return CredentialUnknown("nobody has this PIN or code", hint="try again, or ask for a new one")
+    recorded = await attendance.record_punch(
+        connection,
+        person_id,
+        now,
+        settings.site.zone,
+        settings.attendance.policy,
+        method=Method.PIN if kind is CredentialKind.PIN else Method.QR,
+        camera_id=body.camera,
+        session_id=body.session_id,
+    )
+    person = await people.get(connection, person_id)
+    return PunchMade.model_validate(
+        {
+            "person": PersonRef(id=person_id, name=person.name),
+            "session_id": recorded.session_id,
+            "attendance_id": recorded.attendance_id,
+            "status": recorded.status,
+            "first": recorded.first,
+            "direction": recorded.direction,
+        }
+    )
+
+
+def _secret(body: PunchBody) -> str:
+    given = body.pin or body.qr
+    return "" if given is None else given.get_secret_value()

@@ -1,0 +1,70 @@
+"""Faces that nearly matched, and who they were."""
+
+from typing import Literal
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from storage import reviews
+from stream_server.api.request import NOT_FOUND, PROBLEMS, Actor, Cursor, Limit, ServicesOf
+from stream_server.messages import PersonRef
+from stream_server.punch_messages import CandidateBody, ReviewBody, Reviews, ReviewSettlement
+
+router = APIRouter(prefix="/reviews", tags=["attendance"], responses=PROBLEMS)
+
+
+@router.get("", summary="List faces up for review")
+async def list_reviews(
+    services: ServicesOf,
+    state: Literal["open", "person", "nobody"] | None = None,
+    session_id: UUID | None = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Reviews:
+    """The longest waiting first; all conditions given must hold."""
+    async with services.database.acquire() as connection:
+        page = await reviews.list_reviews(connection, state=state, session_id=session_id, limit=limit, cursor=cursor)
+    return Reviews(reviews=tuple(map(_review, page.items)), next_cursor=page.next_cursor)
+
+
+@router.get("/{review_id}", summary="One face up for review", responses=NOT_FOUND)
+async def get_review(review_id: UUID, services: ServicesOf) -> ReviewBody:
+    """Whom it came near, and how near."""
+    async with services.database.acquire() as connection:
+        return _review(await reviews.get(connection, review_id))
+
+
+@router.post("/{review_id}", summary="Settle a face up for review", responses=NOT_FOUND)
+async def settle_review(review_id: UUID, body: ReviewSettlement, services: ServicesOf, actor: Actor) -> ReviewBody:
+    """Somebody is marked as of the time the face was seen. The same answer again changes nothing."""
+    async with services.database.acquire() as connection:
+        settled = await reviews.settle(
+            connection,
+            review_id,
+            body.person_id,
+            by_whom=actor,
+            now=services.now(),
+            zone=services.settings.site.zone,
+            policy=services.settings.attendance.policy,
+        )
+    return _review(settled)
+
+
+def _review(review: reviews.Review) -> ReviewBody:
+    return ReviewBody.model_validate(
+        {
+            "id": review.review_id,
+            "session_id": review.session_id,
+            "camera": review.camera_id,
+            "first_seen": review.first_seen_at,
+            "last_seen": review.last_seen_at,
+            "state": review.state,
+            "candidates": tuple(
+                CandidateBody(person=PersonRef(id=one.person_id, name=one.name), distance=round(one.distance, 4))
+                for one in review.candidates
+            ),
+            "settled_as": review.settled_as,
+            "settled_by": review.settled_by,
+            "settled_at": review.settled_at,
+        }
+    )

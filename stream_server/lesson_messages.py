@@ -1,0 +1,55 @@
+"""JSON shapes of lessons and timetables."""
+
+from datetime import date, datetime, time
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from stream_server.messages import Name, Page, Shape
+
+Weekday = Literal["mo", "tu", "we", "th", "fr", "sa", "su"]
+_Year = Annotated[date, Field(ge=date(2000, 1, 1), lt=date(2200, 1, 1))]
+
+
+class Repeat(Shape):
+    """How often a lesson is held."""
+
+    every_weeks: int = Field(1, ge=1, le=52)
+    days: Annotated[tuple[Weekday, ...], Field(max_length=7)] = Field((), description="Default: that of the first day.")
+    until: _Year | None = Field(None, description="Last day; null: until further notice.")
+    except_on: Annotated[tuple[_Year, ...], Field(max_length=400)] = Field((), description="Days without the lesson.")
+
+
+class LessonForm(Shape):
+    """A lesson to hold. Times are those of the site's clock."""
+
+    title: Name = Field(examples=["Maths"])
+    group_id: UUID | None = Field(None, description="Who is expected.")
+    room_id: UUID | None = Field(None, description="Whose cameras count.")
+    day: _Year = Field(description="First day.")
+    starts_at: time = Field(examples=["08:00"])
+    ends_at: time = Field(description="At or before the start: on the next day.", examples=["08:45"])
+    repeat: Repeat | None = Field(None, description="Null: held once.")
+    late_after_s: int | None = Field(None, ge=0, le=86_400, description="Null: as the settings say.")
+
+
+class Lesson(Shape):
+    """A lesson that may repeat."""
+
+    id: UUID
+    source: str = Field(description="The timetable it comes from; `form` when it was filled in by hand.")
+    uid: str
+    title: str
+    group_id: UUID | None
+    room_id: UUID | None
+    late_after_s: int | None
+    next_at: datetime | None = Field(description="When the next one that is planned starts.")
+    planned_until: datetime | None
+    version: int = Field(description="Also the `ETag`.")
+
+
+class Lessons(Page):
+    """A page of lessons, earliest made first."""
+
+    lessons: tuple[Lesson, ...]

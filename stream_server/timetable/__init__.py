@@ -1,0 +1,1 @@
+"""Timetables: from iCalendar files and forms to the lessons that are held."""

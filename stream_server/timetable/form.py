@@ -1,0 +1,52 @@
+"""Lessons that are filled in by hand: the same iCalendar text that an imported lesson has."""
+
+from datetime import date, datetime, time, timedelta
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+from stream_server.lesson_messages import LessonForm
+
+_DAYS = {"mo": 0, "tu": 1, "we": 2, "th": 3, "fr": 4, "sa": 5, "su": 6}
+
+
+def as_calendar(form: LessonForm, zone: ZoneInfo) -> str:
+    """The iCalendar text of a form, in the zone of the site."""
+    import icalendar
+
+    first = _first_day(form)
+    event = icalendar.Event()
+    event.add("uid", str(uuid4()))
+    event.add("dtstart", _at(first, form.starts_at, zone))
+    # One that ends at or before its start ends on the next day; longer than a day nothing is.
+    ends_on = first if form.ends_at > form.starts_at else first + timedelta(days=1)
+    event.add("dtend", _at(ends_on, form.ends_at, zone))
+    if form.repeat is not None:
+        rule: dict[str, object] = {"freq": "weekly", "interval": form.repeat.every_weeks, "byday": _byday(form)}
+        if form.repeat.until is not None:
+            rule["until"] = form.repeat.until
+        event.add("rrule", rule)
+        for skipped in form.repeat.except_on:
+            event.add("exdate", _at(skipped, form.starts_at, zone))
+    calendar = icalendar.Calendar()
+    calendar.add_component(event)
+    text: bytes = calendar.to_ical()
+    return text.decode()
+
+
+def _first_day(form: LessonForm) -> date:
+    """The first day on or after the given one that is among the weekdays."""
+    day = form.day
+    wanted = {_DAYS[name] for name in form.repeat.days} if form.repeat is not None and form.repeat.days else set()
+    while wanted and day.weekday() not in wanted:
+        day += timedelta(days=1)
+    return day
+
+
+def _byday(form: LessonForm) -> list[str]:
+    assert form.repeat is not None
+    names = form.repeat.days or (list(_DAYS)[_first_day(form).weekday()],)
+    return [name.upper() for name in dict.fromkeys(names)]
+
+
+def _at(day: date, at: time, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, at.replace(tzinfo=None), tzinfo=zone)
