@@ -11,7 +11,7 @@ from stream_server.messages import Shape
 from stream_server.passwords import LENGTH_MAX
 
 RoleName = Literal["owner", "admin", "teacher", "viewer"]
-Scope = Literal["read", "stream", "recognise", "punch", "people", "cameras", "admin"]
+Scope = Literal["read", "stream", "recognise", "punch", "roster", "people", "cameras", "admin"]
 Login = Annotated[str, Field(min_length=1, max_length=100, examples=["ada"])]
 Password = Annotated[SecretStr, Field(min_length=1, max_length=LENGTH_MAX)]
 Groups = Annotated[tuple[UUID, ...], Field(max_length=500)]

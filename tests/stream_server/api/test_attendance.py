@@ -18,8 +18,8 @@ async def test_two_teachers_who_correct_one_record_lose_nothing(api: Any) -> Non
     await api.call("PATCH", path, json=second, headers={"If-Match": '"2"'})
     listed = (await api.call("GET", f"{path}/corrections"))["corrections"]
     assert [(one["status_before"], one["status"], one["by"], one["reason"]) for one in listed] == [
-        ("absent", "late", "owner", "bus"),
-        ("late", "excused", "owner", "doctor"),
+        ("absent", "late", "owner-token", "bus"),
+        ("late", "excused", "owner-token", "doctor"),
     ]
     await api.call("PATCH", path, 422, json={"status": "late", "reason": " "}, headers={"If-Match": "*"})
     found = await api.call("GET", "/attendance", params={"status": "excused"})
@@ -45,7 +45,7 @@ async def test_a_doubtful_face_is_put_up_once_and_settled(api: Any) -> None:
     path = f"/reviews/{review['id']}"
     assert await api.call("GET", path) == review
     settled = await api.call("POST", path, json={"person_id": str(ada)})
-    assert (settled["state"], settled["settled_by"]) == ("person", "owner")
+    assert (settled["state"], settled["settled_by"]) == ("person", "owner-token")
     assert (await api.call("POST", path, 409, json={"person_id": None}))["code"] == "review_settled"
     (record,) = (await api.call("GET", "/attendance"))["attendance"]
     assert (record["person"]["name"], record["method"]) == ("Ada", "review")
