@@ -242,7 +242,6 @@ def test_the_least_pace_is_not_above_the_greatest(monkeypatch: pytest.MonkeyPatc
     [
         "DATABASE_URL",
         "ROLLCALL_AUTH__TOKEN",
-        "ROLLCALL_HTTP__PAGES_DIR",
         "ROLLCALL_MODELS__DIR",
         "ROLLCALL_MODELS__MIRROR",
     ],
