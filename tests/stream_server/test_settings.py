@@ -33,7 +33,6 @@ VALUES: dict[str, tuple[str, Any]] = {
     "ROLLCALL_AUTH__PASSWORD_MEMORY_KIB": ("65536", 65536),
     "ROLLCALL_AUTH__PASSWORD_PASSES": ("3", 3),
     "ROLLCALL_AUTH__PAIRING_LIFETIME_S": ("120", 120.0),
-    "ROLLCALL_HTTP__PAGES_DIR": ("/srv/pages", Path("/srv/pages")),
     "ROLLCALL_MODELS__DIR": ("/srv/models", Path("/srv/models")),
     "ROLLCALL_MODELS__MIRROR": ("/srv/mirror", Path("/srv/mirror")),
     "ROLLCALL_RECOGNITION__DETECTOR": ("blazeface", "blazeface"),
@@ -242,6 +241,7 @@ def test_the_least_pace_is_not_above_the_greatest(monkeypatch: pytest.MonkeyPatc
     [
         "DATABASE_URL",
         "ROLLCALL_AUTH__TOKEN",
+        "ROLLCALL_HTTP__PAGES_DIR",
         "ROLLCALL_MODELS__DIR",
         "ROLLCALL_MODELS__MIRROR",
     ],
