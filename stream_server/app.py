@@ -25,6 +25,7 @@ from stream_server.api import events as events_api
 from stream_server.api import people as people_api
 from stream_server.api import recognition as recognition_api
 from stream_server.api import sessions as sessions_api
+from stream_server.api import webhooks as webhooks_api
 from stream_server.auth import TOKEN_SCHEME, Guard, load_or_make_token
 from stream_server.cameras import CameraRegistry
 from stream_server.errors import BodyLimitProblem, install_error_handlers
@@ -45,6 +46,9 @@ from stream_server.services import Services, utc_now
 from stream_server.session import CameraHub
 from stream_server.settings import Settings
 from stream_server.supervision import Supervisor, cancelled
+from stream_server.webhooks.dispatcher import Dispatcher
+from stream_server.webhooks.register import WebhookRegister
+from stream_server.webhooks.sender import Sender
 
 log = logging.getLogger("rollcall")
 
@@ -81,7 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
     api = APIRouter(prefix="/api/v1", max_body_size=JSON_BODY_MAX_BYTES, dependencies=[TOKEN_SCHEME])
     api.include_router(people_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
     api.include_router(recognition_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
-    for module in (sessions_api, attendance_api, cameras_api, events_api):
+    for module in (sessions_api, attendance_api, cameras_api, webhooks_api, events_api):
         api.include_router(module.router)
     app.include_router(api)
     app.include_router(websocket_ingest.router)
@@ -164,12 +168,13 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         now=utc_now,
         max_cameras=settings.cameras.max_cameras,
     )
+    box = SecretBox.from_settings(
+        settings.secrets.key.get_secret_value() if settings.secrets.key else None, settings.data_dir
+    )
     pulls = PullKeeper(
         database=database,
         settings=settings,
-        box=SecretBox.from_settings(
-            settings.secrets.key.get_secret_value() if settings.secrets.key else None, settings.data_dir
-        ),
+        box=box,
         supervisor=lambda record: PullSupervisor(
             hub=hub,
             pace_fps=lambda: sampler.pace_fps,
@@ -186,6 +191,8 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
             settings.cameras, camera_id, pace_fps=sampler.pace_fps, now=utc_now()
         ),
     )
+    sender = Sender(settings.webhooks)
+    dispatcher = Dispatcher(database, settings.webhooks, box, sender, now=utc_now)
     services = Services(
         settings=settings,
         database=database,
@@ -200,10 +207,13 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         pulls=pulls,
         supervisor=supervisor,
         webrtc=webrtc,
+        webhooks=WebhookRegister(database, settings.webhooks, box, sender, now=utc_now, changed=dispatcher.look),
     )
     bus.on_event(people.on_event)
     bus.on_connect(people.look_again)
     bus.on_event(hub.on_event)
+    bus.on_event(dispatcher.on_event)
+    bus.on_connect(dispatcher.look)
     # Taken down in reverse: cameras end first, then what they feed.
     stack.push_async_callback(recorder.close)
     for name, work in (
@@ -215,6 +225,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         ("status", partial(health.watch, services, warm_up)),
         ("recognition", hub.run),
         ("camera-states", pulls.run),
+        ("webhooks", dispatcher.run),
     ):
         stack.push_async_callback(cancelled, supervisor.start(name, work))
     stack.push_async_callback(webrtc.close_all)

@@ -18,6 +18,7 @@ from stream_server.sampler import Sampler
 from stream_server.session import CameraHub
 from stream_server.settings import Settings
 from stream_server.supervision import Supervisor
+from stream_server.webhooks.register import WebhookRegister
 
 
 def utc_now() -> datetime:
@@ -42,6 +43,7 @@ class Services:
     pulls: PullKeeper
     supervisor: Supervisor
     webrtc: WebRtcPeers
+    webhooks: WebhookRegister
     now: Callable[[], datetime] = utc_now
     models_ready: bool = False
     models_problem: str | None = None

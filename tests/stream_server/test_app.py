@@ -41,7 +41,7 @@ def routes(routes_or_app: Any, prefix: str = "") -> Iterator[tuple[str, set[str]
 
 
 def filled(path: str) -> str:
-    for name in ("person_id", "template_id", "session_id", "attendance_id"):
+    for name in ("person_id", "template_id", "session_id", "attendance_id", "webhook_id", "delivery_id"):
         path = path.replace(f"{{{name}}}", str(UUID(int=1)))
     path = path.replace("{camera_id}", "door")
     assert "{" not in path

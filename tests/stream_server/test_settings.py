@@ -78,6 +78,14 @@ VALUES: dict[str, tuple[str, Any]] = {
     ),
     "ROLLCALL_WEBRTC__TURN_SECRET": ("s3cret", SecretStr("s3cret")),
     "ROLLCALL_WEBRTC__TURN_LIFETIME_S": ("600", 600),
+    "ROLLCALL_WEBHOOKS__MAX_WEBHOOKS": ("3", 3),
+    "ROLLCALL_WEBHOOKS__ALLOW_HTTP": ("true", True),
+    "ROLLCALL_WEBHOOKS__ALLOW_PRIVATE": ("true", True),
+    "ROLLCALL_WEBHOOKS__ALLOW_LOOPBACK": ("true", True),
+    "ROLLCALL_WEBHOOKS__TIMEOUT_S": ("5", 5.0),
+    "ROLLCALL_WEBHOOKS__CONCURRENCY": ("2", 2),
+    "ROLLCALL_WEBHOOKS__DISABLE_AFTER_H": ("24", 24.0),
+    "ROLLCALL_WEBHOOKS__KEEP_DAYS": ("7", 7),
 }
 
 
