@@ -15,7 +15,7 @@ from storage.paging import LIMIT_DEFAULT, Page, checked_limit, page_of, time_cur
 _SELECT = """
     SELECT a.id, a.session_id, a.person_id, p.name AS person_name, p.external_id, a.status, a.method,
            a.first_seen_at, a.last_seen_at, a.camera_id, a.score, a.note, a.created_at
-    FROM attendance a JOIN people p ON p.id = a.person_id JOIN class_sessions s ON s.id = a.session_id
+    FROM attendance a JOIN people p ON p.id = a.person_id
 """
 
 
@@ -51,6 +51,7 @@ async def list_records(
     *,
     session_id: UUID | None = None,
     person_id: UUID | None = None,
+    status: Status | None = None,
     day: date | None = None,
     zone: ZoneInfo | None = None,
     limit: int = LIMIT_DEFAULT,
@@ -72,10 +73,17 @@ async def list_records(
         condition("a.session_id = {}", session_id)
     if person_id is not None:
         condition("a.person_id = {}", person_id)
+    if status is not None:
+        condition("a.status = {}", status)
     if day is not None:
         if zone is None:
             raise InternalError("a day has no bounds without a time zone")
-        condition("s.starts_at >= {} AND s.starts_at < {}", *sessions.day_bounds(day, zone))
+        # An array, and not a join: with that, PostgreSQL would walk through all records in the order of time until it
+        # meets those of the day (0.7 s in a table of two millions).
+        condition(
+            "a.session_id = ANY (ARRAY(SELECT id FROM class_sessions WHERE starts_at >= {} AND starts_at < {}))",
+            *sessions.day_bounds(day, zone),
+        )
     after = time_cursor(cursor)
     if after is not None:
         condition("(a.created_at, a.id) > ({}, {})", *after)

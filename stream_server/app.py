@@ -24,6 +24,7 @@ from stream_server.api import cameras as cameras_api
 from stream_server.api import events as events_api
 from stream_server.api import people as people_api
 from stream_server.api import recognition as recognition_api
+from stream_server.api import reports as reports_api
 from stream_server.api import sessions as sessions_api
 from stream_server.api import webhooks as webhooks_api
 from stream_server.auth import TOKEN_SCHEME, Guard, load_or_make_token
@@ -40,6 +41,7 @@ from stream_server.models import LoadedModels
 from stream_server.outbox import OutboxSource
 from stream_server.people import PeopleKeeper
 from stream_server.recorder import Recorder
+from stream_server.reports.making import ReportMaker
 from stream_server.sampler import Pacing, Sampler
 from stream_server.secrets import SecretBox
 from stream_server.services import Services, utc_now
@@ -85,7 +87,7 @@ def create_app(settings: Settings) -> FastAPI:
     api = APIRouter(prefix="/api/v1", max_body_size=JSON_BODY_MAX_BYTES, dependencies=[TOKEN_SCHEME])
     api.include_router(people_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
     api.include_router(recognition_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
-    for module in (sessions_api, attendance_api, cameras_api, webhooks_api, events_api):
+    for module in (sessions_api, attendance_api, cameras_api, reports_api, webhooks_api, events_api):
         api.include_router(module.router)
     app.include_router(api)
     app.include_router(websocket_ingest.router)
@@ -207,6 +209,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         pulls=pulls,
         supervisor=supervisor,
         webrtc=webrtc,
+        reports=ReportMaker(database, settings.site, at_once=settings.http.max_reports, now=utc_now),
         webhooks=WebhookRegister(database, settings.webhooks, box, sender, now=utc_now, changed=dispatcher.look),
     )
     bus.on_event(people.on_event)

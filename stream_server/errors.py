@@ -29,6 +29,7 @@ _STATUS_OF_CODE = {
     "not_found": HTTPStatus.NOT_FOUND,
     "body_too_slow": HTTPStatus.REQUEST_TIMEOUT,
     "conflict": HTTPStatus.CONFLICT,
+    "report_too_large": 422,
     "event_forgotten": HTTPStatus.CONFLICT,
     "whip_session_not_found": HTTPStatus.NOT_FOUND,
     "etag_mismatch": HTTPStatus.PRECONDITION_FAILED,

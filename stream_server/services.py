@@ -14,6 +14,7 @@ from stream_server.ingest.webrtc import WebRtcPeers
 from stream_server.models import LoadedModels
 from stream_server.people import PeopleKeeper
 from stream_server.recorder import Recorder
+from stream_server.reports.making import ReportMaker
 from stream_server.sampler import Sampler
 from stream_server.session import CameraHub
 from stream_server.settings import Settings
@@ -44,6 +45,7 @@ class Services:
     supervisor: Supervisor
     webrtc: WebRtcPeers
     webhooks: WebhookRegister
+    reports: ReportMaker
     now: Callable[[], datetime] = utc_now
     models_ready: bool = False
     models_problem: str | None = None

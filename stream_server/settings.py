@@ -88,6 +88,9 @@ class HttpSettings(_Group):
     max_connections: int = Field(512, ge=1, description="Connections at one time; requests beyond are answered 503.")
     max_photo_bytes: int = Field(8 * 2**20, ge=1024, description="Largest photograph taken over REST.")
     max_subscribers: int = Field(64, ge=1, description="Readers of the event stream at one time.")
+    max_reports: int = Field(
+        2, ge=1, le=16, description="Reports made at one time; each has a database connection of its own."
+    )
 
     @field_validator("allowed_origins", mode="before")
     @classmethod

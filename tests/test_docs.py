@@ -20,6 +20,7 @@ GENERATED = (
     "docs/reference/settings.md",
     "docs/reference/commands.md",
     "docs/reference/websocket.md",
+    "docs/reference/reports.md",
 )
 
 

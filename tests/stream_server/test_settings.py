@@ -78,6 +78,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     ),
     "ROLLCALL_WEBRTC__TURN_SECRET": ("s3cret", SecretStr("s3cret")),
     "ROLLCALL_WEBRTC__TURN_LIFETIME_S": ("600", 600),
+    "ROLLCALL_HTTP__MAX_REPORTS": ("1", 1),
     "ROLLCALL_WEBHOOKS__MAX_WEBHOOKS": ("3", 3),
     "ROLLCALL_WEBHOOKS__ALLOW_HTTP": ("true", True),
     "ROLLCALL_WEBHOOKS__ALLOW_PRIVATE": ("true", True),
