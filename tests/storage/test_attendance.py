@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
