@@ -16,6 +16,7 @@ COMMANDS = {
     "evaluate": ("stream_server.commands.evaluate", "evaluate"),
     "people": ("stream_server.commands.people", "people"),
     "cameras": ("stream_server.commands.cameras", "cameras"),
+    "gallery": ("stream_server.commands.gallery", "gallery"),
     "report": ("stream_server.commands.report", "report"),
     "webhooks": ("stream_server.commands.webhooks", "webhooks"),
     "models": ("stream_server.commands.models", "models"),
