@@ -27,6 +27,7 @@ from stream_server.api import recognition as recognition_api
 from stream_server.api import reports as reports_api
 from stream_server.api import sessions as sessions_api
 from stream_server.api import webhooks as webhooks_api
+from stream_server.api.examples import install_examples
 from stream_server.auth import TOKEN_SCHEME, Guard, load_or_make_token
 from stream_server.cameras import CameraRegistry
 from stream_server.errors import BodyLimitProblem, install_error_handlers
@@ -82,6 +83,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.startup_error = None
     app.state.new_token = token if new else None
     install_error_handlers(app)
+    install_examples(app)
     app.include_router(health.router)
     # Routes that take photographs raise the limit for themselves.
     api = APIRouter(prefix="/api/v1", max_body_size=JSON_BODY_MAX_BYTES, dependencies=[TOKEN_SCHEME])

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, StrictBool
 
 from stream_server.messages import Page, Shape
 
@@ -26,7 +26,7 @@ class WebhookCreate(Shape):
         description="Where to; https. Never shown in full again, since such addresses are often secret."
     )
     event_types: EventFilters = ()
-    include_names: bool = Field(False, description="Send names of people, and not only their ids.")
+    include_names: StrictBool = Field(False, description="Send names of people, and not only their ids.")
     description: Description = ""
 
 
@@ -34,9 +34,9 @@ class WebhookUpdate(Shape):
     """What to change; what is absent stays."""
 
     event_types: EventFilters | None = None
-    include_names: bool | None = None
+    include_names: StrictBool | None = None
     description: Description | None = None
-    enabled: bool | None = Field(
+    enabled: StrictBool | None = Field(
         None, description="True also ends the waiting after failures: the next attempt is now."
     )
     skip: Literal["none", "one", "all"] = Field(

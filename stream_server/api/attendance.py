@@ -1,6 +1,5 @@
 """Attendance records: reading them, and marking somebody by hand."""
 
-from datetime import date
 from typing import Annotated
 from uuid import UUID
 
@@ -8,7 +7,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from storage import attendance, attendance_lists
-from stream_server.api.request import NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
+from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, Cursor, Day, Limit, ServicesOf
 from stream_server.messages import Attendance, AttendanceList, AttendanceMark, PersonRef
 
 router = APIRouter(prefix="/attendance", tags=["attendance"], responses=PROBLEMS)
@@ -20,7 +19,7 @@ async def list_attendance(
     session_id: UUID | None = None,
     person_id: UUID | None = None,
     status: Annotated[attendance.Status | None, Query(description="Only records that say so.")] = None,
-    day: Annotated[date | None, Query(description="Day of the site, 2026-01-31.")] = None,
+    day: Annotated[Day | None, Query(description="Day of the site, 2026-01-31.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> AttendanceList:
@@ -52,6 +51,7 @@ async def get_attendance(attendance_id: UUID, services: ServicesOf) -> Attendanc
     summary="Mark somebody by hand",
     responses={
         **NOT_FOUND,
+        **CONFLICT,
         200: {"model": Attendance, "description": "There is a record already; it stays as it is"},
     },
 )

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from datetime import date
 from typing import Annotated
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from storage import attendance
 from storage.reports import Layout, ReportFilter
-from stream_server.api.request import PROBLEMS, ServicesOf
+from stream_server.api.request import PROBLEMS, Day, ServicesOf
 from stream_server.messages import ReportDocument
 from stream_server.reports.making import MEDIA_TYPES, Format
 from stream_server.reports.page import CONTENT_SECURITY_POLICY
@@ -76,10 +75,10 @@ class ReportStream(StreamingResponse):
 async def report_attendance(
     services: ServicesOf,
     first_day: Annotated[
-        date | None, Query(alias="from", description="First day, of the site.", examples=["2026-03-02"])
+        Day | None, Query(alias="from", description="First day, of the site.", examples=["2026-03-02"])
     ] = None,
     last_day: Annotated[
-        date | None, Query(alias="to", description="Last day; part of the report.", examples=["2026-03-06"])
+        Day | None, Query(alias="to", description="Last day; part of the report.", examples=["2026-03-06"])
     ] = None,
     session: Annotated[UUID | None, Query(description="One session.")] = None,
     person: Annotated[UUID | None, Query(description="One person.")] = None,

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from storage import webhook_deliveries, webhooks
-from stream_server.api.request import NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
+from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
 from stream_server.webhook_messages import (
     Deliveries,
     DeliveryBody,
@@ -30,7 +30,7 @@ async def list_webhooks(services: ServicesOf) -> Webhooks:
     return Webhooks(webhooks=tuple(map(_webhook, rows)))
 
 
-@router.post("", status_code=201, summary="Add a webhook")
+@router.post("", status_code=201, summary="Add a webhook", responses=CONFLICT)
 async def add_webhook(body: WebhookCreate, services: ServicesOf) -> WebhookWithSecret:
     """The answer holds the secret that messages are signed with; it is never shown again."""
     webhook, secret = await services.webhooks.add(
@@ -70,7 +70,7 @@ async def remove_webhook(webhook_id: UUID, services: ServicesOf) -> None:
         await webhooks.remove(connection, webhook_id)
 
 
-@router.post("/{webhook_id}/secret", summary="Give a webhook a new secret", responses=NOT_FOUND)
+@router.post("/{webhook_id}/secret", summary="Give a webhook a new secret", responses={**NOT_FOUND, **CONFLICT})
 async def rotate_secret(webhook_id: UUID, body: SecretRotation, services: ServicesOf) -> WebhookWithSecret:
     """Until the overlap is over every message carries a signature of each secret."""
     webhook, secret = await services.webhooks.rotate(webhook_id, overlap_s=body.overlap_s)
@@ -100,7 +100,11 @@ async def list_deliveries(
     return Deliveries(deliveries=tuple(map(_delivery, page.items)), next_cursor=page.next_cursor)
 
 
-@router.post("/{webhook_id}/deliveries/{delivery_id}/redeliver", summary="Send an event again", responses=NOT_FOUND)
+@router.post(
+    "/{webhook_id}/deliveries/{delivery_id}/redeliver",
+    summary="Send an event again",
+    responses={**NOT_FOUND, **CONFLICT},
+)
 async def redeliver(webhook_id: UUID, delivery_id: UUID, services: ServicesOf) -> DeliveryBody:
     """At once and out of turn, with the same message id; the answer says what came."""
     return _delivery(await services.webhooks.redeliver(webhook_id, delivery_id))
