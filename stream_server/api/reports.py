@@ -1,6 +1,7 @@
 """Attendance as reports, of any length."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated
 from uuid import UUID
@@ -9,6 +10,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from recognition.errors import UnavailableError
 from storage import attendance
 from storage.reports import Layout, ReportFilter
 from stream_server.api.request import PROBLEMS, Day, ServicesOf
@@ -16,6 +18,7 @@ from stream_server.messages import ReportDocument
 from stream_server.reports.making import MEDIA_TYPES, Format
 from stream_server.reports.page import CONTENT_SECURITY_POLICY
 
+log = logging.getLogger("rollcall.reports")
 router = APIRouter(prefix="/reports", tags=["reports"], responses=PROBLEMS)
 
 SEND_TIMEOUT_S = 60.0
@@ -49,9 +52,11 @@ class ReportStream(StreamingResponse):
         await super().stream_response(send_in_time)  # type: ignore[arg-type]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until either side ends it; an unfinished file is told from a whole one by its missing end."""
+        """Send until either side ends it. A file that is not finished has no end: the connection is broken off."""
         try:
             await super().__call__(scope, receive, send)
+        except* (TimeoutError, UnavailableError) as broken:
+            log.warning("a report was broken off: %s", str(broken.exceptions[0]) or "its reader takes nothing")
         finally:
             await self._pieces.aclose()  # its place and its connection, at once
 

@@ -115,6 +115,16 @@ def enable(webhook_id: UUID, skip: str, server: str, as_json: bool) -> None:
 
 @webhooks.command()
 @_ID
+@_SERVER
+@json_option
+def disable(webhook_id: UUID, server: str, as_json: bool) -> None:
+    """Switch a receiver off; events wait for it as long as they are kept."""
+    webhook = asyncio.run(_call(server, "PATCH", f"/{webhook_id}", {"enabled": False}))
+    click.echo(json.dumps(webhook) if as_json else f"{webhook_id} is {_state(webhook)}")
+
+
+@webhooks.command()
+@_ID
 @click.option("--overlap", "overlap_s", default=86_400.0, show_default=True, help="Seconds that the old one is valid.")
 @_SERVER
 @json_option

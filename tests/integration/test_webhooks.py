@@ -87,6 +87,7 @@ async def test_a_failed_test_says_why_and_ends_with_a_code(server: ChildServer) 
         added = await command(server, "add", hook.url)
         tested = await command(server, "test", added["id"], code=1)
         assert "redirects are not followed" in tested["problem"]
+        assert not (await command(server, "disable", added["id"]))["enabled"]
         enabled = await command(server, "enable", added["id"], "--skip", "all")
         assert enabled["enabled"]
 
