@@ -1,6 +1,6 @@
 # Rollcall: every target sets up what it needs. `make demo` and `make test` are all a newcomer has to know.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check format bench docs models lock clean
+.PHONY: help demo run test check format bench docs models web lock clean
 
 PYTHON ?= python3
 # Without internet YuNet cannot be fetched; a folder beside the project may hold the same bytes.
@@ -29,21 +29,38 @@ help: ## list the targets
 models: .venv/.server ## fetch, convert and verify the models (does nothing when they are there)
 	$(BIN)/rollcall models build
 
-demo: models ## enrol people, stream cameras, show and check the attendance list; ends by itself
+# The web pages. Built again when something that they are made of has changed.
+NPM := $(BIN)/python web_client/npm.py
+WEB_SOURCES := $(shell find web_client/src web_client/build -type f -not -path '*/generated/*' 2>/dev/null) \
+  $(wildcard web_client/*.html web_client/*.ts web_client/*.json) docs/openapi.json docs/messages.schema.json
+
+web_client/node_modules/.installed: .venv/.server web_client/package.json web_client/package-lock.json
+	$(NPM) ci --loglevel=error
+	@touch $@
+
+web_client/dist/.built: web_client/node_modules/.installed $(WEB_SOURCES)
+	$(NPM) run --silent build
+	@touch $@
+
+web: web_client/dist/.built ## build the web pages (does nothing when they are up to date)
+
+demo: models web ## enrol people, stream cameras, show and check the attendance list; ends by itself
 	$(BIN)/rollcall demo
 
-run: models ## start the server
+run: models web ## start the server
 	$(BIN)/rollcall db upgrade
 	$(BIN)/rollcall serve
 
-test: .venv/.dev models ## install what the tests need and run all of them
+test: .venv/.dev models web ## install what the tests need and run all of them
 	$(BIN)/python tests/system_packages.py
+	$(NPM) run --silent test
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
-check: .venv/.dev ## lint, formatting and types
+check: .venv/.dev web_client/node_modules/.installed ## lint, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(NPM) run --silent check
 
 format: .venv/.dev ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
@@ -63,4 +80,4 @@ lock: .venv/.dev ## resolve the dependencies anew
 	$(LOCK) --constraint requirements/dev.txt pyproject.toml -o requirements/runtime.txt
 
 clean: ## remove everything that was made here, the data folder excepted
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache web_client/dist web_client/node_modules
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache web_client/dist web_client/node_modules web_client/src/generated

@@ -1,8 +1,10 @@
 """`python -m benchmarks`: run the benchmarks, print their table and write it down."""
 
+import asyncio
 import json
 import sys
 import time
+import unittest
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks import attendance, latency, memory, pipeline, report, startup
+from benchmarks import attendance, cameras, latency, memory, pipeline, report, startup
 from benchmarks.machine import machine_facts
 from benchmarks.measurement import Measurement
 from recognition.errors import RollcallError
@@ -23,6 +25,7 @@ BENCHMARKS: dict[str, Callable[..., list[Measurement]]] = {
     "latency": latency.measure,
     "startup": startup.measure,
     "attendance": attendance.measure,
+    "cameras": cameras.measure,
 }
 # Between two benchmarks: what the last one left to be done, on disk and in other processes, ends.
 PAUSE_S, QUICK_PAUSE_S = 10.0, 1.0
@@ -30,7 +33,7 @@ _HERE = Path(__file__).resolve().parent
 _README = _HERE.parent / "README.md"
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--only", multiple=True, type=click.Choice(list(BENCHMARKS)), help="Run this one; may be given again.")
 @click.option("--quick", is_flag=True, help="Take few samples, to see that everything works; README.md is left alone.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results of this run as one JSON document.")
@@ -40,8 +43,11 @@ _README = _HERE.parent / "README.md"
     default=_HERE,
     help="Folder to write results.json and RESULTS.md to; default: benchmarks. README.md only follows the default.",
 )
-def main(only: tuple[str, ...], quick: bool, as_json: bool, output: Path) -> None:
+@click.pass_context
+def main(context: click.Context, only: tuple[str, ...], quick: bool, as_json: bool, output: Path) -> None:
     """Measure Rollcall on this machine. Nothing else should run on it meanwhile."""
+    if context.invoked_subcommand is not None:
+        return
     console = Console(stderr=True, highlight=False)
     facts = machine_facts()
     names = [name for name in BENCHMARKS if not only or name in only]
@@ -67,9 +73,52 @@ def main(only: tuple[str, ...], quick: bool, as_json: bool, output: Path) -> Non
         sys.exit(1)
 
 
-def _run(name: str, console: Console, *, quick: bool) -> list[Measurement]:
+@main.command("soak")
+@click.option("--minutes", default=10.0, type=click.FloatRange(0.1), help="How long the cameras stream; default: 10.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead.")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=_HERE,
+    help="Folder to write SOAK.md to; default: benchmarks.",
+)
+def soak_command(minutes: float, as_json: bool, output: Path) -> None:
+    """Ten cameras, three of them killed and frozen in turn: do the other seven lose anything, and what is left behind?
+
+    Ends with 1 if so. Takes about two minutes more than it is told.
+    """
+    from benchmarks import soak_report
+    from benchmarks.soak import soak
+
+    facts = machine_facts()
+    console = Console(stderr=True, highlight=False)
+    with _progress(console) as progress:
+        task = progress.add_task("soak", total=1.0)
+        try:
+            came = asyncio.run(
+                soak(
+                    load_settings().models_dir.resolve(),
+                    minutes=minutes,
+                    advance=lambda done: progress.update(task, completed=done),
+                )
+            )
+        except (RollcallError, unittest.SkipTest) as error:
+            raise click.ClickException(str(error)) from error
+    page = soak_report.page(came, facts)
+    output.mkdir(parents=True, exist_ok=True)
+    (output / soak_report.REPORT_FILE).write_text(page, "utf-8")
+    click.echo(json.dumps(soak_report.as_json(came, facts)) if as_json else page)
+    if came.failures:
+        sys.exit(1)
+
+
+def _progress(console: Console) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    return Progress(*columns, console=console, transient=True)
+
+
+def _run(name: str, console: Console, *, quick: bool) -> list[Measurement]:
+    with _progress(console) as progress:
         task = progress.add_task(name, total=1.0)
         models_dir = load_settings().models_dir.resolve()
         measurements = BENCHMARKS[name](

@@ -1,5 +1,6 @@
 """What the kernel says of another process. Only Linux tells; elsewhere every answer is None."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -37,3 +38,14 @@ def webrtc_files(pid: int) -> list[str] | None:
         return None
     paths = {line.split(maxsplit=5)[5] for line in lines if any(part in line for part in _WEBRTC_PARTS)}
     return sorted(Path(path).name for path in paths)
+
+
+def count_of(pid: int, word: str) -> int:
+    """How many processes that run now and come from this one have the word in their command line."""
+    import psutil
+
+    count = 0
+    for child in psutil.Process(pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it has ended meanwhile
+            count += any(word in part for part in child.cmdline())
+    return count

@@ -28,6 +28,10 @@ HEADLINES = (
     "startup.embedded",
     "attendance.person_year.p95",
     "attendance.report.csv",
+    "cameras.webrtc_cpu",
+    "cameras.rtsp_cpu",
+    "cameras.rtsp_stalled",
+    "cameras.rtsp_live_again",
 )
 
 
@@ -127,7 +131,7 @@ def with_unit(value: float, unit: str) -> str:
     if unit in ("files", "%"):
         return f"{value:.3g} {unit}"
     size = abs(value)
-    digits = 0 if size >= 99.5 else 1 if size >= 9.95 else 2
+    digits = 0 if size >= 99.5 else 1 if size >= 9.95 else 2 if size >= 0.0995 or unit != "cores" else 3
     return f"{round(value, digits) + 0.0:.{digits}f} {unit}"  # + 0.0: no minus before a zero
 
 

@@ -1,8 +1,8 @@
 """Writes the parts of the reference that come from the code: `make docs`. A test fails when they differ.
 
-Whole files: docs/openapi.json, docs/reference/settings.md, docs/reference/commands.md. In docs/reference/websocket.md
-the text between `<!-- NAME -->` and `<!-- /NAME -->` is the table of the message NAME, and in docs/reference/reports.md
-that between `<!-- columns -->` and `<!-- /columns -->` lists the columns.
+Whole files: docs/openapi.json, docs/messages.schema.json, docs/reference/settings.md, docs/reference/commands.md. In
+docs/reference/websocket.md the text between `<!-- NAME -->` and `<!-- /NAME -->` is the table of the message NAME, and
+in docs/reference/reports.md that between `<!-- columns -->` and `<!-- /columns -->` lists the columns.
 """
 
 import json
@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from pydantic import BaseModel, SecretStr
+from pydantic import AliasChoices, BaseModel, SecretStr
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from pydantic_settings import BaseSettings
 
 from storage.reports import COLUMNS
@@ -43,6 +44,7 @@ def pages() -> dict[Path, str]:
     reports = DOCS / "reference" / "reports.md"
     return {
         DOCS / "openapi.json": describe(),
+        DOCS / "messages.schema.json": messages_schema(),
         DOCS / "reference" / "settings.md": settings_page(),
         DOCS / "reference" / "commands.md": commands_page(),
         websocket: with_tables(websocket.read_text()),
@@ -60,6 +62,20 @@ def with_columns(text: str) -> str:
     before, begin, rest = text.partition("<!-- columns -->\n")
     _, end, after = rest.partition("<!-- /columns -->")
     return before + begin + "\n".join(lines) + end + after
+
+
+def messages_schema() -> str:
+    """docs/messages.schema.json: the shapes of the WebSocket messages as JSON Schema, for programs."""
+    # What the server sends has every member; what it reads may leave out those with a default.
+    read = {"Hello"}
+    shapes: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+        (getattr(messages, name), "validation" if name in read else "serialization") for name in MESSAGES
+    ]
+    _, schema = models_json_schema(shapes, title="Messages of the sockets of Rollcall")
+    for shape in schema["$defs"].values():
+        shape.pop("additionalProperties", None)  # readers ignore members that they do not know
+    content = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def settings_page() -> str:
@@ -83,7 +99,8 @@ def _settings(group: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, s
         if isinstance(kind, type) and issubclass(kind, BaseModel) and not issubclass(kind, BaseSettings):
             yield from _settings(kind, f"{prefix}{name.upper()}__")
             continue
-        variable = "DATABASE_URL" if name == "database_url" else prefix + name.upper()
+        alias = field.validation_alias
+        variable = str(alias.choices[0]) if isinstance(alias, AliasChoices) else prefix + name.upper()
         default = field.default
         shown = "not set" if default is None or isinstance(default, SecretStr) else f"`{_plain(default)}`"
         yield variable, shown, (field.description or "").replace("|", "\\|")

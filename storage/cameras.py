@@ -89,20 +89,25 @@ async def add(connection: Connection, camera_id: str, name: str | None = None, *
 async def set_source(
     connection: Connection, camera_id: str, *, address: str | None, sealed: bytes | None, transport: str, enabled: bool
 ) -> None:
-    """Say where the server finds the camera; no address: it comes by itself. Raises NotFound."""
-    done = await connection.fetchval(
-        """
-        UPDATE cameras SET address = $2, sealed = $3, transport = $4, enabled = $5
-        WHERE id = $1 AND removed_at IS NULL RETURNING id
-        """,
-        camera_id,
-        address,
-        sealed,
-        transport,
-        enabled,
-    )
-    if done is None:
-        raise _unknown(camera_id)
+    """Say where the server finds the camera; no address: it comes by itself. Its event tells all servers.
+
+    Raises NotFound.
+    """
+    async with connection.transaction():
+        done = await connection.fetchval(
+            """
+            UPDATE cameras SET address = $2, sealed = $3, transport = $4, enabled = $5
+            WHERE id = $1 AND removed_at IS NULL RETURNING id
+            """,
+            camera_id,
+            address,
+            sealed,
+            transport,
+            enabled,
+        )
+        if done is None:
+            raise _unknown(camera_id)
+        await outbox.append(connection, "camera.changed", {"camera": camera_id})
 
 
 async def set_state(connection: Connection, camera_id: str, state: str, reason: str, at: datetime) -> None:
@@ -120,28 +125,31 @@ async def set_state(connection: Connection, camera_id: str, state: str, reason: 
 
 
 async def remove(connection: Connection, camera_id: str) -> None:
-    """Forget a camera with its address and credentials. Raises NotFound.
+    """Forget a camera with its address and credentials. Its event tells all servers. Raises NotFound.
 
     Where records point to it, the row stays, with id and name.
     """
-    removed = await connection.fetchval(
-        """
-        UPDATE cameras SET removed_at = now(), address = NULL, sealed = NULL, transport = DEFAULT, enabled = DEFAULT,
-            state = 'off', state_reason = ''
-        WHERE id = $1 AND removed_at IS NULL RETURNING id
-        """,
-        camera_id,
-    )
-    if removed is None:
-        raise _unknown(camera_id)
-    await connection.execute(
-        """
-        DELETE FROM cameras WHERE id = $1
-            AND NOT EXISTS (SELECT FROM attendance WHERE camera_id = $1)
-            AND NOT EXISTS (SELECT FROM sightings WHERE camera_id = $1)
-        """,
-        camera_id,
-    )
+    async with connection.transaction():
+        removed = await connection.fetchval(
+            """
+            UPDATE cameras SET removed_at = now(), address = NULL, sealed = NULL, transport = DEFAULT,
+                enabled = DEFAULT, state = 'off', state_reason = ''
+            WHERE id = $1 AND removed_at IS NULL RETURNING id
+            """,
+            camera_id,
+        )
+        if removed is None:
+            raise _unknown(camera_id)
+        await connection.execute(
+            """
+            DELETE FROM cameras WHERE id = $1
+                AND NOT EXISTS (SELECT FROM attendance WHERE camera_id = $1)
+                AND NOT EXISTS (SELECT FROM sightings WHERE camera_id = $1)
+            """,
+            camera_id,
+        )
+        await connection.execute("DELETE FROM camera_leases WHERE camera_id = $1", camera_id)
+        await outbox.append(connection, "camera.removed", {"camera": camera_id})
 
 
 async def get(connection: Connection, camera_id: str) -> Camera:

@@ -6,8 +6,12 @@ from collections.abc import Iterable
 from recognition.errors import RequestError
 
 EVENT_TYPES = {
+    "access.changed": "somebody's access was changed or ended",
     "attendance.marked": "somebody was marked",
+    "camera.changed": "a camera was added or changed",
+    "camera.removed": "a camera was removed",
     "camera.state": "a camera that the server opens changed its state",
+    "device.paired": "a camera or phone was paired",
     "gallery.changed": "a person's enrolled faces or name changed",
     "session.opened": "a session was made",
     "webhook.disabled": "a webhook was switched off, because its receiver failed for too long or is gone",

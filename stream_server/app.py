@@ -18,21 +18,32 @@ from storage import attendance
 from storage.database import Database
 from storage.embedded import EmbeddedPostgres
 from storage.spool import Spool
-from stream_server import health, housekeeping
+from stream_server import health, housekeeping, pages
+from stream_server.access import Access
+from stream_server.accounts import Accounts
 from stream_server.api import attendance as attendance_api
 from stream_server.api import cameras as cameras_api
+from stream_server.api import devices as devices_api
 from stream_server.api import events as events_api
 from stream_server.api import people as people_api
 from stream_server.api import recognition as recognition_api
 from stream_server.api import reports as reports_api
 from stream_server.api import sessions as sessions_api
+from stream_server.api import sign_in as sign_in_api
+from stream_server.api import tokens as tokens_api
+from stream_server.api import tunnel as tunnel_api
+from stream_server.api import users as users_api
 from stream_server.api import webhooks as webhooks_api
 from stream_server.api.examples import install_examples
-from stream_server.auth import TOKEN_SCHEME, Guard, load_or_make_token
+from stream_server.api_tokens import API_TOKEN, ApiTokens
+from stream_server.auth import COOKIE_SCHEME, TOKEN_SCHEME, Guard, load_or_make_token
 from stream_server.cameras import CameraRegistry
+from stream_server.cookies import SESSION_TOKEN
+from stream_server.door import Doorkeeper, Traffic
 from stream_server.errors import BodyLimitProblem, install_error_handlers
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
+from stream_server.identities import Identities
 from stream_server.ingest import conversation, whip
 from stream_server.ingest import websocket as websocket_ingest
 from stream_server.ingest.pull.keeper import PullKeeper, patience_of
@@ -40,7 +51,10 @@ from stream_server.ingest.pull.supervisor import PullSupervisor
 from stream_server.ingest.webrtc import WebRtcPeers
 from stream_server.models import LoadedModels
 from stream_server.outbox import OutboxSource
+from stream_server.pairing import DEVICE_TOKEN, Pairing
+from stream_server.passwords import Passwords
 from stream_server.people import PeopleKeeper
+from stream_server.phones import Invitation
 from stream_server.recorder import Recorder
 from stream_server.reports.making import ReportMaker
 from stream_server.sampler import Pacing, Sampler
@@ -49,6 +63,9 @@ from stream_server.services import Services, utc_now
 from stream_server.session import CameraHub
 from stream_server.settings import Settings
 from stream_server.supervision import Supervisor, cancelled
+from stream_server.tls.identity import TlsIdentity
+from stream_server.tunnel.choice import line_of, make_keeper
+from stream_server.tunnel.keeper import TunnelKeeper
 from stream_server.webhooks.dispatcher import Dispatcher
 from stream_server.webhooks.register import WebhookRegister
 from stream_server.webhooks.sender import Sender
@@ -56,14 +73,19 @@ from stream_server.webhooks.sender import Sender
 log = logging.getLogger("rollcall")
 
 JSON_BODY_MAX_BYTES = 64 * 1024
+# What anybody may send who has no credential yet.
+OPEN_BODY_MAX_BYTES = 4 * 1024
 CLOSE_RESTART = 1012
 REFUSED_MAX = 1000
 # For each of asking, insisting and killing: containers are given 10 s.
 POSTGRES_STOP_S = 4.0
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The application. Its parts are built when it starts, and `app.state.startup_error` says why it could not."""
+def create_app(settings: Settings, *, identity: TlsIdentity | None = None) -> FastAPI:
+    """The application. Its parts are built when it starts, and `app.state.startup_error` says why it could not.
+
+    `identity` is the certificate that its listener shows, if it does; the application keeps it valid.
+    """
     token = settings.auth.token.get_secret_value() if settings.auth.token else None
     new = False
     if token is None:
@@ -81,31 +103,55 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.services = None
     app.state.startup_error = None
+    app.state.identity = identity
+    app.state.traffic = Traffic()
     app.state.new_token = token if new else None
     install_error_handlers(app)
     install_examples(app)
     app.include_router(health.router)
     # Routes that take photographs raise the limit for themselves.
-    api = APIRouter(prefix="/api/v1", max_body_size=JSON_BODY_MAX_BYTES, dependencies=[TOKEN_SCHEME])
+    api = APIRouter(prefix="/api/v1", max_body_size=JSON_BODY_MAX_BYTES, dependencies=[TOKEN_SCHEME, COOKIE_SCHEME])
     api.include_router(people_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
     api.include_router(recognition_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
-    for module in (sessions_api, attendance_api, cameras_api, reports_api, webhooks_api, events_api):
+    for module in (
+        sessions_api,
+        attendance_api,
+        cameras_api,
+        reports_api,
+        webhooks_api,
+        events_api,
+        devices_api,
+        sign_in_api,
+        users_api,
+        tokens_api,
+        tunnel_api,
+    ):
         api.include_router(module.router)
     app.include_router(api)
+    for module in (devices_api, sign_in_api):
+        app.include_router(module.open_router, prefix="/api/v1", max_body_size=OPEN_BODY_MAX_BYTES)
     app.include_router(websocket_ingest.router)
     app.include_router(whip.router)
     app.include_router(events_api.socket_router)
+    app.include_router(pages.make_router(settings.http.pages_dir or pages.BUILT))
     app.add_middleware(BodyLimitProblem)
-    app.add_middleware(Guard, token=token, allowed_origins=settings.http.allowed_origins)
+    app.add_middleware(Guard, token=token, access=partial(_access, app), allowed_origins=settings.http.allowed_origins)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=list(settings.http.allowed_origins),
-        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "If-Match", "Last-Event-ID"],
+        allow_methods=["GET", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "If-Match", "Last-Event-ID", "ngrok-skip-browser-warning"],
         expose_headers=["Accept-Patch", "ETag", "Link", "Location", "Retry-After"],
         max_age=600,
     )
+    # Added last, it is the first to see a request.
+    app.add_middleware(Doorkeeper, public_host=lambda: _public_host(app), traffic=app.state.traffic)
     return app
+
+
+def _access(app: FastAPI) -> Access | None:
+    services: Services | None = app.state.services
+    return None if services is None else services.access
 
 
 @asynccontextmanager
@@ -113,7 +159,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     async with AsyncExitStack() as stack:
         try:
-            app.state.services = await _build(settings, stack)
+            app.state.services = await _build(app, settings, stack)
         except RollcallError as error:
             app.state.startup_error = error
             raise
@@ -124,7 +170,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.services = None
 
 
-async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
+def _public_host(app: FastAPI) -> str | None:
+    services: Services | None = app.state.services
+    return None if services is None or services.tunnel is None else services.tunnel.public_host
+
+
+async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Services:
+    line = line_of(settings)  # first: what is missing for a tunnel, nothing below would find
     cv2.setNumThreads(1)  # our threads are the parallelism
     models = await asyncio.to_thread(LoadedModels, settings)
     executor = RecognitionExecutor(models.make_recogniser, threads=settings.recognition.threads)
@@ -197,6 +249,21 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     )
     sender = Sender(settings.webhooks)
     dispatcher = Dispatcher(database, settings.webhooks, box, sender, now=utc_now)
+    pairing = Pairing(database, cameras, lifetime_s=settings.auth.pairing_lifetime_s, now=utc_now)
+    passwords = Passwords(
+        memory_kib=settings.auth.password_memory_kib,
+        passes=settings.auth.password_passes,
+        length_min=settings.auth.password_min_length,
+    )
+    stack.callback(passwords.close)
+    accounts = Accounts(database, passwords, settings.auth, now=utc_now)
+    api_tokens = ApiTokens(database, now=utc_now)
+    lookups = {DEVICE_TOKEN: pairing.find, API_TOKEN: api_tokens.find, SESSION_TOKEN: accounts.find}
+    access = Access(Identities(database, lookups, now=utc_now), webrtc, now=utc_now)
+    invitation = Invitation(settings.phones, codes=pairing)
+    tunnel: TunnelKeeper | None = None
+    if line is not None:
+        tunnel = make_keeper(line, settings, traffic=app.state.traffic, invitation=invitation, now=utc_now)
     services = Services(
         settings=settings,
         database=database,
@@ -213,18 +280,33 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         webrtc=webrtc,
         reports=ReportMaker(database, settings.site, at_once=settings.http.max_reports, now=utc_now),
         webhooks=WebhookRegister(database, settings.webhooks, box, sender, now=utc_now, changed=dispatcher.look),
+        access=access,
+        pairing=pairing,
+        accounts=accounts,
+        api_tokens=api_tokens,
+        invitation=invitation,
+        tunnel=tunnel,
     )
     bus.on_event(people.on_event)
     bus.on_connect(people.look_again)
     bus.on_event(hub.on_event)
     bus.on_event(dispatcher.on_event)
     bus.on_connect(dispatcher.look)
+    bus.on_event(access.on_event)
+    bus.on_connect(access.identities.look_again)
+    bus.on_event(cameras.on_event)
+    bus.on_connect(cameras.look_again)
+    bus.on_event(pulls.share.on_event)
+    bus.on_connect(pulls.share.look_again)
+    cameras.on_removed(hub.end_camera)
+    cameras.on_removed(webrtc.end_camera)
     # Taken down in reverse: cameras end first, then what they feed.
     stack.push_async_callback(recorder.close)
     for name, work in (
         ("recorder", recorder.run),
         ("events", bus.run),
         ("gallery", people.run),
+        ("cameras", cameras.run),
         ("housekeeping", partial(housekeeping.run, services)),
         ("memory", housekeeping.give_back_memory),
         ("status", partial(health.watch, services, warm_up)),
@@ -235,9 +317,18 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         stack.push_async_callback(cancelled, supervisor.start(name, work))
     stack.push_async_callback(webrtc.close_all)
     stack.callback(hub.end_all, CLOSE_RESTART, "the server stops")
-    await pulls.load()
+    stack.push_async_callback(pulls.share.close)
+    await pulls.share.look()
     stack.push_async_callback(pulls.supervisor.close)
+    stack.push_async_callback(cancelled, supervisor.start("camera-leases", pulls.share.run))
     stack.push_async_callback(cancelled, supervisor.start("pull", pulls.supervisor.run))
+    if app.state.identity is not None:
+        stack.push_async_callback(cancelled, supervisor.start("certificate", app.state.identity.run))
+    if tunnel is not None:
+        await asyncio.to_thread(tunnel.usage.load)
+        stack.push_async_callback(tunnel.close)
+        stack.push_async_callback(cancelled, supervisor.start("tunnel", tunnel.run))
+        stack.push_async_callback(cancelled, supervisor.start("tunnel-usage", tunnel.count))
     return services
 
 

@@ -1,30 +1,53 @@
-"""One bearer token guards everything but `/healthz`.
+"""The door: who asks, and may they?
 
-The guard stands in front of the whole application, so that a new route is closed until it is named here. A browser
+The guard stands in front of the whole application, so that a new route is closed until `rights` names it. A browser
 cannot set a header on a WebSocket: it sends the token as a subprotocol, `["rollcall.v1", "rollcall.bearer.TOKEN"]`.
-The token is never taken from a URL, because URLs are logged.
+A token is never taken from a URL, because URLs are logged. Somebody who has signed in comes with a cookie, which the
+browser also sends for pages of other sites: what changes something then needs a proof that a page of ours asks.
 """
 
-import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from fastapi import Security
-from fastapi.security import HTTPBearer
+from fastapi.security import APIKeyCookie, HTTPBearer
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from recognition.errors import RequestError, UnavailableError
-from stream_server.errors import response_to
+from recognition.errors import RequestError, RollcallError, UnavailableError
+from storage.errors import NotFound
+from stream_server.access import Access
+from stream_server.api_tokens import API_TOKEN
+from stream_server.cookies import COOKIE, CSRF_HEADER, HOST_COOKIE, SESSION_TOKEN, csrf_token_fits, session_token_of
+from stream_server.errors import MethodNotAllowed, response_to
+from stream_server.pairing import DEVICE_TOKEN
+from stream_server.principals import OWNER_TOKEN, Principal, digest
+from stream_server.rights import Right, asked_for
 
 # Says in the OpenAPI description what the guard demands; it checks nothing itself.
 TOKEN_SCHEME = Security(
-    HTTPBearer(auto_error=False, scheme_name="token", description="The token printed at the first start.")
+    HTTPBearer(
+        auto_error=False,
+        scheme_name="token",
+        description="The owner's token, printed at the first start, or a device's.",
+    )
 )
-OPEN_PATHS = frozenset({"/healthz"})
+COOKIE_SCHEME = Security(
+    APIKeyCookie(
+        name=COOKIE,
+        auto_error=False,
+        scheme_name="session",
+        description=f"Set by signing in; over https its name is {HOST_COOKIE}. What changes something also needs "
+        f"{CSRF_HEADER}.",
+    )
+)
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+HOW = "send `Authorization: Bearer TOKEN`; the server printed the owner's token at its first start"
+TOKEN_BEGINNINGS = (DEVICE_TOKEN, API_TOKEN, SESSION_TOKEN)
 SUBPROTOCOL = "rollcall.v1"
 TOKEN_SUBPROTOCOL = "rollcall.bearer."
 
@@ -39,6 +62,12 @@ class OriginNotAllowed(RequestError):
     """A page of another site tried to open a socket."""
 
     code = "origin_not_allowed"
+
+
+class CsrfRefused(RequestError):
+    """A request by cookie that a page of ours did not make."""
+
+    code = "csrf_refused"
 
 
 class TokenUnusable(UnavailableError):
@@ -81,40 +110,107 @@ def _new_token(path: Path) -> tuple[str, bool]:
 
 
 class Guard:
-    """ASGI middleware: refuses what has no token, and sockets opened by pages of other sites."""
+    """ASGI middleware: lets in who may do what is asked, and ends what they hold when they may no longer.
 
-    def __init__(self, app: ASGIApp, *, token: str, allowed_origins: tuple[str, ...] = ()) -> None:
+    `access` gives the running server's; while there is none, the owner's token alone is known.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        token: str,
+        access: Callable[[], Access | None] = lambda: None,
+        allowed_origins: tuple[str, ...] = (),
+    ) -> None:
         self._app = app
-        self._digest = _digest(token)
+        self._digest = digest(token)
+        self._access = access
         self._origins = frozenset(origin.rstrip("/").lower() for origin in allowed_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it with a problem."""
-        refusal = None if scope["type"] == "lifespan" else self._refusal(scope)
-        if refusal is None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        try:
+            principal = await self._admit(scope)
+        except RollcallError as refusal:
+            await response_to(refusal)(scope, receive, send)
+            return
+        if principal is None or not principal.subjects or (access := self._access()) is None:
             await self._app(scope, receive, send)
         else:
-            await response_to(refusal)(scope, receive, send)
+            await access.serve(self._app, principal, scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> RequestError | None:
-        if scope["path"] in OPEN_PATHS:
-            return None
+    async def _admit(self, scope: Scope) -> Principal | None:
+        """Who asks; None where nobody needs to say it. Raises what refuses them."""
+        asked = asked_for(scope)
         headers = Headers(scope=scope)
-        if scope["type"] == "websocket" and not self._may_open(headers):
-            return OriginNotAllowed(
-                "pages of this origin may not open sockets here",
-                hint="add it to ROLLCALL_HTTP__ALLOWED_ORIGINS",
+        is_open = asked.rule is not None and asked.rule.right is Right.OPEN
+        # A page of another site could use a browser of this network to guess codes, or to open a socket.
+        changes = scope["type"] == "websocket" or (is_open and scope["method"] not in SAFE_METHODS)
+        if changes and not self._is_our_page(headers):
+            raise OriginNotAllowed(
+                "pages of this origin may not do this here", hint="add it to ROLLCALL_HTTP__ALLOWED_ORIGINS"
             )
-        given = _token_of(headers, scope)
-        if given is None or not hmac.compare_digest(_digest(given), self._digest):
-            what = "no token was given" if given is None else "the token is wrong"
-            return Unauthenticated(
-                what,
-                hint="send `Authorization: Bearer TOKEN`; the server printed the token at its first start",
+        if is_open:
+            return None
+        principal = await self._principal(headers, scope)
+        if asked.rule is None:
+            # Only for those who are in: what there is and what there is not is nobody else's business.
+            if asked.allowed:
+                raise MethodNotAllowed(asked.allowed)
+            raise NotFound(
+                "there is nothing at this address", hint="the paths are in docs/reference/api.md", code="not_found"
             )
-        return None
+        principal.check(asked)
+        scope.setdefault("state", {})["principal"] = principal
+        return principal
 
-    def _may_open(self, headers: Headers) -> bool:
+    async def _principal(self, headers: Headers, scope: Scope) -> Principal:
+        given = _token_of(headers, scope)
+        if given is None:
+            given = session_token_of(headers)
+            if given is None:
+                raise Unauthenticated("no token was given", hint=HOW)
+            self._check_page(headers, scope, given)
+        elif hmac.compare_digest(digest(given), self._digest):
+            return OWNER_TOKEN
+        elif given.startswith(SESSION_TOKEN):
+            raise Unauthenticated("a session is a cookie and no token", hint=HOW)  # else it would need no CSRF token
+        principal = None
+        if given.startswith(TOKEN_BEGINNINGS):
+            access = self._access()
+            if access is None:
+                raise UnavailableError("the server is starting or stopping", hint="try again in a moment")
+            principal = await access.identities.of(given)
+        if principal is None:
+            raise Unauthenticated("the token or session is wrong, has expired or was ended", hint=HOW)
+        return principal
+
+    def _check_page(self, headers: Headers, scope: Scope, session_token: str) -> None:
+        """CsrfRefused unless a request that comes with a cookie was made by a page of ours."""
+        if scope["type"] == "websocket":
+            # A browser always says where the page is from, and only browsers have cookies.
+            if headers.get("origin") is None:
+                raise CsrfRefused(
+                    "a socket by cookie needs the page's Origin", hint="open it from a page, or use a token"
+                )
+            return
+        if scope["method"] in SAFE_METHODS:
+            return
+        elsewhere = headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
+        if not self._is_our_page(headers) or (elsewhere and headers.get("origin") is None):
+            raise CsrfRefused(
+                "the request comes from a page of another site", hint="make it from a page of this server"
+            )
+        if not csrf_token_fits(session_token, headers):
+            raise CsrfRefused(
+                f"the header {CSRF_HEADER} is missing or wrong", hint="send csrf_token of GET /api/v1/me in it"
+            )
+
+    def _is_our_page(self, headers: Headers) -> bool:
         origin = headers.get("origin")
         if origin is None:  # no browser
             return True
@@ -126,10 +222,6 @@ class Guard:
             return False
         # Pages of no site (sandboxed ones, files) say "null"; that is not the site of a request without a host.
         return site != "" and site == headers.get("host", "").lower()
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
 
 
 def _token_of(headers: Headers, scope: Scope) -> str | None:

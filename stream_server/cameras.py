@@ -1,12 +1,18 @@
 """Which cameras there are. Known ids are kept in memory, so that a camera can come back while the database is away."""
 
+import asyncio
 import re
+from collections.abc import Callable
 
-from storage import cameras
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
+
+from recognition.errors import UnavailableError
+from storage import cameras, devices
 from storage.database import Database
 from storage.errors import NotFound
-from stream_server.messages import CAMERA_ID
+from stream_server.messages import CAMERA_ID, Event
 
+CAMERA_REMOVED = "camera.removed"
 _ID = re.compile(CAMERA_ID)
 
 
@@ -17,11 +23,43 @@ class CameraRegistry:
         self._database = database
         self._auto_register = auto_register
         self._known: set[str] = set()
+        self._handlers: list[Callable[[str], None]] = []
+        self._stale = asyncio.Event()
+
+    def on_removed(self, handler: Callable[[str], None]) -> None:
+        """Call a function with the id of every camera that was removed, on this server or another; it must be quick."""
+        self._handlers.append(handler)
+
+    def on_event(self, event: Event) -> None:
+        """Notice that a camera was removed, maybe on another server."""
+        if event.type == CAMERA_REMOVED:
+            self._stale.set()
+
+    def look_again(self) -> None:
+        """Notice that changes may have been missed: the connection to the database is new."""
+        self._stale.set()
 
     async def load(self) -> None:
-        """Read the known cameras."""
+        """Read the known cameras, and tell of those that are known no more."""
+        before = set(self._known)
         async with self._database.acquire() as connection:
-            self._known = {camera.camera_id for camera in await cameras.list_cameras(connection)}
+            stored = {camera.camera_id for camera in await cameras.list_cameras(connection)}
+        # What was added while the database was asked stays.
+        self._known |= stored
+        for camera_id in before - stored:
+            self._forget(camera_id)
+
+    async def run(self) -> None:
+        """Read again whenever a camera was removed, for ever."""
+        while True:
+            await self._stale.wait()
+            self._stale.clear()
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception_type(UnavailableError),
+                wait=wait_exponential_jitter(multiplier=0.2, max=5.0),
+            ):
+                with attempt:
+                    await self.load()
 
     async def require(self, camera_id: str) -> None:
         """NotFound unless the camera is known; where the site allows it, an unknown one is added."""
@@ -51,7 +89,16 @@ class CameraRegistry:
         self._known.add(camera_id)
 
     async def remove(self, camera_id: str) -> None:
-        """Forget a camera; it may not connect any more. Raises NotFound."""
+        """Forget a camera; what streams as it is ended, and neither it nor a device paired to it may connect any more.
+
+        Raises NotFound.
+        """
         async with self._database.acquire() as connection, connection.transaction():
             await cameras.remove(connection, camera_id)
+            await devices.revoke_of_camera(connection, camera_id)  # another camera may get the id one day
+        self._forget(camera_id)
+
+    def _forget(self, camera_id: str) -> None:
         self._known.discard(camera_id)
+        for handler in self._handlers:
+            handler(camera_id)

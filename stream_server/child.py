@@ -37,7 +37,9 @@ class ChildServer:
         self.data_dir = data_dir
         self.log_path = data_dir / "server.log"
         self.port = _free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        https = (settings or {}).get("ROLLCALL_HTTPS__CERT", "") == "auto"
+        self.url = f"{'https' if https else 'http'}://127.0.0.1:{self.port}"
+        self.ca_file = data_dir / "tls" / "ca.crt" if https else None
         self.token = secrets.token_urlsafe(16)
         self.started_s = 0.0
         self._environment = {
@@ -60,7 +62,7 @@ class ChildServer:
 
     def client(self) -> ServerClient:
         """A client of it."""
-        return ServerClient(self.url, self.token)
+        return ServerClient(self.url, self.token, ca_file=self.ca_file)
 
     def run_command(self, *arguments: str, typed: str = "") -> "subprocess.CompletedProcess[str]":
         """Run another command with the same settings, with `typed` as its standard input."""
@@ -101,6 +103,8 @@ class ChildServer:
         began = time.perf_counter()
         self.launch()
         assert self._process is not None
+        if self.ca_file is not None:
+            await asyncio.to_thread(self._wait_for, self.ca_file)
         async with self.client() as client:
             while time.perf_counter() - began < START_TIMEOUT_S:
                 if self._process.poll() is not None:
@@ -113,6 +117,13 @@ class ChildServer:
         await self.stop()
         words = self.log_path.read_text(errors="replace").strip()[-1500:]
         raise ChildFailed(f"the server did not start:\n{words}")
+
+    def _wait_for(self, path: Path) -> None:
+        assert self._process is not None
+        for _ in range(int(START_TIMEOUT_S / 0.02)):
+            if path.is_file() or self._process.poll() is not None:
+                return
+            time.sleep(0.02)
 
     async def stop(self) -> int | None:
         """Ask it to stop, wait, and return its exit code; it is killed when it takes too long."""

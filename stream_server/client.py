@@ -1,8 +1,10 @@
 """A client of the server: what `rollcall watch`, the demo, the benchmarks and the tests talk to it with."""
 
 import json
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -17,6 +19,8 @@ from stream_server.messages import Event
 from stream_server.settings import Settings
 
 MESSAGE_MAX_BYTES = 1024 * 1024
+# ngrok's free plan answers a browser's first request with a page of its own, and takes us for a browser without it.
+SKIP_INTERSTITIAL = {"ngrok-skip-browser-warning": "1"}
 
 
 class ServerSaidNo(RequestError):
@@ -37,12 +41,18 @@ class ServerClient:
     Methods raise ServerSaidNo with the code of the server's problem, and ServerAway.
     """
 
-    def __init__(self, base_url: str, token: str, *, timeout_s: float = 10.0) -> None:
-        """Raises ServerAway when no server can be at such an address."""
+    def __init__(self, base_url: str, token: str, *, timeout_s: float = 10.0, ca_file: Path | None = None) -> None:
+        """`ca_file` (PEM) is trusted besides the usual authorities, if it is there.
+
+        Raises RequestError when no server can be at such an address.
+        """
         _check_address(base_url)
         self.base_url = base_url.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {token}"}
-        self._http = httpx.AsyncClient(base_url=self.base_url, headers=self._headers, timeout=timeout_s)
+        self._headers = {"Authorization": f"Bearer {token}", **SKIP_INTERSTITIAL}
+        self._tls = _trust(ca_file) if self.base_url.startswith("https:") else None
+        self._http = httpx.AsyncClient(
+            base_url=self.base_url, headers=self._headers, timeout=timeout_s, verify=self._tls or True
+        )
 
     async def __aenter__(self) -> Self:
         """Open the client."""
@@ -113,6 +123,17 @@ class ServerClient:
         """Make a camera known."""
         await self.call("PUT", f"/api/v1/cameras/{camera_id}", body={"name": name})
 
+    async def whip(self, camera_id: str, offer_sdp: str) -> str:
+        """Stream as a camera by WebRTC; returns the answer to the offer. The session ends with its connection."""
+        headers = {"Content-Type": "application/sdp"}
+        try:
+            response = await self._http.post(f"/whip/{camera_id}", content=offer_sdp, headers=headers)
+        except httpx.HTTPError as error:
+            raise _away(self.base_url, error) from error
+        if response.is_success:
+            return response.text
+        raise _problem(response.status_code, response.content)
+
     async def pages(self, path: str, key: str, params: dict[str, str] | None = None) -> AsyncIterator[dict[str, Any]]:
         """All items of a list, page by page."""
         asked = {"limit": "200", **(params or {})}
@@ -134,7 +155,12 @@ class ServerClient:
         url = "ws" + self.base_url.removeprefix("http") + path
         try:
             async with connect(
-                url, additional_headers=self._headers, compression=None, max_size=MESSAGE_MAX_BYTES, max_queue=16
+                url,
+                additional_headers=self._headers,
+                compression=None,
+                max_size=MESSAGE_MAX_BYTES,
+                max_queue=16,
+                ssl=self._tls,
             ) as connection:
                 yield connection
         except InvalidStatus as error:
@@ -167,6 +193,19 @@ def local_token(settings: Settings) -> str:
             code="no_token",
         )
     return token
+
+
+def local_client(base_url: str, settings: Settings, *, timeout_s: float = 10.0) -> ServerClient:
+    """A client with `local_token`, that trusts the authority which a server on this machine made for `--https auto`."""
+    token = local_token(settings)
+    return ServerClient(base_url, token, timeout_s=timeout_s, ca_file=settings.data_dir / "tls" / "ca.crt")
+
+
+def _trust(ca_file: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if ca_file is not None and ca_file.is_file():
+        context.load_verify_locations(ca_file)
+    return context
 
 
 def _check_address(base_url: str) -> None:

@@ -16,6 +16,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from recognition.errors import ImageError, RequestError, RollcallError, UnavailableError
+from stream_server.attempts import TooManyAttempts
 from stream_server.messages import Problem
 
 log = logging.getLogger("rollcall.http")
@@ -27,7 +28,19 @@ PROBLEM_JSON = "application/problem+json"
 _STATUS_OF_CODE = {
     "unauthenticated": HTTPStatus.UNAUTHORIZED,
     "origin_not_allowed": HTTPStatus.FORBIDDEN,
+    "https_required": HTTPStatus.FORBIDDEN,
+    "forbidden": HTTPStatus.FORBIDDEN,
+    "csrf_refused": HTTPStatus.FORBIDDEN,
+    "sign_in_refused": HTTPStatus.UNAUTHORIZED,
+    "password_too_weak": 422,
+    "password_wrong": HTTPStatus.FORBIDDEN,
+    "login_invalid": 422,
+    "pairing_refused": HTTPStatus.FORBIDDEN,
+    "too_many_attempts": HTTPStatus.TOO_MANY_REQUESTS,
+    "method_not_allowed": HTTPStatus.METHOD_NOT_ALLOWED,
     "not_found": HTTPStatus.NOT_FOUND,
+    "no_tunnel": HTTPStatus.NOT_FOUND,
+    "pages_not_built": HTTPStatus.NOT_FOUND,
     "body_too_slow": HTTPStatus.REQUEST_TIMEOUT,
     "conflict": HTTPStatus.CONFLICT,
     "report_too_large": 422,
@@ -51,6 +64,16 @@ class EnrolmentRefused(RequestError):
     """A photograph holds no face that could be enrolled; the code says why."""
 
     code = "no_face"
+
+
+class MethodNotAllowed(RequestError):
+    """There is something at the address, but not for this method."""
+
+    code = "method_not_allowed"
+
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        super().__init__("this method is not meant for this address", hint=f"use {' or '.join(allowed)}")
+        self.allowed = allowed
 
 
 def status_of(error: RollcallError) -> int:
@@ -78,7 +101,11 @@ def response_to(error: RollcallError) -> JSONResponse:
     headers = {}
     if status == 503:
         headers["Retry-After"] = str(RETRY_AFTER_S)
-    if status == 401:
+    if isinstance(error, TooManyAttempts):
+        headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, MethodNotAllowed):
+        headers["Allow"] = ", ".join(error.allowed)
+    if error.code == "unauthenticated":
         headers["WWW-Authenticate"] = 'Bearer realm="rollcall"'
     return problem_response(status, error.code, error.detail, error.hint, headers)
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import threading
 from importlib.metadata import version
 from typing import Literal
 
@@ -10,7 +12,7 @@ from starlette.responses import JSONResponse
 
 from recognition.errors import RollcallError
 from stream_server.api.request import ServicesOf, problems
-from stream_server.auth import TOKEN_SCHEME
+from stream_server.auth import COOKIE_SCHEME, TOKEN_SCHEME
 from stream_server.memory import peak_rss_mb, rss_mb
 from stream_server.messages import Health, Readiness, StatusNotice
 from stream_server.services import Services
@@ -19,6 +21,7 @@ log = logging.getLogger("rollcall.health")
 router = APIRouter(tags=["health"])
 
 LOOK_EVERY_S = 1.0
+_POOLS = ("asyncio_", "uvloop_", "AnyIO ")
 
 STAND_IN = (
     "BlazeFace stands in for YuNet, which could not be fetched: small faces are missed "
@@ -36,8 +39,11 @@ async def healthz() -> Health:
     "/readyz",
     summary="Can it do its work?",
     response_model=Readiness,
-    responses={**problems(_401="No token, or a wrong one"), 503: {"model": Readiness, "description": "It starts"}},
-    dependencies=[TOKEN_SCHEME],
+    responses={
+        **problems(_401="No token, or a wrong one", _403="Not with this token"),
+        503: {"model": Readiness, "description": "It starts"},
+    },
+    dependencies=[TOKEN_SCHEME, COOKIE_SCHEME],
 )
 async def readyz(services: ServicesOf) -> JSONResponse:
     """200 when frames are taken (`ok`, or `degraded` with the reasons), 503 while it starts."""
@@ -94,7 +100,11 @@ def readiness(services: Services) -> Readiness:
             "webrtc_peers": services.webrtc.count,
         },
         pulled=services.pulls.supervisor.counts(),
+        process=_held(),
         memory={"rss_mb": round(rss_mb(), 1), "peak_rss_mb": round(peak_rss_mb(), 1)},
+        tunnel=None
+        if services.tunnel is None
+        else {"state": services.tunnel.state.value, "share_used": services.tunnel.usage.look().share},
     )
 
 
@@ -127,6 +137,20 @@ def _storage_ok(services: Services) -> bool:
     return services.bus.connected and not services.recorder.spooling
 
 
+def _held() -> dict[str, int | None]:
+    try:
+        tasks = len(asyncio.all_tasks())
+    except RuntimeError:  # nothing runs yet
+        tasks = 0
+    try:
+        files = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  # no Path for each of them, every time
+    except OSError:
+        files = None
+    # The pools for short work grow to their size and stay: they say nothing of what the server does.
+    threads = sum(not thread.name.startswith(_POOLS) for thread in threading.enumerate())
+    return {"tasks": tasks, "threads": threads, "open_files": files}
+
+
 def _reasons(services: Services) -> list[str]:
     reasons = []
     if services.models_problem is not None:
@@ -143,4 +167,6 @@ def _reasons(services: Services) -> list[str]:
         reasons.append(f"the {name} task failed and was started again ({count} times since the start; see the log)")
     if services.people.of_other_models:
         reasons.append("some templates are of another face network and not compared: enrol these people again")
+    if services.tunnel is not None:
+        reasons += services.tunnel.complaints()
     return reasons

@@ -37,6 +37,7 @@ async def forget_the_old(services: Services) -> None:
         events = await outbox.prune(connection, now - timedelta(days=settings.outbox_keep_days))
     if events:
         log.info("%d events are older than %d days and were forgotten", events, settings.outbox_keep_days)
+    await services.accounts.prune_sessions()
     seen = 0
     pruned = sightings.PRUNE_MAX
     while pruned == sightings.PRUNE_MAX:

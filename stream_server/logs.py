@@ -31,6 +31,8 @@ def configure_logging(level: str) -> None:
                     "level": "INFO" if level == "DEBUG" else level,
                     "filters": ["no_startup_traceback"],
                 },
+                # What it says below goes over the line to ngrok, the token included.
+                "ngrok": {"level": "WARNING"},
                 # Paths carry ids of people and cameras; who asked for what belongs into the audit log.
                 "uvicorn.access": {"level": "WARNING"},
             },

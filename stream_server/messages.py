@@ -344,3 +344,7 @@ class Readiness(Shape):
     sockets: dict[str, int]
     pulled: dict[str, int]
     memory: dict[str, float]
+    process: dict[str, int | None] = Field(
+        description="What the server process holds now; `open_files` are told by Linux only."
+    )
+    tunnel: dict[str, Any] | None = Field(None, description="State and share of the allowance used; null without one.")

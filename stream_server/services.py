@@ -6,19 +6,25 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from storage.database import Database
+from stream_server.access import Access
+from stream_server.accounts import Accounts
+from stream_server.api_tokens import ApiTokens
 from stream_server.cameras import CameraRegistry
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
 from stream_server.ingest.pull.keeper import PullKeeper
 from stream_server.ingest.webrtc import WebRtcPeers
 from stream_server.models import LoadedModels
+from stream_server.pairing import Pairing
 from stream_server.people import PeopleKeeper
+from stream_server.phones import Invitation
 from stream_server.recorder import Recorder
 from stream_server.reports.making import ReportMaker
 from stream_server.sampler import Sampler
 from stream_server.session import CameraHub
 from stream_server.settings import Settings
 from stream_server.supervision import Supervisor
+from stream_server.tunnel.keeper import TunnelKeeper
 from stream_server.webhooks.register import WebhookRegister
 
 
@@ -46,6 +52,12 @@ class Services:
     webrtc: WebRtcPeers
     webhooks: WebhookRegister
     reports: ReportMaker
+    access: Access
+    pairing: Pairing
+    accounts: Accounts
+    api_tokens: ApiTokens
+    invitation: Invitation
+    tunnel: TunnelKeeper | None = None
     now: Callable[[], datetime] = utc_now
     models_ready: bool = False
     models_problem: str | None = None

@@ -24,6 +24,7 @@ from stream_server.sampler import FrameCounts, FrameEnd, Sampler
 
 log = logging.getLogger("rollcall.session")
 
+CLOSE_REMOVED = 4404
 CLOSE_REPLACED = 4409
 LINGER_S = 30.0
 
@@ -185,6 +186,20 @@ class CameraHub:
         async with asyncio.TaskGroup() as lanes:
             for number in range(self._executor.threads):
                 lanes.create_task(self._lane(), name=f"recognition-lane-{number}")
+
+    def end_camera(self, camera_id: str) -> None:
+        """Close the connection of a camera that was removed, and forget its tracks."""
+        session = self._sessions.pop(camera_id, None)
+        if session is None:
+            return
+        if session.forget is not None:
+            session.forget.cancel()
+        sink, session.sink = session.sink, None  # from now on its frames do not count
+        if sink is not None:
+            self.messages_dropped += sink.dropped
+            self._sampler.remove(camera_id)
+            sink.end(CLOSE_REMOVED, "the camera was removed")
+            log.info("camera %s was removed", camera_id)
 
     def end_all(self, code: int, reason: str) -> None:
         """Close every connection, because the server stops."""

@@ -5,7 +5,6 @@ as `ROLLCALL_HTTP__PORT`. A file `.env` in the working directory is read too; th
 `docs/reference/settings.md` lists all of them, and a test holds it to this module.
 """
 
-import json
 import re
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +13,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AliasChoices,
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -26,6 +23,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
 from recognition.errors import RequestError
+from stream_server.access_settings import HttpsSettings, PhoneSettings, TunnelSettings
+from stream_server.setting_group import Group as _Group
+from stream_server.setting_group import list_from_json as _list_from_json
+from stream_server.webhook_settings import WebhookSettings
 
 
 class SettingsError(RequestError):
@@ -37,21 +38,8 @@ class SettingsError(RequestError):
 _CENTURY_DAYS = 36_500
 
 
-class _Group(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 # What aiortc reads; anything else would fail with the first offer only.
 _ICE_URL = re.compile(r"stuns?:[\w.\[\]:-]+|turns?:[\w.\[\]:-]+(\?transport=(udp|tcp))?", re.ASCII)
-
-
-def _list_from_json(value: object, example: str) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError as error:
-        raise ValueError(f"a list is written as {example}") from error
 
 
 class SiteSettings(_Group):
@@ -91,6 +79,14 @@ class HttpSettings(_Group):
     max_reports: int = Field(
         2, ge=1, le=16, description="Reports made at one time; each has a database connection of its own."
     )
+    pages_dir: Path | None = Field(
+        None, description="Folder of the built web pages; default: web_client/dist beside the packages."
+    )
+
+    @field_validator("pages_dir", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
 
     @field_validator("allowed_origins", mode="before")
     @classmethod
@@ -103,8 +99,20 @@ class AuthSettings(_Group):
 
     token: SecretStr | None = Field(
         None,
-        description="Bearer token that guards everything but /healthz. Made and kept in the data folder when not set.",
+        description="The owner's token, which opens everything. Made and kept in the data folder when not set.",
     )
+    session_idle_s: int = Field(
+        12 * 3600, ge=300, le=365 * 86_400, description="Who has signed in and does nothing so long is signed out."
+    )
+    session_max_s: int = Field(
+        7 * 86_400, ge=300, le=365 * 86_400, description="Whoever has signed in is signed out after so long."
+    )
+    password_min_length: int = Field(10, ge=8, le=64, description="Least length of a new password.")
+    password_memory_kib: int = Field(
+        19_456, ge=8192, le=1_048_576, description="Memory of one password hash (argon2id); one is made at a time."
+    )
+    password_passes: int = Field(2, ge=1, le=20, description="Passes of a password hash.")
+    pairing_lifetime_s: float = Field(600.0, ge=30, le=86_400, description="How long a pairing code may be used.")
 
     @field_validator("token", mode="before")
     @classmethod
@@ -199,7 +207,7 @@ class PullSettings(_Group):
     allow_private: bool = Field(False, description="Open cameras in private networks, such as 10.0.0.7.")
     allow_loopback: bool = Field(False, description="Open addresses of this machine itself; for tests.")
     replay_dir: Path | None = Field(None, description="Folder whose recordings may be played as `file:name.mp4`.")
-    verify_tls: bool = Field(True, description="Check certificates of https cameras.")
+    verify_tls: bool = Field(True, description="Check certificates of https and rtsps cameras.")
     group_size: int = Field(8, ge=1, le=64, description="Cameras that share a reader process.")
     open_timeout_s: float = Field(4.0, gt=0, le=60, description="How long opening a camera may be silent.")
     read_timeout_s: float = Field(4.0, gt=0, le=60, description="A camera that is silent so long is opened anew.")
@@ -227,21 +235,6 @@ class SecretsSettings(_Group):
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
-
-
-class WebhookSettings(_Group):
-    """Receivers outside that are told of events."""
-
-    max_webhooks: int = Field(20, ge=0, description="Webhooks that may be added; 0 for none.")
-    allow_http: bool = Field(False, description="Let webhooks go over plain http, readable on the way.")
-    allow_private: bool = Field(False, description="Let webhooks go to private networks, such as 10.0.0.7.")
-    allow_loopback: bool = Field(False, description="Let webhooks go to this machine itself; for tests.")
-    timeout_s: float = Field(15.0, gt=0, le=30, description="A receiver must have answered by then.")
-    concurrency: int = Field(4, ge=1, le=32, description="Receivers that are sent to at one time.")
-    disable_after_h: float = Field(
-        72.0, gt=0, le=24 * 30, description="A webhook whose receiver has failed for so long is switched off."
-    )
-    keep_days: int = Field(30, ge=1, le=_CENTURY_DAYS, description="The log of deliveries is deleted when it is older.")
 
 
 class WebRtcSettings(_Group):
@@ -332,6 +325,11 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("DATABASE_URL", "ROLLCALL_DATABASE_URL"),
         description="postgresql://… of your server (variable DATABASE_URL); without it an embedded one is started.",
     )
+    ngrok_authtoken: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("NGROK_AUTHTOKEN", "ROLLCALL_NGROK_AUTHTOKEN"),
+        description="Token of your ngrok account, for `--tunnel ngrok`.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
     site: SiteSettings = SiteSettings()
     http: HttpSettings = HttpSettings()
@@ -344,8 +342,11 @@ class Settings(BaseSettings):
     secrets: SecretsSettings = SecretsSettings()
     webrtc: WebRtcSettings = WebRtcSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    tunnel: TunnelSettings = TunnelSettings()
+    https: HttpsSettings = HttpsSettings()
+    phones: PhoneSettings = PhoneSettings()
 
-    @field_validator("database_url", mode="before")
+    @field_validator("database_url", "ngrok_authtoken", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
@@ -382,6 +383,6 @@ def load_settings() -> Settings:
 
 
 def _variable(location: tuple[int | str, ...]) -> str:
-    if location and location[0] in ("database_url", "DATABASE_URL"):
-        return "DATABASE_URL"
+    if location and str(location[0]).upper() in ("DATABASE_URL", "NGROK_AUTHTOKEN"):
+        return str(location[0]).upper()
     return "ROLLCALL_" + "__".join(part.upper() for part in location if isinstance(part, str))

@@ -17,6 +17,7 @@ from stream_server.settings import Settings
 ROOT = Path(__file__).resolve().parent.parent
 GENERATED = (
     "docs/openapi.json",
+    "docs/messages.schema.json",
     "docs/reference/settings.md",
     "docs/reference/commands.md",
     "docs/reference/websocket.md",

@@ -70,9 +70,9 @@ async def put_camera(
 
 @router.delete("/{camera_id}", summary="Remove a camera", status_code=204, responses=NOT_FOUND)
 async def delete_camera(camera_id: CameraId, services: ServicesOf) -> Response:
-    """Its address and credentials are deleted; records that name it stay."""
+    """Its address and credentials are deleted, and whatever streams as it is ended; records that name it stay."""
     await services.cameras.remove(camera_id)
-    services.pulls.supervisor.remove(camera_id)
+    await services.pulls.share.look()
     return Response(status_code=204)
 
 
@@ -115,8 +115,10 @@ def _camera(camera: cameras.Camera, services: Services) -> CameraBody:
 
 def _pull(camera: cameras.Camera, services: Services) -> PullBody:
     status = services.pulls.supervisor.status(camera.camera_id)
-    if status is None:
-        return PullBody(state="off", reason="" if camera.enabled else "it is switched off")
+    if status is None and not camera.enabled:
+        return PullBody(state="off", reason="it is switched off")
+    if status is None:  # another server on the same database opens it
+        return PullBody.model_validate({"state": camera.state, "reason": camera.state_reason})
     return PullBody(
         state=status.state.value,
         reason=status.reason,

@@ -54,6 +54,7 @@ def problems(**texts: str) -> Responses:
 PROBLEMS = problems(
     _400="The request cannot be served; the code says why",
     _401="No token, or a wrong one",
+    _403="The token is good, but not for this",
     _413="The body is larger than this endpoint takes",
     _422="The input cannot be used",
     _503="Something is away; try again",
@@ -63,6 +64,7 @@ CONFLICT = problems(_409="It contradicts what is stored")
 PHOTO_PROBLEMS = problems(
     _408="The picture did not arrive in time", _415="It is no JPEG, PNG or WebP", _422="The picture cannot be used"
 )
+TOO_MANY = problems(_429="Tried too often; `Retry-After` says when to try again")
 PHOTO_BODY = {
     "requestBody": {
         "required": True,

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from recognition.errors import RequestError
-from stream_server.client import ServerClient, local_token
+from stream_server.client import local_client
 from stream_server.commands.command import Group, json_option
 from stream_server.settings import load_settings
 
@@ -129,6 +129,6 @@ def _password() -> str:
 async def _call(server: str, method: str, path: str, *, body: object = None, only_new: bool = False) -> Any:
     if path.count("/") > 2 or any(character in path for character in "?#%"):
         raise RequestError("that is no camera id", hint="use small letters, digits, - and _", code="camera_id_invalid")
-    async with ServerClient(server, local_token(load_settings()), timeout_s=_TEST_TIMEOUT_S) as client:
+    async with local_client(server, load_settings(), timeout_s=_TEST_TIMEOUT_S) as client:
         headers = {"If-None-Match": "*"} if only_new else None
         return await client.call(method, f"/api/v1/cameras{path}", body=body, headers=headers)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import click
 
-from stream_server.client import ServerClient, ServerSaidNo, local_token
+from stream_server.client import ServerClient, ServerSaidNo, local_client
 from stream_server.commands.command import Group, json_option
 from stream_server.settings import load_settings
 
@@ -73,13 +73,13 @@ def _report(result: dict[str, Any], text: str, as_json: bool) -> None:
 
 
 async def _add(name: str, photographs: tuple[Path, ...], consent: bool, server: str) -> dict[str, Any]:
-    async with ServerClient(server, local_token(load_settings())) as client:
+    async with local_client(server, load_settings()) as client:
         person_id = await client.add_person(name, consent=consent)
         return {"name": name, **await _enrol(client, person_id, photographs)}
 
 
 async def _enrol_more(person_id: UUID, photographs: tuple[Path, ...], server: str) -> dict[str, Any]:
-    async with ServerClient(server, local_token(load_settings())) as client:
+    async with local_client(server, load_settings()) as client:
         return await _enrol(client, person_id, photographs)
 
 
@@ -94,5 +94,5 @@ async def _enrol(client: ServerClient, person_id: UUID, photographs: tuple[Path,
 
 
 async def _list(server: str) -> list[dict[str, Any]]:
-    async with ServerClient(server, local_token(load_settings())) as client:
+    async with local_client(server, load_settings()) as client:
         return [person async for person in client.pages("/api/v1/people", "people")]

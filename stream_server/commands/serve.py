@@ -4,12 +4,13 @@ import contextlib
 import signal
 import socket
 import sys
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
+from pydantic import ValidationError
 
-from recognition.errors import UnavailableError
+from recognition.errors import RollcallError, UnavailableError
+from stream_server.access_settings import HttpsSettings
 from stream_server.commands.command import EXIT_UNAVAILABLE, Command, say_error
 from stream_server.memory import limit_malloc
 from stream_server.settings import Settings, load_settings
@@ -17,10 +18,14 @@ from stream_server.settings import Settings, load_settings
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from stream_server.server import Doorway
+    from stream_server.tls.identity import TlsIdentity
+
 # A peer that acknowledges nothing for so long is gone. It also ends connections whose client never reads: nothing
 # above the kernel can, once their buffers are full.
 PEER_SILENT_MS = 30_000
-GRACE_S = 8
+ALL_ADDRESSES = "0.0.0.0"
+LOOPBACK = "127.0.0.1"
 
 
 class PortTaken(UnavailableError):
@@ -30,93 +35,187 @@ class PortTaken(UnavailableError):
 
 
 @click.command(cls=Command)
-@click.option("--host", help="Address to listen on (ROLLCALL_HTTP__HOST).")
+@click.option("--host", help="Address to listen on (ROLLCALL_HTTP__HOST). With --https all of them, unless it is set.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="Port to listen on, 0 for a free one (ROLLCALL_HTTP__PORT)."
 )
-def serve(host: str | None, port: int | None) -> None:
+@click.option(
+    "--tunnel",
+    type=click.Choice(["ngrok", "cloudflared"]),
+    help="Open a public address for phones, and show it as a QR code (ROLLCALL_TUNNEL__PROVIDER).",
+)
+@click.option(
+    "--https",
+    metavar="auto|CERT",
+    help="Serve https in the local network: with a certificate made here, or the file of your own "
+    "(ROLLCALL_HTTPS__CERT).",
+)
+@click.option("--key", metavar="KEY", help="File of the private key of your own certificate (ROLLCALL_HTTPS__KEY).")
+def serve(host: str | None, port: int | None, tunnel: str | None, https: str | None, key: str | None) -> None:
     """Run the server until it is told to stop."""
     settings = load_settings()
     http = settings.http.model_copy(
-        update={key: value for key, value in (("host", host), ("port", port)) if value is not None}
+        update={name: value for name, value in (("host", host), ("port", port)) if value is not None}
     )
-    run(settings.model_copy(update={"http": http}))
+    changes: dict[str, Any] = {"http": http}
+    if tunnel is not None:
+        changes["tunnel"] = settings.tunnel.model_copy(update={"provider": tunnel})
+    if https is not None or key is not None:
+        changes["https"] = _https(settings.https, https, key)
+    run(settings.model_copy(update=changes))
 
 
 def run(settings: Settings) -> None:
     """Serve; exits the process with 3 when the server cannot start."""
     limit_malloc()  # before anything is imported that allocates much
-    import uvicorn
-
     from stream_server.app import create_app
-    from stream_server.http_protocol import DeadlineProtocol
     from stream_server.logs import configure_logging
+    from stream_server.server import DoorServer
 
     configure_logging(settings.log_level)
-    try:
-        listening = _listen(settings)  # before a token is made: one that is never printed helps nobody
+    with contextlib.ExitStack() as opened:
         try:
-            app = create_app(settings)
-        except BaseException:
-            listening.close()
-            raise
-    except UnavailableError as error:
-        say_error(error)
-        sys.exit(EXIT_UNAVAILABLE)
-    host = settings.http.host or "0.0.0.0"
-    address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
-    if app.state.new_token is not None:
-        click.echo(
-            f"A token was made. It opens everything; keep it to yourself:\n\n    {app.state.new_token}\n",
-            err=True,
-        )
-    click.echo(f"Rollcall listens on {address}", err=True)
-    config = uvicorn.Config(
-        app,
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        # Headers of proxies say who the client is; without a proxy that we know anybody could write them.
-        proxy_headers=False,
-        http=DeadlineProtocol,
-        ws="websockets-sansio",
-        ws_max_size=settings.cameras.max_frame_bytes,
-        ws_max_queue=2,
-        ws_per_message_deflate=False,
-        ws_ping_interval=20.0,
-        ws_ping_timeout=20.0,
-        limit_concurrency=settings.http.max_connections,
-        timeout_keep_alive=15,
-        timeout_graceful_shutdown=GRACE_S,
-        h11_max_incomplete_event_size=64 * 1024,
-    )
-    server = _server(uvicorn, config, app)
+            identity = _identity(settings)
+            # Before a token is made: one that is never printed helps nobody.
+            sockets = _listen_all(settings, identity, opened)
+            app = create_app(settings, identity=identity)
+        except RollcallError as error:
+            say_error(error)
+            sys.exit(EXIT_UNAVAILABLE)
+        opened.pop_all()  # from here on they are the server's
+    _greet(settings, app, sockets, identity)
+    server = DoorServer(app, settings, _doorways(settings, app, sockets, identity), _announcer(settings, app, sockets))
     # uvicorn raises the signal again once it has stopped; asked to stop and stopped in order is exit code 0.
     signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         with contextlib.suppress(KeyboardInterrupt):
-            server.run(sockets=[listening])
+            server.run()
     finally:  # uvicorn itself exits when the start fails
         if app.state.startup_error is not None:
             say_error(app.state.startup_error)
             sys.exit(EXIT_UNAVAILABLE)
 
 
-def _server(uvicorn: Any, config: Any, app: "FastAPI") -> Any:
-    class Server(uvicorn.Server):  # type: ignore[misc]
-        """Lets the readers of the event stream go as soon as it is told to stop: uvicorn would wait for them first."""
+def _https(settings: HttpsSettings, cert: str | None, key: str | None) -> HttpsSettings:
+    given: dict[str, str | None] = {name: value for name, value in (("cert", cert), ("key", key)) if value is not None}
+    if cert == "auto" and key is None:
+        given["key"] = None  # one of the environment belongs to another certificate
+    try:
+        return HttpsSettings.model_validate({**settings.model_dump(), **given})
+    except ValidationError as error:
+        raise click.UsageError(
+            "; ".join(item["msg"].removeprefix("Value error, ") for item in error.errors())
+        ) from None
 
-        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            if app.state.services is not None:
-                app.state.services.bus.close()
-            super().handle_exit(sig, frame)
 
-    return Server(config)
+def _identity(settings: Settings) -> "TlsIdentity | None":
+    if settings.https.cert is None:
+        return None
+    from stream_server.tls.identity import TlsIdentity
+
+    return TlsIdentity(settings.https, settings.data_dir)
 
 
-def _listen(settings: Settings) -> socket.socket:
-    host, port = settings.http.host, settings.http.port
+def _listen_all(
+    settings: Settings, identity: "TlsIdentity | None", opened: contextlib.ExitStack
+) -> dict[str, socket.socket]:
+    """The sockets by what they are for: `main`, and where they are asked for `plain` and `tunnel`."""
+    host = _host(settings)
+    sockets = {"main": opened.enter_context(listen(host, settings.http.port))}
+    if identity is not None and settings.https.plain_port is not None:
+        hint = "choose another by ROLLCALL_HTTPS__PLAIN_PORT, 0 for a free one, empty for none"
+        sockets["plain"] = opened.enter_context(listen(host, settings.https.plain_port, hint))
+    if settings.tunnel.provider != "off":
+        # Its own, so that a request is known to be the tunnel's by the socket that it came in on.
+        sockets["tunnel"] = opened.enter_context(listen(LOOPBACK, 0))
+    return sockets
+
+
+def _doorways(
+    settings: Settings, app: "FastAPI", sockets: dict[str, socket.socket], identity: "TlsIdentity | None"
+) -> "tuple[Doorway, ...]":
+    from stream_server.door import Door
+    from stream_server.server import Doorway
+
+    doorways = [Doorway(sockets["main"], tls=None if identity is None else identity.context)]
+    if "tunnel" in sockets:
+        doorways.append(Doorway(sockets["tunnel"], door=Door.TUNNEL, traffic=app.state.traffic))
+    if "plain" in sockets:
+        from stream_server.tls.plain_door import PlainDoor
+
+        assert identity is not None
+        plain = PlainDoor(identity, https_port=_port(sockets["main"]), https_host=_lan_host(settings, identity))
+        doorways.append(Doorway(sockets["plain"], app=plain))
+    return tuple(doorways)
+
+
+def _greet(
+    settings: Settings, app: "FastAPI", sockets: dict[str, socket.socket], identity: "TlsIdentity | None"
+) -> None:
+    if app.state.new_token is not None:
+        click.echo(
+            f"A token was made. It opens everything; keep it to yourself:\n\n    {app.state.new_token}\n",
+            err=True,
+        )
+    host = _host(settings)
+    shown = f"[{host}]" if ":" in host else host
+    scheme = "http" if identity is None else "https"
+    click.echo(f"Rollcall listens on {scheme}://{shown}:{_port(sockets['main'])}", err=True)
+
+
+def _announcer(settings: Settings, app: "FastAPI", sockets: dict[str, socket.socket]) -> Any:
+    """What is done once the doors are open: the tunnel is opened, and phones in the local network are invited."""
+
+    async def on_listening() -> None:
+        services = app.state.services
+        if services.tunnel is not None:
+            services.tunnel.listening(_port(sockets["tunnel"]))
+        identity: TlsIdentity | None = app.state.identity
+        if identity is None:
+            return
+        from stream_server.tls.plain_door import HELP_PATH, fingerprint_in_words, https_base
+
+        host = _lan_host(settings, identity)
+        notes = []
+        if identity.known is not None:
+            if "plain" in sockets:
+                shown = f"[{host}]" if ":" in host else host
+                notes.append(f"first let the phone trust it: http://{shown}:{_port(sockets['plain'])}{HELP_PATH}")
+            notes.append(
+                f"the authority's fingerprint (SHA-256): {fingerprint_in_words(identity.known.authority_sha256)}"
+            )
+        try:
+            await services.invitation.show(https_base(host, _port(sockets["main"])), *notes)
+        except RollcallError as error:  # the server is of use without it
+            say_error(error)
+
+    return on_listening
+
+
+def _lan_host(settings: Settings, identity: "TlsIdentity") -> str:
+    """What phones in the local network call this machine."""
+    from stream_server.tls.machine import names_of
+
+    host = _host(settings)
+    if host not in (ALL_ADDRESSES, "::"):
+        return host
+    if identity.known is not None:  # an address before a name: not every phone resolves names of local networks
+        return next(iter((*identity.known.addresses, *identity.known.names)))
+    return next(iter((*settings.https.names, *names_of(socket.getfqdn()))))
+
+
+def _host(settings: Settings) -> str:
+    if settings.https.cert is not None and "host" not in settings.http.model_fields_set:
+        return ALL_ADDRESSES  # https is asked for because of others in the network
+    return settings.http.host
+
+
+def _port(listening: socket.socket) -> int:
+    return int(listening.getsockname()[1])
+
+
+def listen(host: str, port: int, hint: str = "choose another with --port, or 0 for a free one") -> socket.socket:
+    """A socket that is bound, and listens as soon as the server does. Raises PortTaken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -126,9 +225,6 @@ def _listen(settings: Settings) -> socket.socket:
         listening.bind((host, port))
     except OSError as error:
         listening.close()
-        raise PortTaken(
-            f"cannot listen on {host} port {port}: {error.strerror}",
-            hint="choose another with --port, or 0 for a free one",
-        ) from error
+        raise PortTaken(f"cannot listen on {host} port {port}: {error.strerror}", hint=hint) from error
     listening.set_inheritable(True)
     return listening

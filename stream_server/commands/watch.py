@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from stream_server.client import ServerClient, local_token
+from stream_server.client import local_client
 from stream_server.commands.command import Command, json_option
 from stream_server.feed import Message, open_feed
 from stream_server.settings import load_settings
@@ -31,8 +31,7 @@ _JPEG_QUALITY = 92
 @json_option
 def watch(source: str, server: str, camera: str, fps: float, as_json: bool) -> None:
     """Stream a video to a server as if it were a camera, and show who is marked."""
-    token = local_token(load_settings())
-    summary = asyncio.run(_watch(source, server, token, camera, fps, quiet=as_json))
+    summary = asyncio.run(_watch(source, server, camera, fps, quiet=as_json))
     if as_json:
         click.echo(json.dumps(summary))
     else:
@@ -41,7 +40,7 @@ def watch(source: str, server: str, camera: str, fps: float, as_json: bool) -> N
         sys.exit(1)
 
 
-async def _watch(source: str, server: str, token: str, camera: str, fps: float, *, quiet: bool) -> dict[str, Any]:
+async def _watch(source: str, server: str, camera: str, fps: float, *, quiet: bool) -> dict[str, Any]:
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -60,7 +59,7 @@ async def _watch(source: str, server: str, token: str, camera: str, fps: float, 
             errors.append(message)
             click.echo(f"{message['code']}: {message['detail']}", err=True)
 
-    async with ServerClient(server, token) as client, open_feed(client, camera, on_message) as feed:
+    async with local_client(server, load_settings()) as client, open_feed(client, camera, on_message) as feed:
         with progress:
             task = progress.add_task("streaming", total=None)
 

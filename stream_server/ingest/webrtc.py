@@ -7,25 +7,31 @@ import asyncio
 import logging
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from recognition.errors import RequestError, UnavailableError
 from stream_server import memory
 from stream_server.ice import IceServer, ice_servers
 from stream_server.ingest.webrtc_sdp import Fragment, read_fragment, read_offer
 from stream_server.messages import Welcome
-from stream_server.session import CameraHub
+from stream_server.session import CLOSE_REMOVED, CameraHub
 from stream_server.settings import WebRtcSettings
 
 if TYPE_CHECKING:
     from stream_server.ingest.webrtc_peer import Peer
 
+# Whose peer it is, as (kind, id) of devices, users, sessions and tokens: it ends with any of them.
+Subjects = frozenset[tuple[str, UUID]]
+
 log = logging.getLogger("rollcall.webrtc")
 
 CLOSE_RESTART = 1012
 LAST_WORDS_S = 1.0
+ENDED_KEPT = 256
 
 
 class TooManyPeers(UnavailableError):
@@ -73,7 +79,9 @@ class _Entry:
     camera_id: str
     etag: str
     peer: "Peer"
+    subjects: Subjects
     task: asyncio.Task[None] | None = None
+    expiry: asyncio.TimerHandle | None = None
 
 
 class WebRtcPeers:
@@ -92,6 +100,7 @@ class WebRtcPeers:
         self._welcome = welcome
         self._rss_mb = rss_mb
         self._entries: dict[str, _Entry] = {}
+        self._ended: deque[tuple[str, str]] = deque(maxlen=ENDED_KEPT)
         self._opening = 0
         self._peer_class: type[Peer] | None = None
         self._closed = False
@@ -112,8 +121,10 @@ class WebRtcPeers:
             expires_at_unix=int(time.time()) + settings.turn_lifetime_s,
         )
 
-    async def open(self, camera_id: str, offer_sdp: str) -> OpenPeer:
-        """Answer an offer and serve the peer from then on.
+    async def open(
+        self, camera_id: str, offer_sdp: str, subjects: Subjects = frozenset(), *, ends_in_s: float | None = None
+    ) -> OpenPeer:
+        """Answer an offer and serve the peer from then on, for `ends_in_s` at most: as long as its credential holds.
 
         Raises TooManyPeers, TooManyCameras, MemoryFull, and the errors of `read_offer` and `Peer.answer`.
         """
@@ -133,9 +144,11 @@ class WebRtcPeers:
             except BaseException:
                 await peer.close()
                 raise
-            entry = _Entry(camera_id, f'"{secrets.token_urlsafe(12)}"', peer)
+            entry = _Entry(camera_id, f'"{secrets.token_urlsafe(12)}"', peer, subjects)
             session_id = secrets.token_urlsafe(16)
             self._entries[session_id] = entry
+            if ends_in_s is not None:
+                entry.expiry = asyncio.get_running_loop().call_later(ends_in_s, peer.drop, "its access has expired")
             entry.task = asyncio.create_task(self._serve(session_id, entry), name=f"webrtc-{camera_id}")
         finally:
             self._opening -= 1
@@ -158,11 +171,33 @@ class WebRtcPeers:
         await entry.peer.trickle(fragment)
 
     async def close(self, camera_id: str, session_id: str) -> None:
-        """End a peer, and return when nothing is left of it. Raises PeerNotFound."""
+        """End a peer, and return when nothing is left of it. Raises PeerNotFound.
+
+        One that has just ended by itself, as when another connection took its camera over, is no error: the client
+        could not know.
+        """
+        if (camera_id, session_id) in self._ended:
+            return
         entry = self._find(camera_id, session_id)
         entry.peer.drop("the client closed the session")
         if entry.task is not None:
             await asyncio.wait((entry.task,))
+
+    def end_of(self, kind: str, subject: UUID) -> None:
+        """End the peers of a device, user, session or token whose access has ended."""
+        for entry in self._entries.values():
+            if (kind, subject) in entry.subjects:
+                entry.peer.drop("its access was ended")
+
+    def has_peer_of(self, kind: str, subject: UUID) -> bool:
+        """Whether a device, user, session or token has a peer."""
+        return any((kind, subject) in entry.subjects for entry in self._entries.values())
+
+    def end_camera(self, camera_id: str) -> None:
+        """End the peers of a camera that was removed, also those that are only about to connect."""
+        for entry in self._entries.values():
+            if entry.camera_id == camera_id:
+                entry.peer.end(CLOSE_REMOVED, "the camera was removed")
 
     async def close_all(self) -> None:
         """End all peers, because the server stops."""
@@ -186,10 +221,13 @@ class WebRtcPeers:
             # One peer's failure is its own; the others and the server go on.
             log.exception("the WebRTC peer of camera %s has failed", entry.camera_id)
         finally:
+            if entry.expiry is not None:
+                entry.expiry.cancel()
             try:
                 await entry.peer.close()
             finally:
                 del self._entries[session_id]
+                self._ended.append((entry.camera_id, session_id))
 
     def _find(self, camera_id: str, session_id: str) -> _Entry:
         entry = self._entries.get(session_id)

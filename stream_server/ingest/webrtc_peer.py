@@ -25,7 +25,7 @@ from stream_server.ingest.conversation import CLOSE_POLICY, TEXTS_MAX, QueuedSin
 from stream_server.ingest.webrtc_frames import FrameOutlet
 from stream_server.ingest.webrtc_sdp import Fragment, Offer, SdpUnusable, limit_bandwidth
 from stream_server.messages import ErrorNotice, Welcome
-from stream_server.session import CLOSE_REPLACED, CameraHub, CameraSession
+from stream_server.session import CLOSE_REMOVED, CLOSE_REPLACED, CameraHub, CameraSession
 from stream_server.settings import WebRtcSettings
 
 log = logging.getLogger("rollcall.webrtc")
@@ -33,8 +33,9 @@ log = logging.getLogger("rollcall.webrtc")
 CHANNEL = "rollcall"
 BUFFERED_MAX_BYTES = 64 * 1024
 CLOSE_TIMEOUT_S = 5.0
+LAST_WORDS_S = 3.0
 CLOSE_NORMAL = 1000
-_END_CODES = {1012: "going_away", CLOSE_POLICY: "policy", CLOSE_REPLACED: "replaced"}
+_END_CODES = {1012: "going_away", CLOSE_POLICY: "policy", CLOSE_REMOVED: "removed", CLOSE_REPLACED: "replaced"}
 # What the library raises on a description that is wrong; it has no error of its own for that.
 _PARSING = (AssertionError, ArithmeticError, AttributeError, LookupError, StopIteration, TypeError, ValueError)
 _NEGOTIATING = (InternalError, InvalidAccessError, InvalidStateError, OperationError)
@@ -67,6 +68,7 @@ class ChannelSink(QueuedSink):
     def __init__(self, *, send_timeout_s: float = 10.0) -> None:
         super().__init__(send_timeout_s=send_timeout_s)
         self._channel: RTCDataChannel | None = None
+        self.opened = asyncio.Event()
         self._room = asyncio.Event()
 
     def open(self, channel: RTCDataChannel) -> bool:
@@ -74,6 +76,7 @@ class ChannelSink(QueuedSink):
         if self._channel is not None and self._channel.readyState == "open":
             return False
         self._channel = channel
+        self.opened.set()
         channel.bufferedAmountLowThreshold = BUFFERED_MAX_BYTES // 2
         channel.on("bufferedamountlow", self._room.set)
         channel.on("close", self._room.set)
@@ -186,6 +189,7 @@ class Peer:
         try:
             session = self._session = self._hub.attach(self.camera_id, self._sink)
         except RollcallError as error:
+            await self._say_no(error)
             return error.detail
         self._set(PeerState.LIVE)
         try:
@@ -194,6 +198,19 @@ class Peer:
             self._hub.detach(session, self._sink)
         ending = self._sink.ending
         return self._dropped or (ending[1] if ending else "the connection ended, or the camera did not read")
+
+    async def _say_no(self, error: RollcallError) -> None:
+        """Tell a peer that has connected why it is not served; its channel opens a moment later, if at all."""
+        self._sink.tell(ErrorNotice(code=error.code, detail=error.detail, hint=error.hint))
+        self._sink.end(CLOSE_NORMAL, error.detail)
+
+        async def tell() -> None:
+            await self._sink.opened.wait()
+            await self._sink.run()
+
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_S):
+                await self._first((tell(), self._over.wait()))
 
     def end(self, code: int, reason: str) -> None:
         """End it when the camera has been told why."""

@@ -8,6 +8,8 @@ from starlette.responses import Response
 from recognition.errors import RequestError
 from stream_server.api.request import NOT_FOUND, PROBLEMS, CameraId, ServicesOf, problems
 from stream_server.auth import TOKEN_SCHEME
+from stream_server.principals import principal_of
+from stream_server.services import utc_now
 
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"
@@ -41,9 +43,13 @@ router = APIRouter(
 
 
 @router.options("/{camera_id}", status_code=204, summary="What the endpoint takes", response_class=Response)
-async def whip_options(camera_id: CameraId) -> Response:
-    """`Accept-Post` says that it is an offer."""
-    return Response(status_code=204, headers={"Accept-Post": SDP, "Allow": "OPTIONS, POST"})
+async def whip_options(camera_id: CameraId, services: ServicesOf) -> Response:
+    """`Accept-Post` says that it is an offer; `Link` names the ICE servers, for clients that need them before it."""
+    await services.cameras.require(camera_id)
+    response = Response(status_code=204, headers={"Accept-Post": SDP, "Allow": "OPTIONS, POST"})
+    for server in services.webrtc.ice_servers(camera_id):
+        response.headers.append("Link", server.link())
+    return response
 
 
 @router.post(
@@ -59,7 +65,8 @@ async def whip_offer(camera_id: CameraId, request: Request, services: ServicesOf
     """The body is an offer that sends video; the answer's `Location` is the session, to be deleted at the end."""
     offer = await _text(request, SDP)
     await services.cameras.require(camera_id)
-    opened = await services.webrtc.open(camera_id, offer)
+    principal = principal_of(request)
+    opened = await services.webrtc.open(camera_id, offer, principal.subjects, ends_in_s=principal.left_s(utc_now()))
     response = Response(opened.answer, status_code=201, media_type=SDP)
     response.headers["Location"] = f"/whip/{camera_id}/{opened.session_id}"
     response.headers["ETag"] = opened.etag

@@ -12,7 +12,7 @@ from storage.webhook_deliveries import Attempt, Cause, Delivery
 from storage.webhooks import Webhook
 from stream_server.ingest.pull.address import CameraAddress, Resolver
 from stream_server.secrets import SecretBox
-from stream_server.settings import WebhookSettings
+from stream_server.webhook_settings import WebhookSettings
 from stream_server.webhooks.address import shown_address, webhook_address, where_to
 from stream_server.webhooks.message import send_event, send_test
 from stream_server.webhooks.secrets import Sealed, new_secret

@@ -7,8 +7,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchmarks import __main__ as command
+from benchmarks import soak
 from benchmarks.measurement import Measurement
 from recognition.errors import UnavailableError
+from tests.partners.rtsp_cameras import PartnerMissing
 
 Run = Callable[..., Result]
 
@@ -58,7 +60,7 @@ def test_a_benchmark_that_fails_is_named_and_the_others_are_still_written(
     assert done.exit_code == 1
     assert "memory: the server did not start" in done.stderr
     written = json.loads((tmp_path / "results.json").read_text("utf-8"))
-    assert [result["benchmark"] for result in written] == ["pipeline", "latency", "startup", "attendance"]
+    assert [result["benchmark"] for result in written] == ["pipeline", "latency", "startup", "attendance", "cameras"]
 
 
 @pytest.mark.parametrize(("quick", "updated"), [(False, True), (True, False)])
@@ -79,3 +81,30 @@ def test_another_folder_leaves_the_readme_alone(run: Run, tmp_path: Path, monkey
     monkeypatch.setattr(command, "_README", readme)
     assert run().exit_code == 0
     assert readme.read_text("utf-8") == "<!-- benchmarks -->\n<!-- /benchmarks -->\n"
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_soak_writes_its_report_and_ends_with_1_when_something_was_lost(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: bool
+) -> None:
+    async def short(models_dir: Path, *, minutes: float, advance: Callable[[float], None]) -> soak.Soak:
+        advance(1.0)
+        faults = [] if lost else [soak.Fault("yard", "killed", 0.1, 0.2)]
+        return soak.Soak(minutes * 60, 2.0, [], faults, 1, {"tasks": 1.0}, {"tasks": 1.0}, 200.0)
+
+    monkeypatch.setattr(soak, "soak", short)
+    arguments = ["soak", "--minutes", "2", "--output", str(tmp_path / "there"), "--json"]
+    done = CliRunner().invoke(command.main, arguments)
+    assert done.exit_code == int(lost), done.output
+    assert json.loads(done.stdout)["seconds"] == 120
+    assert "# Soak" in (tmp_path / "there" / "SOAK.md").read_text()
+    assert not (tmp_path / "results.json").exists()
+
+
+def test_a_soak_without_its_partners_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async def missing(models_dir: Path, **_: Any) -> soak.Soak:
+        raise PartnerMissing("VLC is not installed")
+
+    monkeypatch.setattr(soak, "soak", missing)
+    done = CliRunner().invoke(command.main, ["soak", "--output", str(tmp_path)])
+    assert (done.exit_code, done.stderr.strip()) == (1, "Error: VLC is not installed")

@@ -1,4 +1,5 @@
 import os
+import subprocess
 import sys
 
 import pytest
@@ -29,3 +30,11 @@ def test_of_a_process_that_is_not_there_nothing_is_known() -> None:
     assert processes.peak_rss_mb(NOBODY) is None
     assert processes.cpu_s(NOBODY) is None
     assert processes.webrtc_files(NOBODY) is None
+
+
+def test_processes_are_counted_by_a_word_of_their_command_line() -> None:
+    assert processes.count_of(os.getpid(), "a-word-of-mine") == 0
+    child = subprocess.Popen([sys.executable, "-c", "input() # a-word-of-mine"], stdin=subprocess.PIPE)
+    assert processes.count_of(os.getpid(), "a-word-of-mine") == 1
+    child.communicate()
+    assert processes.count_of(os.getpid(), "a-word-of-mine") == 0

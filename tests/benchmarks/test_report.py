@@ -31,6 +31,8 @@ RATIO = Measurement("embedding.ratio", 2.192, "x")
         (0.0, "MB/min", "0.00 MB/min"),
         (-0.5, "MB/min", "-0.50 MB/min"),
         (-0.001, "MB/min", "0.00 MB/min"),
+        (0.0214, "cores", "0.021 cores"),
+        (0.537, "cores", "0.54 cores"),
         (0.0, "files", "0 files"),
         (99.75, "%", "99.8 %"),
         (100.0, "%", "100 %"),

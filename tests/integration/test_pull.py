@@ -3,7 +3,6 @@
 import asyncio
 import json
 import subprocess
-import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest_asyncio
 from stream_server.child import ChildServer, temporary_folder
 from stream_server.client import ServerClient, ServerSaidNo
 from stream_server.feed import open_feed
-from tests.stream_server.ingest.pull import partners
+from tests.partners import http_cameras as partners
 
 
 @pytest.fixture(scope="module")
@@ -66,28 +65,12 @@ async def put(client: ServerClient, camera_id: str, **body: Any) -> dict[str, An
     return answer
 
 
-def moving(frames: list[bytes]) -> partners.Answer:
-    """Those pictures, over and over, as MJPEG."""
-
-    def answer(handler: partners.Handler) -> None:
-        handler.send_response(200)
-        handler.send_header("Content-Type", "multipart/x-mixed-replace; boundary=cam")
-        handler.end_headers()
-        stop = threading.Event()
-        number = 0
-        while not stop.wait(0.1):
-            handler.wfile.write(b"--cam\r\nContent-Type: image/jpeg\r\n\r\n" + frames[number % len(frames)] + b"\r\n")
-            number += 1
-
-    return answer
-
-
 async def test_somebody_before_an_ip_camera_is_marked_and_a_phone_may_take_over(
     client: ServerClient, pictures: Any
 ) -> None:
     person_id = await client.add_person("Ada", consent=True)
     await client.enrol(person_id, pictures.crop("sample1.jpg", 0))
-    with partners.http_camera({"/video": moving(pictures.view("sample1.jpg"))}) as url:
+    with partners.http_camera({"/video": partners.playing(pictures.view("sample1.jpg"), fps=10)}) as url:
         last = (await client.readiness())["storage"]["last_event_id"]
         await put(client, "room", address=f"{url}/video")
         await until_state(client, "room", "live")

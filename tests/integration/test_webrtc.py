@@ -100,6 +100,22 @@ async def test_a_camera_may_change_transport_and_stays_the_same_camera(
     await peer.close()
 
 
+async def test_a_camera_that_is_removed_is_told_so(
+    client: ServerClient, http: httpx.AsyncClient, frames: list[av.VideoFrame]
+) -> None:
+    await client.add_camera("short")
+    peer = Client(video=Pictures(frames))
+    await stream(http, peer, "short")
+    await peer.until("faces")
+    await client.call("DELETE", "/api/v1/cameras/short")
+    assert (await peer.until("error"))["code"] == "removed"
+    await _no_peers(client)
+    late = Client(video=Pictures(frames))
+    assert (await http.post("/whip/short", content=await late.offer(), headers=SDP)).status_code == 404
+    for one in (peer, late):
+        await one.close()
+
+
 async def test_nothing_is_left_of_peers_that_came_and_went(
     own_server: Callable[..., ChildServer], frames: list[av.VideoFrame]
 ) -> None:

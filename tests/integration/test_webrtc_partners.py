@@ -5,10 +5,7 @@ import contextlib
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import AsyncIterator, Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ from stream_server.child import ChildServer, temporary_folder
 from stream_server.client import ServerClient
 from stream_server.views import MovingView
 from tests.partners import chromium
+from tests.partners.pages import serve_pages
 from tests.partners.webrtc_client import needs_address
 
 PARTNERS = Path(__file__).resolve().parent.parent / "partners"
@@ -51,19 +49,8 @@ def mjpeg(pictures: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def page_server() -> Iterator[str]:
-    """Serves the page of a camera that somebody else wrote, on an origin of its own."""
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(PARTNERS)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serve_pages() as origin:
+        yield origin
 
 
 @pytest.fixture(scope="module")

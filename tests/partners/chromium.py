@@ -52,13 +52,13 @@ class Page:
 
 
 @asynccontextmanager
-async def open_page(url: str, *, camera: Path, folder: Path) -> AsyncIterator[Page]:
+async def open_page(url: str, *, camera: Path, folder: Path, flags: tuple[str, ...] = ()) -> AsyncIterator[Page]:
     """A browser whose camera shows the MJPEG file `camera`, with a page; `folder` is for its profile."""
     program = path()
     assert program is not None
     process = await asyncio.to_thread(
         subprocess.Popen,
-        [program, *FLAGS, f"--user-data-dir={folder}", f"--use-file-for-fake-video-capture={camera}", url],
+        [program, *FLAGS, *flags, f"--user-data-dir={folder}", f"--use-file-for-fake-video-capture={camera}", url],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

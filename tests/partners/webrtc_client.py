@@ -11,8 +11,14 @@ import pytest
 from aioice.ice import get_host_addresses
 from aiortc import MediaStreamTrack, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 
+
+def has_address() -> bool:
+    """Whether this machine has an address that ICE uses."""
+    return bool(get_host_addresses(use_ipv4=True, use_ipv6=True))
+
+
 needs_address = pytest.mark.skipif(
-    not get_host_addresses(use_ipv4=True, use_ipv6=True),
+    not has_address(),
     reason="this machine has no address but loopback, which ICE does not use",
 )
 
@@ -72,6 +78,11 @@ class Client:
             while (message := await self.messages.get())["type"] != type_:
                 pass
         return message
+
+    async def reported_lost(self) -> int:
+        """Packets that the server says it missed (RTCP receiver reports)."""
+        stats = await self.connection.getTransceivers()[0].sender.getStats()
+        return sum(stat.packetsLost for stat in stats.values() if stat.type == "remote-inbound-rtp")
 
     def damage_line(self, lost: Callable[[int], bool], late: Callable[[int], bool]) -> "Damage":
         """From now on lose and delay packets by their number; a late one is sent after the next."""

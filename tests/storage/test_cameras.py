@@ -56,6 +56,9 @@ async def test_where_a_camera_is_opened_is_kept_and_its_secret_is_not_shown(conn
         False,
     )
     assert "geheim" not in repr(camera)
+    assert [(event.type, event.payload) for event in await outbox.read_after(connection, 0)] == [
+        ("camera.changed", {"camera": "door"})
+    ]
     with pytest.raises(NotFound):
         await cameras.set_source(connection, "nowhere", address=None, sealed=None, transport="auto", enabled=True)
 
@@ -75,6 +78,9 @@ async def test_a_camera_that_nothing_points_to_is_deleted(connection: Connection
     await cameras.add(connection, "door")
     await cameras.remove(connection, "door")
     assert await connection.fetchval("SELECT count(*) FROM cameras") == 0
+    assert [(event.type, event.payload) for event in await outbox.read_after(connection, 0)] == [
+        ("camera.removed", {"camera": "door"})
+    ]
     with pytest.raises(NotFound):
         await cameras.remove(connection, "door")
 

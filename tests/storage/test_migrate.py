@@ -63,7 +63,8 @@ async def test_a_database_that_is_away_is_told() -> None:
 
 def test_a_server_that_uses_storage_never_imports_alembic() -> None:
     modules = (
-        "attendance attendance_lists cameras database disk embedded outbox people sessions sightings spool templates"
+        "access api_tokens attendance attendance_lists cameras database devices disk embedded outbox people sessions "
+        "sightings spool templates user_sessions users"
     )
     code = f"""
 import sys

@@ -74,9 +74,21 @@ async def test_a_request_with_the_token_is_let_in() -> None:
     assert (await get(headers={"authorization": f"bearer  {TOKEN} "})).text == "inside"
 
 
-async def test_only_healthz_is_open() -> None:
-    assert (await get("/healthz")).text == "inside"
-    for path in ("/", "/readyz", "/healthz/", "/healthz/x", "/Healthz", "//healthz", "/api/v1/openapi.json", "/new"):
+async def test_only_healthz_and_the_pages_are_open() -> None:
+    for path in ("/healthz", "/camera", "/assets/camera-1a2b.js"):
+        assert (await get(path)).text == "inside", path
+    shut = ("/camera/", "/Camera", "/assets", "/assets/x/y", "//assets/x", "/assets/../readyz", "/x/assets/y")
+    for path in (
+        *shut,
+        "/",
+        "/readyz",
+        "/healthz/",
+        "/healthz/x",
+        "/Healthz",
+        "//healthz",
+        "/api/v1/openapi.json",
+        "/new",
+    ):
         assert (await get(path)).status_code == 401, path
 
 

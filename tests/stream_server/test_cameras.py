@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -6,8 +7,10 @@ from typing import Any
 import pytest
 
 from storage import cameras as camera_table
+from storage import devices
 from storage.errors import NotFound, StorageUnavailable
 from stream_server.cameras import CameraRegistry
+from stream_server.messages import Event
 
 
 class Table:
@@ -24,6 +27,13 @@ class Table:
             raise StorageUnavailable("away")
         yield self
 
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        yield
+
+    async def revoke_of_camera(self, connection: "Table", camera_id: str) -> None:
+        """No device is paired here."""
+
     async def list_cameras(self, connection: "Table") -> list[camera_table.Camera]:
         self.reads += 1
         return [camera_table.Camera(row, row, datetime(2026, 1, 1, tzinfo=UTC)) for row in sorted(self.rows)]
@@ -33,12 +43,17 @@ class Table:
     ) -> None:
         self.rows.add(camera_id)
 
+    async def remove(self, connection: "Table", camera_id: str) -> None:
+        self.rows.remove(camera_id)
+
 
 @pytest.fixture
 def table(monkeypatch: pytest.MonkeyPatch) -> Table:
     table = Table("door")
     monkeypatch.setattr(camera_table, "list_cameras", table.list_cameras)
     monkeypatch.setattr(camera_table, "add", table.add)
+    monkeypatch.setattr(camera_table, "remove", table.remove)
+    monkeypatch.setattr(devices, "revoke_of_camera", table.revoke_of_camera)
     return table
 
 
@@ -87,3 +102,42 @@ async def test_what_is_no_camera_id_is_refused_without_asking_the_database(table
         assert refused.value.code == "camera_id_invalid"
     assert table.reads == 0
     assert table.rows == {"door"}
+
+
+async def test_everybody_who_asked_is_told_of_a_camera_that_was_removed(table: Table) -> None:
+    cameras = registry(table)
+    await cameras.load()
+    told: list[str] = []
+    cameras.on_removed(told.append)
+    await cameras.add("yard", None)
+    await cameras.remove("yard")
+    assert told == ["yard"]
+    with pytest.raises(NotFound):
+        await cameras.require("yard")
+
+
+async def test_a_camera_that_was_removed_elsewhere_is_known_no_more_though_the_database_was_away(table: Table) -> None:
+    cameras = registry(table)
+    await cameras.load()
+    told: list[str] = []
+    cameras.on_removed(told.append)
+    running = asyncio.create_task(cameras.run())
+    table.rows.add("yard")
+    cameras.look_again()
+    async with asyncio.timeout(10):
+        while table.reads < 2:
+            await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    table.rows.remove("door")
+    table.away = True
+    cameras.on_event(Event(id=1, type="camera.removed", at=datetime(2026, 1, 1, tzinfo=UTC), data={"camera": "door"}))
+    await asyncio.sleep(0.01)
+    assert told == []
+    table.away = False
+    async with asyncio.timeout(10):
+        while not told:
+            await asyncio.sleep(0.01)
+    running.cancel()
+    assert told == ["door"]
+    with pytest.raises(NotFound):
+        await cameras.require("door")

@@ -1,3 +1,4 @@
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +11,9 @@ from pydantic import SecretStr
 
 from recognition.errors import RequestError
 from stream_server import client as client_module
-from stream_server.client import ServerAway, ServerClient, ServerSaidNo, local_token
+from stream_server.client import ServerAway, ServerClient, ServerSaidNo, local_client, local_token
 from stream_server.settings import AuthSettings, Settings
+from tests.partners.tunnel_edge import certified, hang_up
 
 PROBLEM = {"title": "Conflict", "status": 409, "code": "external_id_taken", "detail": "taken", "hint": "another"}
 
@@ -38,6 +40,33 @@ async def test_the_token_goes_in_the_header(client_of: Any) -> None:
 
     async with client_of(answer) as client:
         assert await client.call("GET", "/api/v1/people") == {"ok": True}
+
+
+async def test_the_page_between_of_a_tunnel_is_skipped(client_of: Any) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert request.headers["ngrok-skip-browser-warning"]
+        return httpx.Response(200, json={})
+
+    async with client_of(answer) as client:
+        await client.call("GET", "/api/v1/people")
+
+
+async def test_an_authority_of_this_machine_is_trusted_besides_the_others(tmp_path: Path) -> None:
+    context, ca = certified(tmp_path / "tls")
+    settings = Settings(_env_file=None, data_dir=tmp_path, auth=AuthSettings(token=SecretStr("x")))
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+        await hang_up(writer)
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    url = f"https://localhost:{server.sockets[0].getsockname()[1]}"
+    async with server, local_client(url, settings) as client:
+        assert await client.call("GET", "/") == {}
+        async with ServerClient(url, "x", ca_file=ca.with_name("none.crt")) as stranger:
+            with pytest.raises(ServerAway, match="CERTIFICATE_VERIFY_FAILED"):
+                await stranger.call("GET", "/")
 
 
 async def test_an_answer_without_a_body_is_nothing(client_of: Any) -> None:

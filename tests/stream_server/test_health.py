@@ -1,4 +1,7 @@
 import asyncio
+import os
+import sys
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -53,6 +56,7 @@ def make_services(**changes: Any) -> Any:
         settings=Settings(_env_file=None),
         bus=Bus(),
         pulls=SimpleNamespace(supervisor=SimpleNamespace(counts=lambda: {"live": 2, "readers": 1})),
+        tunnel=None,
         models_ready=True,
         models_problem=None,
     )
@@ -63,6 +67,36 @@ def make_services(**changes: Any) -> Any:
             target = getattr(target, step)
         setattr(target, name, value)
     return services
+
+
+async def test_what_the_process_holds_is_counted() -> None:
+    before = readiness(make_services()).process
+    file = os.open(os.devnull, os.O_RDONLY)
+    try:
+        waiting = asyncio.create_task(asyncio.sleep(60))
+        thread = threading.Thread(target=(go_on := threading.Event()).wait)
+        thread.start()
+        await asyncio.to_thread(int)  # of the pool, which is not counted
+        now = readiness(make_services()).process
+        waiting.cancel()
+        go_on.set()
+        thread.join()
+    finally:
+        os.close(file)
+    assert (now["tasks"], now["threads"]) == ((before["tasks"] or 0) + 1, (before["threads"] or 0) + 1)
+    if sys.platform == "linux":
+        assert now["open_files"] == (before["open_files"] or 0) + 1
+
+
+def test_what_the_tunnel_complains_of_degrades_the_server() -> None:
+    used = SimpleNamespace(share=0.95)
+    tunnel = SimpleNamespace(
+        state=SimpleNamespace(value="open"), usage=SimpleNamespace(look=lambda: used), complaints=lambda: ["it is used"]
+    )
+    ready = readiness(make_services(tunnel=tunnel))
+    assert (ready.status, ready.reasons) == ("degraded", ("it is used",))
+    assert ready.tunnel == {"state": "open", "share_used": 0.95}
+    assert readiness(make_services()).tunnel is None
 
 
 def test_a_server_that_does_well_is_ok_and_says_what_it_works_with() -> None:

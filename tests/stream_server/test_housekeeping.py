@@ -13,6 +13,7 @@ from storage.database import Connection, Database
 from storage.errors import StorageUnavailable
 from storage.webhook_deliveries import Attempt, Cause
 from stream_server import housekeeping
+from stream_server.accounts import Accounts
 from stream_server.settings import Settings
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -20,7 +21,9 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 @pytest.fixture
 def services(database: Database) -> Any:
-    return SimpleNamespace(settings=Settings(_env_file=None), database=database, now=lambda: NOON)
+    settings = Settings(_env_file=None)
+    accounts = Accounts(database, None, settings.auth, now=lambda: NOON)  # type: ignore[arg-type]
+    return SimpleNamespace(settings=settings, database=database, accounts=accounts, now=lambda: NOON)
 
 
 async def see(connection: Connection, person: people.Person, at: datetime) -> None:

@@ -65,3 +65,13 @@ def test_what_goes_over_sockets_is_never_logged() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "ours" in done.stderr
     assert "ff d8" not in done.stderr
+
+
+def test_what_the_tunnels_sdk_says_to_its_servers_is_never_logged() -> None:
+    script = (
+        "import logging; from stream_server.logs import configure_logging; configure_logging('DEBUG');"
+        "logging.getLogger('ngrok.session').info('auth 2token'); logging.getLogger('ngrok').warning('ours')"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "ours" in done.stderr
+    assert "2token" not in done.stderr

@@ -15,7 +15,7 @@ from recognition.types import FaceResult, FaceState, Frame, FrameResult, Match, 
 from stream_server.executor import RecognitionExecutor
 from stream_server.messages import AttendanceNotice, ErrorNotice, Event, Faces, Pace, PersonRef
 from stream_server.sampler import FrameEnd, Pacing, Sampler
-from stream_server.session import CLOSE_REPLACED, CameraHub, CameraSession, TooManyCameras
+from stream_server.session import CLOSE_REMOVED, CLOSE_REPLACED, CameraHub, CameraSession, TooManyCameras
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 ADA = UUID(int=1)
@@ -432,3 +432,29 @@ async def test_the_end_of_the_server_is_told_to_every_camera(stage: Stage) -> No
     stage.hub.end_all(1001, "the server stops")
     assert [sink.ended for sink in sinks] == [(1001, "the server stops")] * 2
     assert gone.ended is None
+
+
+async def test_a_camera_that_is_removed_is_told_so_and_its_frames_no_longer_count(stage: Stage) -> None:
+    session, sink = stage.attach("door")
+    stage.hub.offer(session, b"frame")
+    await until(lambda: stage.sampler.totals().processed == 1)
+    stage.hub.end_camera("door")
+    assert sink.ended == (CLOSE_REMOVED, "the camera was removed")
+    assert (session.sink, stage.hub.connected, stage.hub.is_connected("door")) == (None, 0, False)
+    stage.hub.end_camera("door")
+    stage.hub.end_camera("nowhere")
+    again, newer = stage.attach("door")  # added again before the older connection has gone
+    assert again is not session
+    stage.hub.detach(session, sink)
+    stage.hub.offer(again, b"frame")
+    await until(lambda: stage.sampler.totals().processed == 2)
+    assert newer.ended is None
+
+
+async def test_the_tracks_of_a_camera_that_left_and_was_removed_are_forgotten(stage: Stage) -> None:
+    session, sink = stage.attach("door")
+    stage.hub.detach(session, sink)
+    stage.hub.end_camera("door")
+    assert session.forget is not None
+    assert session.forget.cancelled()
+    assert stage.attach("door")[0] is not session

@@ -12,6 +12,7 @@ from stream_server.settings import Settings, SettingsError, load_settings
 VALUES: dict[str, tuple[str, Any]] = {
     "ROLLCALL_DATA_DIR": ("/srv/rollcall", Path("/srv/rollcall")),
     "DATABASE_URL": ("postgresql://u:p@h/d", SecretStr("postgresql://u:p@h/d")),
+    "NGROK_AUTHTOKEN": ("2abc", SecretStr("2abc")),
     "ROLLCALL_LOG_LEVEL": ("DEBUG", "DEBUG"),
     "ROLLCALL_SITE__NAME": ("Evening school", "Evening school"),
     "ROLLCALL_SITE__TIME_ZONE": ("Europe/Berlin", "Europe/Berlin"),
@@ -24,7 +25,14 @@ VALUES: dict[str, tuple[str, Any]] = {
     "ROLLCALL_HTTP__MAX_CONNECTIONS": ("7", 7),
     "ROLLCALL_HTTP__MAX_PHOTO_BYTES": ("2048", 2048),
     "ROLLCALL_HTTP__MAX_SUBSCRIBERS": ("3", 3),
+    "ROLLCALL_HTTP__PAGES_DIR": ("/srv/pages", Path("/srv/pages")),
     "ROLLCALL_AUTH__TOKEN": ("open-sesame", SecretStr("open-sesame")),
+    "ROLLCALL_AUTH__SESSION_IDLE_S": ("900", 900),
+    "ROLLCALL_AUTH__SESSION_MAX_S": ("7200", 7200),
+    "ROLLCALL_AUTH__PASSWORD_MIN_LENGTH": ("12", 12),
+    "ROLLCALL_AUTH__PASSWORD_MEMORY_KIB": ("65536", 65536),
+    "ROLLCALL_AUTH__PASSWORD_PASSES": ("3", 3),
+    "ROLLCALL_AUTH__PAIRING_LIFETIME_S": ("120", 120.0),
     "ROLLCALL_MODELS__DIR": ("/srv/models", Path("/srv/models")),
     "ROLLCALL_MODELS__MIRROR": ("/srv/mirror", Path("/srv/mirror")),
     "ROLLCALL_RECOGNITION__DETECTOR": ("blazeface", "blazeface"),
@@ -87,7 +95,29 @@ VALUES: dict[str, tuple[str, Any]] = {
     "ROLLCALL_WEBHOOKS__CONCURRENCY": ("2", 2),
     "ROLLCALL_WEBHOOKS__DISABLE_AFTER_H": ("24", 24.0),
     "ROLLCALL_WEBHOOKS__KEEP_DAYS": ("7", 7),
+    "ROLLCALL_TUNNEL__PROVIDER": ("ngrok", "ngrok"),
+    "ROLLCALL_TUNNEL__NGROK_DOMAIN": ("roll.example.org", "roll.example.org"),
+    "ROLLCALL_TUNNEL__NGROK_SERVER": ("ngrok.example.org:443", "ngrok.example.org:443"),
+    "ROLLCALL_TUNNEL__NGROK_CA": ("/srv/ca.pem", Path("/srv/ca.pem")),
+    "ROLLCALL_TUNNEL__CLOUDFLARED_PATH": ("/srv/cloudflared", Path("/srv/cloudflared")),
+    "ROLLCALL_TUNNEL__OPEN_TIMEOUT_S": ("5", 5.0),
+    "ROLLCALL_TUNNEL__RETRY_FIRST_S": ("0.5", 0.5),
+    "ROLLCALL_TUNNEL__RETRY_MAX_S": ("9", 9.0),
+    "ROLLCALL_TUNNEL__REFUSED_RETRY_S": ("7", 7.0),
+    "ROLLCALL_TUNNEL__NGROK_MONTHLY_BYTES": ("5000000000", 5_000_000_000),
+    "ROLLCALL_TUNNEL__NGROK_MONTHLY_REQUESTS": ("0", 0),
+    "ROLLCALL_HTTPS__CERT": ("auto", "auto"),
+    "ROLLCALL_HTTPS__KEY": ("/srv/key.pem", Path("/srv/key.pem")),
+    "ROLLCALL_HTTPS__NAMES": ('["Rollcall.School.example"]', ("rollcall.school.example",)),
+    "ROLLCALL_HTTPS__PLAIN_PORT": ("", None),
+    "ROLLCALL_PHONES__CAMERA": ("door", "door"),
+    "ROLLCALL_PHONES__NAME": ("Phone at the door", "Phone at the door"),
+    "ROLLCALL_PHONES__SHOW_CODE": ("never", "never"),
 }
+
+
+# What has to be set besides.
+NEEDS = {"ROLLCALL_HTTPS__KEY": {"ROLLCALL_HTTPS__CERT": "/srv/cert.pem"}}
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +126,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
     monkeypatch.chdir(tmp_path)  # away from any .env
     for name in list(os.environ):
-        if name.startswith("ROLLCALL_") or name == "DATABASE_URL":
+        if name.startswith("ROLLCALL_") or name in ("DATABASE_URL", "NGROK_AUTHTOKEN"):
             monkeypatch.delenv(name)
 
 
@@ -108,7 +138,8 @@ def fields(model: type[BaseModel] = Settings, prefix: str = "ROLLCALL_") -> dict
             deeper = fields(field.annotation, f"{prefix}{name.upper()}__")
             found |= {variable: (name, *way) for variable, way in deeper.items()}
         else:
-            found["DATABASE_URL" if name == "database_url" else prefix + name.upper()] = (name,)
+            own = {"database_url": "DATABASE_URL", "ngrok_authtoken": "NGROK_AUTHTOKEN"}
+            found[own.get(name, prefix + name.upper())] = (name,)
     return found
 
 
@@ -135,6 +166,8 @@ def test_every_setting_is_in_the_table_of_this_test() -> None:
 def test_a_variable_sets_its_setting(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     written, value = VALUES[variable]
     assert read(load_settings(), variable) != value
+    for other, needed in NEEDS.get(variable, {}).items():
+        monkeypatch.setenv(other, needed)
     monkeypatch.setenv(variable, written)
     assert read(load_settings(), variable) == value
 
@@ -176,10 +209,21 @@ def test_every_setting_says_what_it_is() -> None:
         ("ROLLCALL_WEBRTC__STUN_URLS", '["http://192.0.2.1"]'),
         ("ROLLCALL_WEBRTC__TURN_URLS", '["turn:192.0.2.1?transport=sctp"]'),
         ("ROLLCALL_WEBRTC__TURN_URLS", '["turn:192.0.2.1>; rel=x"]'),
+        ("ROLLCALL_TUNNEL__PROVIDER", "carrier-pigeon"),
+        ("ROLLCALL_TUNNEL__NGROK_DOMAIN", "https://roll.example.org"),
+        ("ROLLCALL_HTTPS__NAMES", "rollcall.example"),
+        ("ROLLCALL_HTTPS__NAMES", '["*.example"]'),
+        ("ROLLCALL_PHONES__CAMERA", "Phone 1"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named(variable: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert refusal(monkeypatch, variable, value).startswith(f"{variable}: ")
+
+
+def test_a_certificate_and_its_key_belong_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "KEY is missing" in refusal(monkeypatch, "ROLLCALL_HTTPS__CERT", "/srv/cert.pem")
+    monkeypatch.setenv("ROLLCALL_HTTPS__CERT", "auto")
+    assert "CERT of your own" in refusal(monkeypatch, "ROLLCALL_HTTPS__KEY", "/srv/key.pem")
 
 
 @pytest.mark.parametrize("value", ["8000", "port=8000", "{"])
@@ -202,7 +246,13 @@ def test_the_least_pace_is_not_above_the_greatest(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(
-    "variable", ["DATABASE_URL", "ROLLCALL_AUTH__TOKEN", "ROLLCALL_MODELS__DIR", "ROLLCALL_MODELS__MIRROR"]
+    "variable",
+    [
+        "DATABASE_URL",
+        "ROLLCALL_AUTH__TOKEN",
+        "ROLLCALL_MODELS__DIR",
+        "ROLLCALL_MODELS__MIRROR",
+    ],
 )
 def test_an_empty_value_is_no_value(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, "")

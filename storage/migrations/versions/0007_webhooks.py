@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0007_webhooks"
-down_revision = "0002_pulled_cameras"
+down_revision = "0005_camera_leases"
 branch_labels = None
 depends_on = None
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from recognition.errors import RequestError, RollcallError, UnavailableError
+from recognition.errors import RequestError, UnavailableError
 from storage import cameras
 from storage.database import Database
 from stream_server.ingest.pull.address import AddressRules, CameraAddress, NameUnknown, parse, resolve, shown
 from stream_server.ingest.pull.job import Order
 from stream_server.ingest.pull.life import Patience
+from stream_server.ingest.pull.share import PullShare
 from stream_server.ingest.pull.state import PullState
 from stream_server.ingest.pull.supervisor import PullSupervisor
 from stream_server.secrets import SecretBox
@@ -77,12 +78,7 @@ class PullKeeper:
         self._changes: deque[tuple[str, PullState, str, datetime]] = deque(maxlen=CHANGES_MAX)
         self._news = asyncio.Event()
         self.supervisor = supervisor(self._note)
-
-    async def load(self) -> None:
-        """Begin with every camera that is kept."""
-        async with self._database.acquire() as connection:
-            for camera in await cameras.list_cameras(connection):
-                self._apply(camera)
+        self.share = PullShare(database=database, supervisor=self.supervisor, order=self.order)
 
     async def change(self, camera_id: str, change: SourceChange) -> None:
         """Store a change and act on it. Raises AddressInvalid, AddressNotAllowed, NotFound, SecretUnreadable."""
@@ -99,8 +95,7 @@ class PullKeeper:
                 transport=change.transport or camera.transport,
                 enabled=camera.enabled if change.enabled is None else change.enabled,
             )
-            stored = await cameras.get(connection, camera_id)
-        self._apply(stored)
+        await self.share.look()
 
     async def check(self, change: SourceChange) -> None:
         """Refuse an address that cannot be used before anything is stored. Raises as `change` does."""
@@ -169,17 +164,6 @@ class PullKeeper:
     def _note(self, camera_id: str, state: PullState, reason: str) -> None:
         self._changes.append((camera_id, state, reason, self._now()))
         self._news.set()
-
-    def _apply(self, camera: cameras.Camera) -> None:
-        if camera.address is None or not camera.enabled:
-            self.supervisor.set(camera.camera_id, None)
-            return
-        try:
-            order = self.order(camera)
-        except RollcallError as error:
-            self.supervisor.set(camera.camera_id, None, refused=str(error))
-            return
-        self.supervisor.set(camera.camera_id, order)
 
     async def _changed_login(self, camera: cameras.Camera, change: SourceChange) -> tuple[str | None, Login | None]:
         if change.address == "":

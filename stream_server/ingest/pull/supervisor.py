@@ -14,13 +14,13 @@ from stream_server.ingest.pull.pictures import payload_of
 from stream_server.ingest.pull.state import PullState
 from stream_server.ingest.pull.wire import Header
 from stream_server.messages import AttendanceNotice, ErrorNotice, Faces, Pace
-from stream_server.session import CameraHub, CameraSession
+from stream_server.session import CLOSE_REPLACED, CameraHub, CameraSession
 
 log = logging.getLogger("rollcall.pull")
 
 LOOK_EVERY_S = 0.2
-# A reader says every half second that it is alive.
-READER_SILENT_S = 6.0
+# A reader says every half second that it is alive. All its cameras suffer when it is ended for a busy machine.
+READER_SILENT_S = 10.0
 TAKEN_OVER = "another connection streams as this camera"
 
 
@@ -54,7 +54,7 @@ class _Camera:
 class _Sink:
     """The way back to a pulled camera: of all that is said, only the pace and the end concern it."""
 
-    def __init__(self, on_pace: Callable[[float], None], on_end: Callable[[], None]) -> None:
+    def __init__(self, on_pace: Callable[[float], None], on_end: Callable[[str], None]) -> None:
         self._on_pace = on_pace
         self._on_end = on_end
 
@@ -72,8 +72,8 @@ class _Sink:
             self._on_pace(message.pace_fps)
 
     def end(self, code: int, reason: str) -> None:
-        """Another connection of the camera has taken over, or the server stops."""
-        self._on_end()
+        """Another connection of the camera has taken over, or it was removed, or the server stops."""
+        self._on_end(TAKEN_OVER if code == CLOSE_REPLACED else reason)
 
 
 class PullSupervisor:
@@ -129,6 +129,13 @@ class PullSupervisor:
         camera.life.stop()
         del self._cameras[camera_id]
 
+    def forget(self, camera_id: str) -> None:
+        """Do not pull a camera any more, without a word: another server does, and tells how it does."""
+        camera = self._cameras.get(camera_id)
+        if camera is not None:
+            camera.life.on_change = lambda state, reason: None
+            self.remove(camera_id)
+
     def status(self, camera_id: str) -> PullStatus | None:
         """How a camera does; None when it is not pulled."""
         camera = self._cameras.get(camera_id)
@@ -172,10 +179,8 @@ class PullSupervisor:
 
     async def close(self) -> None:
         """End all readers and wait for it."""
-        for camera in self._cameras.values():
-            camera.life.on_change = lambda state, reason: None
         for camera_id in list(self._cameras):
-            self.remove(camera_id)
+            self.forget(camera_id)
         for group in list(self._groups):
             self._end(group)
         await asyncio.gather(*self._ending, return_exceptions=True)
@@ -268,7 +273,7 @@ class PullSupervisor:
             if self._hub.is_connected(camera.camera_id):
                 self._step_back(camera)
                 return
-            sink = _Sink(lambda pace_fps: self._set_pace(camera, pace_fps), lambda: self._step_back(camera))
+            sink = _Sink(lambda pace_fps: self._set_pace(camera, pace_fps), lambda why: self._step_back(camera, why))
             try:
                 camera.session = self._hub.attach(camera.camera_id, sink)
             except RollcallError as error:
@@ -284,13 +289,13 @@ class PullSupervisor:
         if camera.group is not None:
             camera.group.send({"type": "pace", "camera": camera.camera_id, "pace_fps": pace_fps})
 
-    def _step_back(self, camera: _Camera) -> None:
+    def _step_back(self, camera: _Camera, why: str = TAKEN_OVER) -> None:
         """Another connection streams as this camera: it counts for as long as it lasts."""
         # Who takes over also takes the session; it is not ours to leave.
         camera.session = camera.sink = None
         camera.away = True
         self._release(camera)
-        camera.life.stop(TAKEN_OVER)
+        camera.life.stop(why)
 
     def _release(self, camera: _Camera) -> None:
         self._leave_hub(camera)

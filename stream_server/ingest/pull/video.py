@@ -1,15 +1,15 @@
 """Pictures out of anything that FFmpeg opens: RTSP, HLS, files. Runs in a reader."""
 
 import errno
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stream_server.ingest.pull.address import CameraAddress, file_path, resolve
+from stream_server.ingest.pull.address import file_path, resolve
 from stream_server.ingest.pull.job import Clock, Ended, Job, Opened, Picture, Pictures
+from stream_server.ingest.pull.rtsp_relay import RtspRelay
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -19,28 +19,31 @@ if TYPE_CHECKING:
 IMAGES = (".jpg", ".jpeg", ".png", ".webp")
 # The header tells all that is needed; looking at the stream first would take two seconds of every opening.
 _QUICK = {"probesize": "32", "analyzeduration": "0"}
-_REDIRECTS = range(300, 400)
 
 
 def rtsp_pictures(job: Job) -> Pictures:
     """RTSP over TCP, and over UDP when the camera does not take TCP (or the other way round, as ordered)."""
     order, address = job.order, job.order.address
-    ip = resolve(address, order.rules)[0]
-    if address.scheme == "rtsp":
-        _no_redirect(address, ip, order.open_s)
-    url = address.at_ip(ip, order.username, order.password)
+    ips = resolve(address, order.rules)
     kinds = ("tcp", "udp") if order.transport == "auto" else (order.transport,)
+    if address.scheme == "rtsps":
+        kinds = ("tcp",)  # what goes over UDP would not be encrypted
     for kind in kinds:
         job.step()
-        options = {**_QUICK, "rtsp_transport": kind, "protocol_whitelist": "rtsp,rtsps,rtp,srtp,tcp,udp,tls,crypto"}
+        options = {**_QUICK, "rtsp_transport": kind, "protocol_whitelist": "rtsp,rtp,srtp,tcp,udp,crypto"}
+        relay = RtspRelay(address, ips, open_s=order.open_s, verify_tls=order.verify_tls)
         try:
-            with open_container(job, url, options) as container:
-                yield from play(job, container, via=f"rtsp/{kind}")
-        except _OtherTransport:
+            with relay, open_container(job, relay.url(order.username, order.password), options) as container:
+                yield from play(job, container, via=f"{address.scheme}/{kind}")
+        except (_OtherTransport, Ended) as error:
+            if relay.refusal is not None:  # what FFmpeg says of it is only that the line was cut
+                raise relay.refusal from None
+            if isinstance(error, Ended):
+                raise
             if kind == kinds[-1]:
                 raise Ended(f"the camera does not stream over {' or '.join(kinds).upper()}", refused=True) from None
             continue
-        raise Ended("the camera ended the stream")
+        raise relay.refusal or Ended("the camera ended the stream")
 
 
 def file_pictures(job: Job) -> Pictures:
@@ -209,32 +212,3 @@ def _folder(job: Job, folder: Path) -> Pictures:
         if path.resolve().is_relative_to(folder.resolve()) and path.stat().st_size <= job.order.max_bytes:
             yield Picture("encoded", path.read_bytes())
         job.wait(1.0 / job.pace_fps)
-
-
-def _no_redirect(address: CameraAddress, ip: str, timeout_s: float) -> None:
-    """Ended when the camera sends us elsewhere: FFmpeg would follow without asking."""
-    host = f"[{ip}]" if ":" in ip else ip
-    path = address.url.split("://", 1)[1].partition("/")[2]
-    request = f"DESCRIBE rtsp://{host}:{address.port}/{path} RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\n\r\n"
-    until = time.monotonic() + timeout_s
-    try:
-        with socket.create_connection((ip, address.port), timeout=timeout_s) as line:
-            line.sendall(request.encode())
-            answer = b""
-            while b"\r\n" not in answer and len(answer) < 4096:
-                line.settimeout(max(0.01, until - time.monotonic()))
-                more = line.recv(4096)
-                if not more:
-                    break
-                answer += more
-    except ConnectionRefusedError:
-        raise Ended("nothing listens at the camera's address") from None
-    except TimeoutError:
-        raise Ended("the camera did not answer in time") from None
-    except OSError as error:
-        raise Ended(f"the camera cannot be reached: {error.strerror or type(error).__name__}") from None
-    words = answer.split(b"\r\n", 1)[0].split()
-    if not words or not words[0].startswith(b"RTSP/"):
-        raise Ended("what answers there does not speak RTSP", refused=True)
-    if len(words) > 1 and words[1].isdigit() and int(words[1]) in _REDIRECTS:
-        raise Ended("the camera sends us to another address; give that one", refused=True)

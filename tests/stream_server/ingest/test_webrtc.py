@@ -21,7 +21,7 @@ from stream_server.ingest.conversation import TEXTS_MAX, welcome
 from stream_server.ingest.webrtc import MemoryFull, NoRestart, PeerNotFound, TooManyPeers, WebRtcPeers, WrongEtag
 from stream_server.ingest.webrtc_sdp import NoVideo, SdpUnusable, TooManyCandidates
 from stream_server.messages import AttendanceNotice, Pace
-from stream_server.session import CLOSE_REPLACED, CameraSession, TooManyCameras
+from stream_server.session import CLOSE_REMOVED, CLOSE_REPLACED, CameraSession, TooManyCameras
 from stream_server.settings import CameraSettings, WebRtcSettings
 from tests.partners.webrtc_client import Client, Pictures, needs_address
 
@@ -44,6 +44,7 @@ class Hub:
             raise TooManyCameras("no room")
 
     def attach(self, camera_id: str, sink: Any) -> CameraSession:
+        self.check_room(camera_id)
         self.sessions.append(CameraSession(camera_id, CameraState(), sink=sink))
         return self.sessions[-1]
 
@@ -174,6 +175,10 @@ async def test_a_line_that_loses_and_reorders_packets_still_gives_pictures(hub: 
     async with asyncio.timeout(60):
         while line.lost < 15 or line.late < 15:
             await hub.image()
+    # The other side says that it missed some: the line did lose them.
+    async with asyncio.timeout(60):
+        while await client.reported_lost() == 0:
+            await hub.image()
     while not hub.images.empty():
         hub.images.get_nowait()
     for _ in range(10):
@@ -243,6 +248,43 @@ async def test_a_client_that_is_replaced_is_told_so(hub: Hub) -> None:
     assert (await client.until("error"))["code"] == "replaced"
     await settled(lambda: peers.count == 0)
     await client.close()
+
+
+async def test_a_client_that_finds_no_room_when_it_has_connected_is_told_why(hub: Hub) -> None:
+    peers, client = make_peers(hub), Client(video=Pictures(pictures()))
+    opened = await peers.open("door", await client.offer())
+    hub.full = True  # others were quicker
+    await client.take(opened.answer)
+    error = await client.until("error")
+    assert (error["code"], error["detail"]) == ("too_many_cameras", "no room")
+    await settled(lambda: peers.count == 0)
+    assert hub.sessions == []
+    await client.close()
+
+
+async def test_a_client_without_a_channel_that_finds_no_room_is_ended_all_the_same(hub: Hub) -> None:
+    peers, client = make_peers(hub), Client(video=Pictures(pictures()), channel="other")
+    opened = await peers.open("door", await client.offer())
+    hub.full = True
+    await client.take(opened.answer)
+    await settled(lambda: peers.count == 0)
+    await client.close()
+
+
+async def test_the_clients_of_a_camera_that_is_removed_are_ended(hub: Hub) -> None:
+    peers, client, other, late = make_peers(hub), *(Client(video=Pictures(pictures())) for _ in range(3))
+    await connect(peers, client)
+    await connect(peers, other, "hall")
+    await peers.open("door", await late.offer())
+    await client.until("welcome")
+    assert hub.sessions[0].sink is not None
+    hub.sessions[0].sink.end(CLOSE_REMOVED, "the camera was removed")
+    peers.end_camera("door")
+    assert (await client.until("error"))["code"] == "removed"
+    await settled(lambda: peers.count == 1)
+    await peers.close_all()
+    for one in (client, other, late):
+        await one.close()
 
 
 async def _images(hub: Hub, count: int) -> None:

@@ -57,7 +57,7 @@ async def services() -> AsyncIterator[Any]:
         hub=hub,  # type: ignore[arg-type]
         welcome=lambda camera: welcome(settings.cameras, camera, pace_fps=1.0, now=datetime.now(UTC)),
     )
-    yield SimpleNamespace(settings=settings, hub=hub, cameras=Cameras(), webrtc=peers)
+    yield SimpleNamespace(settings=settings, hub=hub, cameras=Cameras(), webrtc=peers, access=None)
     await peers.close_all()
 
 
@@ -96,7 +96,11 @@ async def test_an_offer_is_answered_as_rfc_9725_says(http: httpx.AsyncClient, se
     ended = await http.delete(answer.headers["location"])
     assert (ended.status_code, ended.content) == (200, b"")
     assert services.webrtc.count == 0
-    assert (await http.delete(answer.headers["location"])).status_code == 404
+    # The server may have ended it just before the client did.
+    assert (await http.delete(answer.headers["location"])).status_code == 200
+    of_another = answer.headers["location"].replace("/door/", "/yard/")
+    assert (await http.delete(of_another)).status_code == 404
+    assert (await http.delete("/whip/door/other")).status_code == 404
 
 
 async def test_ice_servers_are_told_in_links(
@@ -143,8 +147,25 @@ async def test_ice_servers_that_are_silent_are_said_to_be(
 async def test_what_an_endpoint_takes_can_be_asked(http: httpx.AsyncClient) -> None:
     answer = await http.options("/whip/door")
     assert (answer.status_code, answer.headers["accept-post"]) == (204, "application/sdp")
+    assert (await http.options("/whip/yard")).status_code == 404
     for method in ("GET", "PUT", "HEAD"):
         assert (await http.request(method, "/whip/door")).status_code == 405
+
+
+async def test_the_ice_servers_can_be_asked_for_before_an_offer_is_made(http: httpx.AsyncClient, services: Any) -> None:
+    services.webrtc = WebRtcPeers(
+        settings=services.settings.webrtc.model_copy(update={"turn_secret": SecretStr("shared")}),
+        hub=services.hub,
+        welcome=lambda camera: welcome(services.settings.cameras, camera, pace_fps=1.0, now=datetime.now(UTC)),
+    )
+    links = (await http.options("/whip/door")).headers.get_list("link", split_commas=True)
+    assert [link.partition(";")[0] for link in links] == [
+        "<stun:127.0.0.1:9>", "<turn:127.0.0.1:9>", "<turns:127.0.0.1:9?transport=tcp>"
+    ]  # fmt: skip
+    assert ':door"' in links[1]
+    assert (await http.options("/whip/door", headers={"authorization": ""})).status_code == 401
+    asked = {"origin": PAGE, "access-control-request-method": "OPTIONS"}
+    assert (await http.options("/whip/door", headers=asked)).status_code == 200
 
 
 async def test_a_page_of_an_allowed_origin_can_read_what_it_needs(http: httpx.AsyncClient, offer: str) -> None:

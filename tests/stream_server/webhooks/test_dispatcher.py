@@ -14,7 +14,7 @@ from storage import outbox, people, webhook_deliveries, webhooks
 from storage.database import Database
 from storage.webhook_deliveries import Cause, Delivery
 from stream_server.secrets import SecretBox
-from stream_server.settings import WebhookSettings
+from stream_server.webhook_settings import WebhookSettings
 from stream_server.webhooks import dispatcher as dispatcher_module
 from stream_server.webhooks.dispatcher import Dispatcher
 from stream_server.webhooks.register import EventForgotten, WebhookRegister, WebhooksBusy

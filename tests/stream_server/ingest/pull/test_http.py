@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from stream_server.ingest.pull.state import PullState
-from tests.stream_server.ingest.pull import partners
+from tests.partners import http_cameras as partners
 from tests.stream_server.ingest.pull.conftest import Pulled
 
 JPEG = partners.picture()

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -13,7 +14,7 @@ import pytest
 from stream_server.ingest.pull.job import Order
 from stream_server.ingest.pull.state import PullState
 from stream_server.ingest.pull.trial import try_camera
-from tests.stream_server.ingest.pull import partners
+from tests.partners import rtsp_cameras as partners
 from tests.stream_server.ingest.pull.conftest import Pulled
 
 pytestmark = pytest.mark.integration
@@ -106,7 +107,7 @@ async def test_a_wrong_password_is_refused_and_not_repeated(make_pulled: Callabl
     [
         (b"RTSP/1.0 302 Moved\r\nCSeq: 1\r\nLocation: rtsp://10.0.0.1/\r\n\r\n", PullState.REFUSED, "another address"),
         (b"HTTP/1.1 200 OK\r\n\r\n", PullState.REFUSED, "does not speak RTSP"),
-        (b"", PullState.REFUSED, "does not speak RTSP"),
+        (b"", PullState.RECONNECTING, "without a word"),
         (b"RTSP/1.0 500 Oh\r\nCSeq: 1\r\n\r\n", PullState.RECONNECTING, ""),
         (b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: 9\r\n\r\nnonsense!", PullState.RECONNECTING, ""),
     ],
@@ -141,6 +142,28 @@ async def test_a_killed_camera_is_live_again_when_it_is_back_even_with_another_c
     own_server.start({"/ball": {"launch": partners.jpeg()}})
     await pulled.until_state("door", PullState.LIVE)
     await pulled.until(lambda: isinstance(pulled.hub.newest["door"], bytes))
+
+
+async def test_a_stream_whose_pictures_change_their_size_goes_on(pulled: Pulled, tmp_path: Path) -> None:
+    """As when somebody changes the profile of a camera: new parameters in the middle of the same stream."""
+    film = tmp_path / "changing.h264"
+    with film.open("wb") as out:
+        for width, height in ((640, 480), (320, 240)):
+            coder = av.CodecContext.create("libx264", "w")
+            assert isinstance(coder, av.VideoCodecContext)
+            coder.width, coder.height, coder.pix_fmt, coder.framerate = width, height, "yuv420p", Fraction(15)
+            coder.time_base, coder.options = Fraction(1, 15), {"preset": "ultrafast", "tune": "zerolatency"}
+            for number in range(60):
+                image = np.full((height, width, 3), 4 * number, np.uint8)
+                frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+                frame.pts = number
+                out.writelines(bytes(packet) for packet in coder.encode(frame))
+            out.writelines(bytes(packet) for packet in coder.encode(None))
+    with partners.gst_server({"/film": {"launch": partners.repeated(film)}}) as server:
+        pulled.pull("door", server.url("/film"))
+        for shape in ((480, 640, 3), (240, 320, 3), (480, 640, 3)):
+            await pulled.until(lambda shape=shape: getattr(pulled.hub.newest.get("door"), "shape", None) == shape)
+    assert pulled.states("door") == [PullState.CONNECTING, PullState.LIVE]
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])

@@ -1,0 +1,193 @@
+"""Accounts: signing in and out, the first owner, and changing one's password. Over HTTP it is `api.sign_in`."""
+
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from recognition.errors import RequestError
+from storage import user_sessions, users
+from storage.database import Connection, Database
+from storage.user_sessions import Session
+from storage.users import Role, User
+from stream_server.attempts import AttemptLimit
+from stream_server.cookies import SESSION_TOKEN
+from stream_server.passwords import Passwords
+from stream_server.principals import Kind, Principal, digest
+from stream_server.rights import ROLE_RIGHTS, Right
+from stream_server.settings import AuthSettings
+
+log = logging.getLogger("rollcall.access")
+
+WINDOW_S = 300
+ATTEMPTS_IN_ALL = 300
+ATTEMPTS_FROM_ONE_ADDRESS = 10
+# More than one address may have, so that nobody alone can keep somebody else out.
+ATTEMPTS_FOR_ONE_ACCOUNT = 30
+
+
+class PasswordWrong(RequestError):
+    """The current password, asked for again, is another. The session goes on."""
+
+    code = "password_wrong"
+
+
+class SignInRefused(RequestError):
+    """Login or password are wrong; which of them is not told."""
+
+    code = "sign_in_refused"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A session that has begun; `token` is its secret."""
+
+    session: Session
+    token: str
+    began_at: datetime
+
+
+class Accounts:
+    """Users, as far as their passwords go."""
+
+    def __init__(
+        self, database: Database, passwords: Passwords, settings: AuthSettings, *, now: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._passwords = passwords
+        self._idle = timedelta(seconds=settings.session_idle_s)
+        self._lifetime = timedelta(seconds=settings.session_max_s)
+        self._now = now
+        self._by_address = AttemptLimit(in_all=ATTEMPTS_IN_ALL, from_one=ATTEMPTS_FROM_ONE_ADDRESS, window_s=WINDOW_S)
+        self._by_account = AttemptLimit(in_all=ATTEMPTS_IN_ALL, from_one=ATTEMPTS_FOR_ONE_ACCOUNT, window_s=WINDOW_S)
+        self._has_owner = False
+
+    async def needs_set_up(self) -> bool:
+        """Whether nobody owns this server yet."""
+        if not self._has_owner:
+            async with self._database.acquire() as connection:
+                self._has_owner = await users.has_owner(connection)
+        return not self._has_owner
+
+    async def set_up(self, login: str, name: str, password: str) -> SignedIn:
+        """The first owner, signed in. Raises Conflict `setup_done`, `login_taken`, PasswordTooWeak."""
+        user = await self.add(login, name, password, role=Role.OWNER, by="owner-token", first_owner=True)
+        return await self._begin(user)
+
+    async def add(
+        self,
+        login: str,
+        name: str,
+        password: str,
+        *,
+        role: Role,
+        by: str,
+        groups: tuple[UUID, ...] = (),
+        first_owner: bool = False,
+    ) -> User:
+        """A new user. Raises Conflict `login_taken`, RequestError `login_invalid`, PasswordTooWeak."""
+        self._passwords.check_strength(password, login)
+        password_hash = await self._passwords.hash(password)
+        async with self._database.acquire() as connection:
+            return await users.add(
+                connection,
+                login=plain_login(login),
+                name=name,
+                role=role,
+                password_hash=password_hash,
+                created_by=by,
+                now=self._now(),
+                groups=groups,
+                first_owner=first_owner,
+            )
+
+    async def sign_in(self, login: str, password: str, source: str) -> SignedIn:
+        """A new session. `source` is who asks, as of `attempts.source_of`.
+
+        Raises TooManyAttempts, SignInRefused, PasswordsBusy and StorageUnavailable.
+        """
+        login = plain_login(login)
+        self._by_address.take(source)
+        self._by_account.take(login)
+        async with self._database.acquire() as connection:
+            user = await users.find_by_login(connection, login)
+        fits = await self._passwords.matches(user.password_hash if user else None, password)
+        if user is None or not fits:
+            log.info("a sign-in from %s was refused", source)
+            raise SignInRefused("login or password are wrong", hint="an owner or admin can set a new password")
+        self._by_address.give_back(source)
+        self._by_account.give_back(login)
+        if user.password_hash is not None and self._passwords.is_outdated(user.password_hash):
+            password_hash = await self._passwords.hash(password)
+            async with self._database.acquire() as connection:
+                await users.set_password(connection, user.user_id, password_hash, ends_sessions=False)
+        log.info("user %s signed in from %s", user.user_id, source)
+        return await self._begin(user)
+
+    async def sign_out(self, session_id: UUID) -> None:
+        """End a session."""
+        async with self._database.acquire() as connection:
+            await user_sessions.end(connection, session_id)
+
+    async def change_password(self, principal: Principal, current: str, new: str) -> SignedIn:
+        """Another password for oneself; all sessions end, and a new one begins.
+
+        Raises TooManyAttempts, PasswordWrong, PasswordTooWeak, PasswordsBusy.
+        """
+        assert principal.user_id is not None
+        async with self._database.acquire() as connection:
+            user = await users.get(connection, principal.user_id)
+        self._by_account.take(user.login)
+        if not await self._passwords.matches(user.password_hash, current):
+            raise PasswordWrong("the current password is wrong", hint="an owner or admin can set a new one")
+        self._by_account.give_back(user.login)
+        await self.set_password(user, new)
+        return await self._begin(user)
+
+    async def set_password(self, user: User, password: str) -> None:
+        """Another password for a user; all their sessions end. Raises PasswordTooWeak, PasswordsBusy, NotFound."""
+        self._passwords.check_strength(password, user.login)
+        password_hash = await self._passwords.hash(password)
+        async with self._database.acquire() as connection:
+            await users.set_password(connection, user.user_id, password_hash)
+
+    async def find(self, connection: Connection, token_sha256: bytes) -> Principal | None:
+        """The user of the session with this token."""
+        session = await user_sessions.find(connection, token_sha256, self._now(), self._idle)
+        if session is None:
+            return None
+        user = session.user
+        return Principal(
+            Kind.USER,
+            user.user_id,
+            user.name,
+            ROLE_RIGHTS[user.role] | {Right.SESSION},
+            role=user.role,
+            groups=user.groups if user.role is Role.TEACHER else None,
+            user_id=user.user_id,
+            session_id=session.session_id,
+            subjects=frozenset({("session", session.session_id), ("user", user.user_id)}),
+            expires_at=session.expires_at,
+        )
+
+    async def prune_sessions(self) -> int:
+        """Forget the sessions that are over; returns how many. Raises StorageUnavailable."""
+        async with self._database.acquire() as connection:
+            return await user_sessions.prune(connection, self._now(), self._idle)
+
+    async def _begin(self, user: User) -> SignedIn:
+        # Always a new secret: one that somebody planted in the browser before is worth nothing.
+        token = SESSION_TOKEN + secrets.token_urlsafe(32)
+        now = self._now()
+        async with self._database.acquire() as connection:
+            session = await user_sessions.begin(
+                connection, user.user_id, token_sha256=digest(token), now=now, expires_at=now + self._lifetime
+            )
+        return SignedIn(session, token, now)
+
+
+def plain_login(login: str) -> str:
+    """A login as it is kept: small letters, nothing around it."""
+    return login.strip().lower()

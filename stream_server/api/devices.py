@@ -1,0 +1,76 @@
+"""Devices: pairing by a short code, the list of those that are paired, and revoking one."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from storage import devices
+from stream_server.access_messages import (
+    DeviceBody,
+    Devices,
+    Paired,
+    PairingCode,
+    PairingCreate,
+    PairRequest,
+)
+from stream_server.api.request import NOT_FOUND, PROBLEMS, TOO_MANY, ServicesOf
+from stream_server.attempts import source_of
+from stream_server.principals import principal_of
+from stream_server.services import Services
+
+router = APIRouter(tags=["access"], responses=PROBLEMS)
+# Without a credential: the code is what lets a device in.
+open_router = APIRouter(tags=["access"])
+
+
+@router.post("/pairings", status_code=201, summary="Issue a pairing code", responses=NOT_FOUND)
+async def create_pairing(body: PairingCreate, request: Request, services: ServicesOf) -> PairingCode:
+    """The code is good for one device and some minutes. A phone opens `/camera#code=…` with it."""
+    code, expires_at = await services.pairing.issue(
+        body.camera_id, body.name, create_camera=body.create_camera, by=principal_of(request)
+    )
+    return PairingCode(code=code, expires_at=expires_at, camera_id=body.camera_id)
+
+
+@open_router.post(
+    "/pair",
+    status_code=201,
+    summary="Pair a device",
+    responses={**TOO_MANY, 403: {"description": "The code is unknown, used or has expired"}},
+)
+async def pair(body: PairRequest, request: Request, response: Response, services: ServicesOf) -> Paired:
+    """Needs no token but a code; gives the device its own. It may stream as its camera, and nothing else."""
+    device, token = await services.pairing.redeem(body.code, body.device_name, source_of(request.scope.get("client")))
+    response.headers["Cache-Control"] = "no-store"
+    return Paired(device_id=device.device_id, token=token, camera_id=device.camera_id, name=device.name)
+
+
+@router.get("/devices", summary="List paired devices")
+async def list_devices(services: ServicesOf) -> Devices:
+    """Those that are not revoked, by name."""
+    async with services.database.acquire() as connection:
+        rows = await devices.list_devices(connection)
+    return Devices(devices=tuple(_device(row, services) for row in rows))
+
+
+@router.delete("/devices/{device_id}", status_code=204, summary="Revoke a device", responses=NOT_FOUND)
+async def revoke_device(device_id: UUID, services: ServicesOf) -> Response:
+    """Its token is worth nothing from now on, and its connections are closed, on every server."""
+    async with services.database.acquire() as connection:
+        await devices.revoke(connection, device_id, services.now())
+    services.access.end("device", device_id)  # the others hear of it by the event
+    return Response(status_code=204)
+
+
+def _device(device: devices.Device, services: Services) -> DeviceBody:
+    return DeviceBody(
+        id=device.device_id,
+        name=device.name,
+        device_name=device.device_name,
+        camera_id=device.camera_id,
+        connected=services.access.is_connected("device", device.device_id),
+        created_by=device.created_by,
+        created_at=device.created_at,
+        last_seen_at=device.last_seen_at,
+    )

@@ -1,0 +1,113 @@
+"""Users, for owners and admins. What concerns owners is for owners alone."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from storage import users
+from storage.users import Role, User
+from stream_server.account_messages import PasswordSet, UserBody, UserCreate, Users, UserUpdate
+from stream_server.api.request import NOT_FOUND, PROBLEMS, ServicesOf
+from stream_server.principals import Forbidden, Principal, principal_of
+from stream_server.services import Services
+
+router = APIRouter(prefix="/users", tags=["access"], responses=PROBLEMS)
+
+
+@router.get("", summary="List users")
+async def list_users(services: ServicesOf) -> Users:
+    """By name."""
+    async with services.database.acquire() as connection:
+        rows = await users.list_users(connection)
+    return Users(users=tuple(map(user_body, rows)))
+
+
+@router.post("", status_code=201, summary="Add a user")
+async def create_user(body: UserCreate, request: Request, services: ServicesOf) -> UserBody:
+    """Only an owner adds owners."""
+    principal, role = principal_of(request), Role(body.role)
+    _check_owners(principal, role)
+    user = await services.accounts.add(
+        body.login,
+        body.name,
+        body.password.get_secret_value(),
+        role=role,
+        by=principal.actor,
+        groups=body.groups,
+    )
+    return user_body(user)
+
+
+@router.get("/{user_id}", summary="One user", responses=NOT_FOUND)
+async def get_user(user_id: UUID, services: ServicesOf) -> UserBody:
+    """A user."""
+    return user_body(await _user(user_id, services))
+
+
+@router.patch("/{user_id}", summary="Change a user", responses=NOT_FOUND)
+async def update_user(user_id: UUID, body: UserUpdate, request: Request, services: ServicesOf) -> UserBody:
+    """Another role or other groups end the user's connections, which come back with the new rights."""
+    role = Role(body.role) if body.role else None
+    async with services.database.acquire() as connection, connection.transaction():
+        before = await users.get_for_change(connection, user_id)
+        _check_owners(principal_of(request), before.role, role)
+        user = await users.update(connection, user_id, name=body.name, role=role, groups=body.groups)
+    if (before.role, before.groups) != (user.role, user.groups):
+        services.access.end("user", user_id)
+    return user_body(user)
+
+
+@router.delete("/{user_id}", status_code=204, summary="Remove a user", responses=NOT_FOUND)
+async def remove_user(user_id: UUID, request: Request, services: ServicesOf) -> Response:
+    """Sessions, sockets and API tokens of the user end at once, on every server."""
+    async with services.database.acquire() as connection, connection.transaction():
+        _check_owners(principal_of(request), (await users.get_for_change(connection, user_id)).role)
+        await users.remove(connection, user_id, services.now())
+    services.access.end("user", user_id)
+    return Response(status_code=204)
+
+
+@router.put("/{user_id}/password", status_code=204, summary="Set a user's password", responses=NOT_FOUND)
+async def set_password(user_id: UUID, body: PasswordSet, request: Request, services: ServicesOf) -> Response:
+    """For somebody who has forgotten it. All their sessions end."""
+    user = await _user(user_id, services)
+    _check_owners(principal_of(request), user.role)
+    await services.accounts.set_password(user, body.password.get_secret_value())
+    services.access.end("user", user_id)
+    return Response(status_code=204)
+
+
+@router.delete("/{user_id}/sessions", status_code=204, summary="Sign a user out everywhere", responses=NOT_FOUND)
+async def end_sessions(user_id: UUID, request: Request, services: ServicesOf) -> Response:
+    """All sessions of the user end, with their sockets, on every server."""
+    _check_owners(principal_of(request), (await _user(user_id, services)).role)
+    async with services.database.acquire() as connection:
+        await users.end_sessions(connection, user_id)
+    services.access.end("user", user_id)
+    return Response(status_code=204)
+
+
+def user_body(user: User) -> UserBody:
+    """A user as clients see one."""
+    return UserBody(
+        id=user.user_id,
+        login=user.login,
+        name=user.name,
+        role=user.role.value,
+        groups=user.groups,
+        created_by=user.created_by,
+        created_at=user.created_at,
+        last_login_at=user.last_login_at,
+    )
+
+
+async def _user(user_id: UUID, services: Services) -> User:
+    async with services.database.acquire() as connection:
+        return await users.get(connection, user_id)
+
+
+def _check_owners(principal: Principal, *roles: Role | None) -> None:
+    """Forbidden where an owner is made, changed or removed by somebody who is none."""
+    if Role.OWNER in roles and not principal.is_owner:
+        raise Forbidden("what concerns owners is for owners alone", hint="ask an owner")

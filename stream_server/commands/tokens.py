@@ -1,0 +1,65 @@
+"""`rollcall tokens`: API tokens of a running server, for programs."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import click
+
+from stream_server.client import local_client
+from stream_server.commands.command import Group, json_option
+from stream_server.settings import load_settings
+
+SCOPES = ("read", "stream", "recognise", "punch", "people", "cameras", "admin")
+_SERVER = click.option("--server", default="http://127.0.0.1:8000", show_default=True, help="Address of the server.")
+
+
+@click.group(cls=Group)
+def tokens() -> None:
+    """Make and revoke API tokens."""
+
+
+@tokens.command()
+@click.argument("name")
+@click.option("--scope", "scopes", type=click.Choice(SCOPES), multiple=True, required=True, help="May be repeated.")
+@click.option("--days", type=click.IntRange(1, 3650), help="How long it is good for; default: until it is revoked.")
+@_SERVER
+@json_option
+def add(name: str, scopes: tuple[str, ...], days: int | None, server: str, as_json: bool) -> None:
+    """Make a token and print it; it cannot be shown again."""
+    body: dict[str, Any] = {"name": name, "scopes": list(dict.fromkeys(scopes))}
+    if days is not None:
+        body["expires_at"] = (datetime.now(UTC) + timedelta(days=days)).isoformat()
+    token = asyncio.run(_call(server, "POST", "", body))
+    click.echo(json.dumps(token) if as_json else token["token"])
+
+
+@tokens.command("list")
+@_SERVER
+@json_option
+def list_tokens(server: str, as_json: bool) -> None:
+    """List tokens, without their secrets."""
+    found = asyncio.run(_call(server, "GET", ""))
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    for token in found["tokens"]:
+        until = f"until {token['expires_at']}" if token["expires_at"] else "until revoked"
+        click.echo(f"{token['id']}  {token['name']}  {', '.join(token['scopes'])}  {until}")
+
+
+@tokens.command()
+@click.argument("token_id", type=click.UUID)
+@_SERVER
+@json_option
+def revoke(token_id: UUID, server: str, as_json: bool) -> None:
+    """End a token, with the connections it holds."""
+    asyncio.run(_call(server, "DELETE", f"/{token_id}"))
+    click.echo(json.dumps({"id": str(token_id)}) if as_json else f"{token_id} was revoked")
+
+
+async def _call(server: str, method: str, path: str, body: object = None) -> Any:
+    async with local_client(server, load_settings()) as client:
+        return await client.call(method, f"/api/v1/tokens{path}", body=body)

@@ -1,0 +1,358 @@
+"""The camera page in a real browser, on a real server: from the code to the name over the box and in the database."""
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from stream_server.child import ChildServer
+from stream_server.client import ServerClient
+from tests.browser.conftest import INSECURE_HOST, Enrol, Phone
+from tests.integration.conftest import Photographs
+from tests.partners.slow_line import slow_line
+from tests.partners.webrtc_client import needs_address
+
+NAME = "Ada Lovelace"
+SPY_ON_SENDING = """() => {
+  window.sizes = [];
+  const { send } = WebSocket.prototype;
+  WebSocket.prototype.send = function (data) {
+    if (data instanceof Blob) window.sizes.push(data.size);
+    send.call(this, data);
+  };
+}"""
+SPY_ON_CANVAS = """() => {
+  window.written = [];
+  const { prototype } = CanvasRenderingContext2D;
+  const { fillText } = prototype;
+  prototype.fillText = function (text, ...rest) {
+    window.written.push(text);
+    fillText.call(this, text, ...rest);
+  };
+}"""
+
+
+def photos(pictures: Photographs) -> tuple[bytes, bytes]:
+    """Of one woman; the second is what the cameras show."""
+    return pictures.crop("sample1.jpg", 2), pictures.crop("sample3.jpg", 1)
+
+
+async def marked(client: ServerClient, person_id: UUID, within_s: float = 40.0) -> list[dict[str, Any]]:
+    """The stored records of a person, once there are some."""
+    async with asyncio.timeout(within_s):
+        while True:
+            records = [record for record in await client.attendance() if record["person"]["id"] == str(person_id)]
+            if records:
+                return records
+            await asyncio.sleep(0.1)
+
+
+async def test_a_phone_that_scans_the_code_streams_and_shows_who_was_marked(
+    phone: Phone, client: ServerClient, enrol: Enrol, code: Any, pictures: Photographs, class_camera: Path
+) -> None:
+    person_id = await enrol(NAME, *photos(pictures))
+    scanned = await code("room-5", "Phone of room 5")
+    async with phone(f"#code={scanned}", camera=class_camera, width=360, height=640) as browser:
+        await browser.says("Ready when you are")
+        assert "#" not in browser.page.url, "the code is left in the address"
+        assert await browser.blocking_violations() == []
+        await browser.shot("camera-start-phone")
+        await browser.press("Start the camera")
+        await browser.says("Live")
+        item = browser.page.locator(".marked li").filter(has_text=NAME)
+        await item.wait_for(timeout=40_000)
+        assert re.search(r"present \d\d:\d\d", await item.inner_text())
+        records = await marked(client, person_id)
+        assert [record["camera"] for record in records] == ["room-5"]
+        assert NAME in await browser.page.locator("[aria-live=polite].unseen").inner_text()
+        await asyncio.sleep(1.5)  # for figures over a second, and boxes in the picture that is kept
+        assert await browser.figure("Over") == "WebSocket"
+        assert int(await browser.figure("Sent")) > 3
+        assert re.fullmatch(r"\d+ ms", await browser.figure("Answer after"))
+        assert (await browser.page.evaluate("document.documentElement.scrollWidth")) <= 360
+        stage = await browser.page.locator(".stage").bounding_box()
+        controls = await browser.page.locator(".controls").bounding_box()
+        assert stage["height"] > 200
+        assert controls["y"] + controls["height"] <= 640, "what a teacher needs must be on the first screen"
+        assert await browser.blocking_violations() == []
+        await browser.shot("camera-live-phone")
+        assert browser.errors == []
+
+
+async def test_names_stand_over_the_boxes_on_the_canvas_and_nowhere_as_html(
+    phone: Phone, enrol: Enrol, code: Any, pictures: Photographs, class_camera: Path
+) -> None:
+    wicked = "<img src=x onerror=alert(1)> & Söhne"
+    await enrol(wicked, *photos(pictures))
+    fragment = f"#code={await code('hall', 'Hall')}"
+    async with phone(fragment, camera=class_camera, width=1280, height=800, scheme="dark") as browser:
+        await browser.page.evaluate(SPY_ON_CANVAS)
+        await browser.press("Start the camera")
+        await browser.page.locator(".marked li").first.wait_for(timeout=40_000)
+        assert await browser.page.locator(".marked .name").first.inner_text() == wicked
+        assert await browser.page.locator("#app img").count() == 0
+        async with asyncio.timeout(20):
+            written: list[str] = []
+            while not any(re.fullmatch(r"present, \d\d:\d\d", text) for text in written):
+                written = await browser.page.evaluate("window.written")
+        assert any(text.startswith("✓ <i") for text in written)
+        await browser.shot("camera-live-wide-dark")
+        assert browser.errors == []
+
+
+@needs_address
+async def test_the_camera_streams_by_webrtc_when_it_is_chosen_and_goes_back_without_a_second_record(
+    phone: Phone, client: ServerClient, enrol: Enrol, code: Any, pictures: Photographs, class_camera: Path
+) -> None:
+    person_id = await enrol(NAME, *photos(pictures))
+    async with phone(f"#code={await code('desk', 'Desk')}", camera=class_camera) as browser:
+        await browser.says("Ready when you are")
+        await browser.page.evaluate("localStorage.setItem('rollcall.camera', JSON.stringify({transport: 'webrtc'}))")
+        await browser.page.reload()
+        await browser.press("Start the camera")
+        await browser.page.locator(".marked li").filter(has_text=NAME).wait_for(timeout=60_000)
+        assert await browser.figure("Over") == "WebRTC"
+        await browser.sends(5)
+        await browser.press("Settings")
+        await asyncio.sleep(0.3)
+        assert await browser.blocking_violations() == []
+        await browser.shot("camera-settings-phone")
+        await browser.page.get_by_role("radio", name="WebSocket").check()
+        await browser.press("Close")
+        await browser.page.locator(".figures dd", has_text="WebSocket").wait_for()
+        async with asyncio.timeout(20):
+            while (await client.readiness())["sockets"]["webrtc_peers"]:
+                await asyncio.sleep(0.1)
+        await browser.sends(5)
+        assert len(await marked(client, person_id)) == 1
+        assert browser.errors == []
+
+
+@needs_address
+async def test_webrtc_takes_over_by_itself_where_it_connects(
+    phone: Phone, server: ChildServer, code: Any, class_camera: Path
+) -> None:
+    origin = f"http://{INSECURE_HOST}:{server.port}"
+    trusted = (f"--unsafely-treat-insecure-origin-as-secure={origin}",)
+    fragment = f"#code={await code('auto', 'Auto')}"
+    async with phone(fragment, camera=class_camera, host=INSECURE_HOST, flags=trusted) as browser:
+        await browser.press("Start the camera")
+        await browser.page.locator(".figures dd", has_text="WebSocket").wait_for()
+        await browser.page.locator(".figures dd", has_text="WebRTC").wait_for(timeout=30_000)
+        await browser.says("Live")
+        assert browser.errors == []
+
+
+async def test_where_webrtc_is_refused_the_pictures_go_by_websocket_and_the_page_says_so(
+    phone: Phone, code: Any, class_camera: Path
+) -> None:
+    async with phone(f"#code={await code('nortc', 'No RTC')}", camera=class_camera) as browser:
+        await browser.says("Ready when you are")
+        await browser.page.evaluate("localStorage.setItem('rollcall.camera', JSON.stringify({transport: 'webrtc'}))")
+        await browser.page.route("**/whip/**", lambda route: route.abort())
+        await browser.page.reload()
+        await browser.press("Start the camera")
+        await browser.says("WebRTC did not connect")
+        await browser.page.locator(".figures dd", has_text="WebSocket").wait_for()
+        await browser.says("Live")
+
+
+async def test_the_page_says_that_it_is_not_live_and_comes_back_after_a_restart_of_the_server(
+    phone: Phone, server: ChildServer, client: ServerClient, code: Any, class_camera: Path
+) -> None:
+    async with phone(f"#code={await code('back', 'Back')}", camera=class_camera) as browser:
+        await browser.press("Start the camera")
+        await browser.says("Live")
+        await server.stop()
+        await browser.says("Nobody is marked meanwhile")
+        await browser.shot("camera-not-live-phone")
+        assert await browser.page.locator(".badge").inner_text() == "Not live"
+        await server.start()
+        await browser.page.locator(".badge.live").wait_for(timeout=40_000)
+        async with asyncio.timeout(20):
+            while (await client.readiness())["frames"]["processed"] < 3:
+                await asyncio.sleep(0.1)
+        assert [text for text in browser.errors if "WebSocket" not in text and "ERR_CONNECTION" not in text] == []
+
+
+async def test_a_page_that_is_loaded_anew_is_still_paired_and_one_that_is_forgotten_is_not(
+    phone: Phone, code: Any, class_camera: Path
+) -> None:
+    async with phone(camera=class_camera) as browser:
+        await browser.says("Make this device a camera")
+        assert await browser.blocking_violations() == []
+        await browser.shot("camera-pair-phone")
+        typed = (await code("typed", "Typed")).replace("-", "").lower()
+        await browser.page.get_by_label("Pairing code").fill(typed)
+        await browser.page.keyboard.press("Enter")
+        await browser.says("Ready when you are")
+        await browser.page.reload()
+        await browser.says("Ready when you are")
+        await browser.press("Forget this device")
+        await browser.press("Yes, forget")
+        await browser.says("This device is forgotten")
+        assert await browser.page.evaluate("localStorage.getItem('rollcall.device')") is None
+        await browser.page.reload()
+        await browser.says("Make this device a camera")
+        assert browser.errors == []
+
+
+async def test_a_wrong_code_is_refused_in_words(phone: Phone, class_camera: Path) -> None:
+    async with phone("#code=0000-0000", camera=class_camera, scheme="dark") as browser:
+        await browser.says("This code is wrong, was used already, or has expired")
+        assert await browser.page.get_by_label("Pairing code").input_value() == "0000-0000"
+        assert await browser.blocking_violations() == []
+        await browser.shot("camera-refused-phone-dark")
+
+
+async def test_a_revoked_phone_stops_and_asks_for_a_new_code(
+    phone: Phone, client: ServerClient, code: Any, class_camera: Path
+) -> None:
+    async with phone(f"#code={await code('gone', 'Gone')}", camera=class_camera) as browser:
+        await browser.press("Start the camera")
+        await browser.says("Live")
+        devices = (await client.call("GET", "/api/v1/devices"))["devices"]
+        (device_id,) = (device["id"] for device in devices if device["camera_id"] == "gone")
+        await client.call("DELETE", f"/api/v1/devices/{device_id}")
+        await browser.says("This device is no longer paired")
+        assert await browser.page.evaluate("localStorage.getItem('rollcall.device')") is None
+
+
+async def test_another_device_that_takes_the_camera_over_is_not_fought(
+    phone: Phone, client: ServerClient, code: Any, class_camera: Path
+) -> None:
+    async with phone(f"#code={await code('one', 'One')}", camera=class_camera) as browser:
+        await browser.press("Start the camera")
+        await browser.says("Live")
+        async with client.socket("/ws/v1/camera/one"):
+            await browser.says("Another device took over this camera")
+            await browser.press("Use this device again")
+            await browser.page.locator(".badge.live").wait_for()
+        assert browser.errors == []
+
+
+async def test_an_address_without_https_explains_why_there_is_no_camera(
+    phone: Phone, code: Any, class_camera: Path
+) -> None:
+    async with phone(f"#code={await code('lan', 'LAN')}", camera=class_camera, host=INSECURE_HOST) as browser:
+        await browser.says("The camera needs a secure address")
+        await browser.says("rollcall serve --https auto")
+        assert await browser.blocking_violations() == []
+        await browser.shot("camera-insecure-phone")
+
+
+async def test_a_kiosk_greets_one_person_with_name_and_time(
+    phone: Phone, enrol: Enrol, code: Any, pictures: Photographs, one_person_camera: Path
+) -> None:
+    await enrol(NAME, *photos(pictures))
+    fragment = f"#code={await code('door', 'Door')}"
+    async with phone(fragment, camera=one_person_camera, width=820, height=1180) as browser:
+        await browser.press("Start the camera")
+        await browser.press("Kiosk")
+        confirmation = browser.page.locator(".confirmation")
+        await confirmation.wait_for(timeout=40_000)
+        assert re.search(rf"{NAME}\s+Present · \d\d:\d\d", await confirmation.inner_text())
+        await browser.shot("kiosk-confirmed-tablet")
+        await browser.says(f"Hello, {NAME}")
+        await browser.says("Present since")
+        assert await browser.blocking_violations() == []
+        await browser.shot("kiosk-known-tablet")
+        await browser.page.keyboard.press("Escape")
+        await browser.page.get_by_role("button", name="Settings").wait_for()
+        assert browser.errors == []
+
+
+async def test_a_page_that_is_hidden_sends_nothing_and_goes_on_when_it_is_seen(
+    phone: Phone, client: ServerClient, code: Any, class_camera: Path
+) -> None:
+    async def received() -> int:
+        return int((await client.readiness())["frames"]["received"])
+
+    async with phone(f"#code={await code('sleep', 'Sleep')}", camera=class_camera) as browser:
+        await browser.press("Start the camera")
+        await browser.says("Live")
+        await browser.page.evaluate(
+            """(hidden) => { Object.defineProperty(document, 'hidden', {value: hidden, configurable: true});
+            document.dispatchEvent(new Event('visibilitychange')); }""",
+            True,
+        )
+        await browser.says("Paused while the page was hidden")
+        await asyncio.sleep(0.5)  # for the one that was on its way
+        before = await received()
+        await asyncio.sleep(1.0)
+        assert await received() == before
+        await browser.page.evaluate(
+            "() => { delete document.hidden; document.dispatchEvent(new Event('visibilitychange')); }"
+        )
+        async with asyncio.timeout(20):
+            while await received() < before + 3:
+                await asyncio.sleep(0.1)
+        assert browser.errors == []
+
+
+async def test_a_slow_line_gets_smaller_pictures_and_not_later_ones(
+    phone: Phone, server: ChildServer, client: ServerClient, enrol: Enrol, code: Any, pictures: Photographs,
+    class_camera: Path,
+) -> None:  # fmt: skip
+    person_id = await enrol(NAME, *photos(pictures))
+    fragment = f"#code={await code('slow', 'Slow')}"
+    async with (
+        slow_line(server.port, up_kbit_s=400) as port,
+        phone(fragment, camera=class_camera, port=port) as browser,
+    ):
+        await browser.page.evaluate(SPY_ON_SENDING)
+        await browser.press("Start the camera")
+        await marked(client, person_id)
+        async with asyncio.timeout(60):
+            sizes: list[int] = []
+            while len(sizes) < 12 or max(sizes[-3:]) > 0.6 * sizes[0]:
+                await asyncio.sleep(0.2)
+                sizes = await browser.page.evaluate("window.sizes")
+        await browser.says("Live")
+        async with asyncio.timeout(30):
+            while int((await browser.figure("Answer after")).split()[0]) > 2500:
+                await asyncio.sleep(0.2)
+        assert float((await browser.figure("Now")).split()[0]) < 80
+        assert browser.errors == []
+
+
+async def test_the_page_holds_no_more_after_many_pictures_than_after_a_few(
+    phone: Phone, code: Any, class_camera: Path
+) -> None:
+    async with phone(f"#code={await code('heap', 'Heap')}", camera=class_camera) as browser:
+        session = await browser.page.context.new_cdp_session(browser.page)
+
+        async def held() -> dict[str, float]:
+            await session.send("HeapProfiler.enable")
+            await session.send("HeapProfiler.collectGarbage")
+            await session.send("Performance.enable")
+            metrics = (await session.send("Performance.getMetrics"))["metrics"]
+            return {metric["name"]: metric["value"] for metric in metrics}
+
+        await browser.press("Start the camera")
+        await browser.sends_at_all()
+        await browser.sends(20)
+        before = await held()
+        await browser.sends(120, within_s=90)
+        after = await held()
+        assert after["JSHeapUsedSize"] - before["JSHeapUsedSize"] < 500_000
+        assert after["Nodes"] - before["Nodes"] < 50
+        assert after["JSEventListeners"] - before["JSEventListeners"] < 10
+
+
+@pytest.mark.parametrize("width", [320, 360, 1440])
+async def test_every_control_is_reached_by_keyboard_and_nothing_is_wider_than_the_screen(
+    width: int, phone: Phone, code: Any, class_camera: Path
+) -> None:
+    async with phone(f"#code={await code('keys', 'Keys')}", camera=class_camera, width=width, height=700) as browser:
+        await browser.press("Start the camera")
+        await browser.says("Live")
+        reached = set()
+        for _ in range(12):
+            await browser.page.keyboard.press("Tab")
+            reached.add(await browser.page.evaluate("document.activeElement.innerText"))
+        assert {"Stop", "Mirror", "Kiosk", "Settings"} <= reached
+        assert await browser.page.evaluate("document.documentElement.scrollWidth") <= width

@@ -1,0 +1,102 @@
+"""How `rollcall serve` reads what it is told; that it serves is part of tests/integration."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from recognition.errors import UnavailableError
+from stream_server.access_settings import HttpsSettings, TunnelSettings
+from stream_server.commands import serve as serve_module
+from stream_server.commands.serve import _announcer, _host, _lan_host, listen, serve
+from stream_server.settings import HttpSettings, Settings
+
+AUTO = HttpsSettings(cert="auto")
+
+
+def settings_of(**groups: Any) -> Settings:
+    return Settings(_env_file=None, **groups)
+
+
+def known(*addresses: str, names: tuple[str, ...] = ("room5.local",)) -> Any:
+    return SimpleNamespace(known=SimpleNamespace(addresses=addresses, names=names, authority_sha256="ab" * 32))
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Settings]:
+    """The settings that the server would have been run with."""
+    monkeypatch.chdir(tmp_path)
+    seen: list[Settings] = []
+    monkeypatch.setattr(serve_module, "run", seen.append)
+    return seen
+
+
+def test_what_is_said_on_the_command_line_wins(ran: list[Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROLLCALL_TUNNEL__PROVIDER", "cloudflared")
+    monkeypatch.setenv("ROLLCALL_HTTPS__CERT", "/srv/cert.pem")
+    monkeypatch.setenv("ROLLCALL_HTTPS__KEY", "/srv/key.pem")
+    assert CliRunner().invoke(serve, []).exit_code == 0
+    assert CliRunner().invoke(serve, ["--tunnel", "ngrok", "--https", "auto", "--port", "1"]).exit_code == 0
+    assert CliRunner().invoke(serve, ["--https", "b.pem", "--key", "b.key"]).exit_code == 0
+    assert [settings.tunnel.provider for settings in ran] == ["cloudflared", "ngrok", "cloudflared"]
+    assert [(settings.https.cert, settings.https.key) for settings in ran] == [
+        ("/srv/cert.pem", Path("/srv/key.pem")),
+        ("auto", None),
+        ("b.pem", Path("b.key")),
+    ]
+    assert ran[1].http.port == 1
+
+
+@pytest.mark.parametrize("arguments", [["--tunnel", "pigeon"], ["--https", "a.pem"], ["--key", "a.key"]])
+def test_what_cannot_be_is_wrong_usage(ran: list[Settings], arguments: list[str]) -> None:
+    assert CliRunner().invoke(serve, arguments).exit_code == 2
+    assert ran == []
+
+
+def test_https_is_for_others_in_the_network_unless_an_address_is_named() -> None:
+    assert _host(settings_of()) == "127.0.0.1"
+    assert _host(settings_of(https=AUTO)) == "0.0.0.0"
+    assert _host(settings_of(https=AUTO, http=HttpSettings(host="127.0.0.1"))) == "127.0.0.1"
+
+
+def test_a_tunnel_alone_opens_nothing_in_the_network() -> None:
+    assert _host(settings_of(tunnel=TunnelSettings(provider="ngrok"))) == "127.0.0.1"
+
+
+def test_phones_are_told_an_address_which_every_phone_can_resolve() -> None:
+    everywhere = settings_of(https=AUTO)
+    assert _lan_host(everywhere, known("192.168.1.20", "127.0.0.1")) == "192.168.1.20"
+    assert _lan_host(everywhere, known()) == "room5.local"
+    assert _lan_host(settings_of(https=AUTO, http=HttpSettings(host="10.0.0.4")), known("192.168.1.20")) == "10.0.0.4"
+
+
+def test_with_a_certificate_of_ones_own_they_are_told_its_name() -> None:
+    own = HttpsSettings(cert="a.pem", key=Path("a.key"), names=("rollcall.school.example",))
+    assert _lan_host(settings_of(https=own), SimpleNamespace(known=None)) == "rollcall.school.example"  # type: ignore[arg-type]
+
+
+async def test_when_the_doors_are_open_the_tunnel_is_told_its_port_and_phones_are_invited(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ports: list[int] = []
+    shown: list[tuple[str, ...]] = []
+
+    async def show(*texts: str) -> None:
+        shown.append(texts)
+        if len(shown) > 1:
+            raise UnavailableError("the database is away")
+
+    services = SimpleNamespace(tunnel=SimpleNamespace(listening=ports.append), invitation=SimpleNamespace(show=show))
+    app: Any = SimpleNamespace(state=SimpleNamespace(services=services, identity=known("192.168.1.20")))
+    with listen("127.0.0.1", 0) as main, listen("127.0.0.1", 0) as plain, listen("127.0.0.1", 0) as tunnel:
+        announce = _announcer(settings_of(https=AUTO), app, {"main": main, "plain": plain, "tunnel": tunnel})
+        await announce()
+        await announce()  # the second time no code can be made: said, and not fatal
+        assert ports == [tunnel.getsockname()[1]] * 2
+        address, trust, fingerprint = shown[0]
+        assert address == f"https://192.168.1.20:{main.getsockname()[1]}"
+        assert trust.endswith(f"http://192.168.1.20:{plain.getsockname()[1]}/phone")
+        assert fingerprint.endswith("AB:AB:AB")
+    assert "the database is away" in capsys.readouterr().err

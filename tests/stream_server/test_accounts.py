@@ -1,0 +1,201 @@
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from storage import users
+from storage.database import Database
+from storage.errors import Conflict
+from storage.users import Role
+from stream_server.accounts import Accounts, PasswordWrong, SignInRefused, plain_login
+from stream_server.attempts import TooManyAttempts
+from stream_server.passwords import Passwords, PasswordTooWeak
+from stream_server.principals import Kind, digest
+from stream_server.rights import Right
+from stream_server.settings import AuthSettings
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+GOOD = "correct horse battery"
+SETTINGS = AuthSettings(session_idle_s=3600, session_max_s=86_400)
+
+
+@pytest.fixture
+def clock() -> Any:
+    return SimpleNamespace(now=NOON)
+
+
+@pytest.fixture
+async def passwords() -> AsyncIterator[Passwords]:
+    passwords = Passwords(memory_kib=8192, passes=1, length_min=10)
+    yield passwords
+    passwords.close()
+
+
+@pytest.fixture
+def accounts(database: Database, passwords: Passwords, clock: Any) -> Accounts:
+    return Accounts(database, passwords, SETTINGS, now=lambda: clock.now)
+
+
+async def add(accounts: Accounts, login: str = "ada", role: Role = Role.VIEWER, **more: Any) -> users.User:
+    return await accounts.add(login, "Ada", GOOD, role=role, by="owner-token", **more)
+
+
+async def test_the_first_owner_is_made_once_and_signed_in(accounts: Accounts, database: Database) -> None:
+    assert await accounts.needs_set_up()
+    signed_in = await accounts.set_up("Ada@School.example", "Ada", GOOD)
+    assert not await accounts.needs_set_up()
+    assert signed_in.session.user.login == "ada@school.example"
+    async with database.acquire() as connection:
+        principal = await accounts.find(connection, digest(signed_in.token))
+    assert principal is not None
+    assert principal.is_owner
+    with pytest.raises(Conflict) as refused:
+        await accounts.set_up("bob", "Bob", GOOD)
+    assert refused.value.code == "setup_done"
+
+
+async def test_a_weak_password_makes_nobody(accounts: Accounts) -> None:
+    with pytest.raises(PasswordTooWeak):
+        await accounts.set_up("ada", "Ada", "password123")
+    assert await accounts.needs_set_up()
+
+
+async def test_who_signs_in_is_known_by_the_session_with_role_and_groups(
+    accounts: Accounts, database: Database
+) -> None:
+    group = uuid4()
+    user = await add(accounts, role=Role.TEACHER, groups=(group,))
+    signed_in = await accounts.sign_in(" ADA ", GOOD, "here")
+    assert signed_in.session.expires_at == NOON + timedelta(days=1)
+    async with database.acquire() as connection:
+        principal = await accounts.find(connection, digest(signed_in.token))
+    assert principal is not None
+    assert (principal.kind, principal.user_id, principal.groups) == (Kind.USER, user.user_id, (group,))
+    assert Right.SESSION in principal.rights
+    assert principal.expires_at == signed_in.session.expires_at
+    assert principal.subjects == {("user", user.user_id), ("session", signed_in.session.session_id)}
+
+
+async def test_only_a_teacher_is_held_to_groups(accounts: Accounts, database: Database) -> None:
+    await add(accounts, role=Role.ADMIN, groups=(uuid4(),))
+    token = (await accounts.sign_in("ada", GOOD, "here")).token
+    async with database.acquire() as connection:
+        principal = await accounts.find(connection, digest(token))
+    assert principal is not None
+    assert principal.groups is None
+
+
+async def test_an_unknown_login_a_wrong_password_and_a_removed_user_are_refused_alike_after_the_same_work(
+    accounts: Accounts, passwords: Passwords, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add(accounts)
+    gone = await add(accounts, "gone")
+    async with database.acquire() as connection:
+        await users.remove(connection, gone.user_id, NOON)
+    checked: list[bool] = []
+    matches = passwords.matches
+
+    async def watched(kept: str | None, password: str) -> bool:
+        checked.append(kept is not None)
+        return await matches(kept, password)
+
+    monkeypatch.setattr(passwords, "matches", watched)
+    said = set()
+    for login, password in (("ada", GOOD + "!"), ("nobody", GOOD), ("gone", GOOD), ("a'; DROP TABLE users", GOOD)):
+        with pytest.raises(SignInRefused) as refused:
+            await accounts.sign_in(login, password, "here")
+        said.add((refused.value.code, refused.value.detail, refused.value.hint))
+    assert len(said) == 1
+    assert checked == [True, False, False, False]
+
+
+async def test_guessing_from_one_address_is_stopped_before_anything_is_hashed(
+    accounts: Accounts, passwords: Passwords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add(accounts)
+    for number in range(10):
+        with pytest.raises(SignInRefused):
+            await accounts.sign_in(f"user-{number}", GOOD, "guesser")
+    monkeypatch.setattr(passwords, "matches", None)
+    with pytest.raises(TooManyAttempts) as refused:
+        await accounts.sign_in("ada", GOOD, "guesser")
+    assert 0 < refused.value.retry_after_s <= 300
+
+
+async def test_guessing_one_account_from_many_addresses_is_stopped_too(accounts: Accounts) -> None:
+    await add(accounts)
+    for number in range(30):
+        with pytest.raises(SignInRefused):
+            await accounts.sign_in("ada", "wrong", f"address-{number}")
+    with pytest.raises(TooManyAttempts):
+        await accounts.sign_in("Ada", GOOD, "another")
+    with pytest.raises(SignInRefused):
+        await accounts.sign_in("bob", GOOD, "another")
+
+
+async def test_who_knows_the_password_is_not_counted_against(accounts: Accounts) -> None:
+    await add(accounts)
+    for number in range(40):
+        await accounts.sign_in("ada", GOOD, f"address-{number}")
+
+
+async def test_every_session_has_a_new_secret(accounts: Accounts) -> None:
+    await add(accounts)
+    tokens = {(await accounts.sign_in("ada", GOOD, "here")).token for _ in range(5)}
+    assert len(tokens) == 5
+    assert all(token.startswith("rcs_") and len(token) >= 47 for token in tokens)
+
+
+async def test_a_hash_of_older_settings_is_made_anew_at_the_next_sign_in(
+    accounts: Accounts, database: Database, clock: Any
+) -> None:
+    user = await add(accounts)
+    stronger = Passwords(memory_kib=16_384, passes=1, length_min=10)
+    later = Accounts(database, stronger, SETTINGS, now=lambda: clock.now)
+    kept = await accounts.sign_in("ada", GOOD, "here")
+    await later.sign_in("ada", GOOD, "here")
+    stronger.close()
+    async with database.acquire() as connection:
+        now = await users.get(connection, user.user_id)
+        assert await accounts.find(connection, digest(kept.token)) is not None
+    assert now.password_hash is not None
+    assert "m=16384" in now.password_hash
+
+
+async def test_a_changed_password_ends_all_sessions_but_the_new_one(accounts: Accounts, database: Database) -> None:
+    await add(accounts)
+    first, second = [await accounts.sign_in("ada", GOOD, "here") for _ in range(2)]
+    async with database.acquire() as connection:
+        principal = await accounts.find(connection, digest(first.token))
+    assert principal is not None
+    with pytest.raises(PasswordWrong):
+        await accounts.change_password(principal, "wrong", "another good one")
+    with pytest.raises(PasswordTooWeak):
+        await accounts.change_password(principal, GOOD, "short")
+    third = await accounts.change_password(principal, GOOD, "another good one")
+    async with database.acquire() as connection:
+        known = [await accounts.find(connection, digest(s.token)) is not None for s in (first, second, third)]
+    assert known == [False, False, True]
+    await accounts.sign_in("ada", "another good one", "here")
+
+
+async def test_a_session_ends_by_signing_out_and_by_doing_nothing(
+    accounts: Accounts, database: Database, clock: Any
+) -> None:
+    await add(accounts)
+    out, idle = [await accounts.sign_in("ada", GOOD, "here") for _ in range(2)]
+    await accounts.sign_out(out.session.session_id)
+    async with database.acquire() as connection:
+        assert await accounts.find(connection, digest(out.token)) is None
+        clock.now += timedelta(minutes=59)
+        assert await accounts.find(connection, digest(idle.token)) is not None
+        clock.now += timedelta(minutes=60)
+        assert await accounts.find(connection, digest(idle.token)) is None
+    assert await accounts.prune_sessions() == 1
+
+
+def test_a_login_is_small_letters() -> None:
+    assert plain_login("  Ada@School.Example ") == "ada@school.example"

@@ -1,0 +1,76 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from storage import users
+from storage.database import Database
+from storage.users import Role
+from stream_server.api_tokens import ApiTokens
+from stream_server.principals import OWNER_TOKEN, Forbidden, Kind, Principal, digest
+from stream_server.rights import ROLE_RIGHTS, Right
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def tokens(database: Database) -> ApiTokens:
+    return ApiTokens(database, now=lambda: NOON)
+
+
+async def find(tokens: ApiTokens, database: Database, secret: str) -> Principal | None:
+    async with database.acquire() as connection:
+        return await tokens.find(connection, digest(secret))
+
+
+async def admin(database: Database, **more: Any) -> Principal:
+    async with database.acquire() as connection:
+        user = await users.add(
+            connection, login="ada", name="Ada", role=Role.ADMIN, password_hash="x", created_by="test", now=NOON
+        )
+    return Principal(Kind.USER, user.user_id, "Ada", ROLE_RIGHTS[Role.ADMIN], role=Role.ADMIN, user_id=user.user_id)
+
+
+async def test_a_token_has_its_scopes_and_nothing_else(tokens: ApiTokens, database: Database) -> None:
+    token, secret = await tokens.issue("Export", [Right.READ, Right.READ, Right.PUNCH], expires_at=None, by=OWNER_TOKEN)
+    principal = await find(tokens, database, secret)
+    assert principal is not None
+    assert (principal.kind, principal.id, principal.name) == (Kind.API_TOKEN, token.token_id, "Export")
+    assert principal.rights == {Right.READ, Right.PUNCH}
+    assert not principal.is_owner
+    assert token.created_by == "owner-token"
+    assert secret.startswith("rct_")
+    assert await find(tokens, database, secret + "x") is None
+
+
+async def test_nobody_makes_a_token_that_may_more_than_themselves(tokens: ApiTokens, database: Database) -> None:
+    teacher = Principal(Kind.USER, None, "Ada", ROLE_RIGHTS[Role.TEACHER], role=Role.TEACHER)
+    with pytest.raises(Forbidden) as refused:
+        await tokens.issue("Export", [Right.READ, Right.PEOPLE], expires_at=None, by=teacher)
+    assert "people" in refused.value.detail
+
+
+async def test_a_token_may_never_more_than_its_maker_may_now(tokens: ApiTokens, database: Database) -> None:
+    ada = await admin(database)
+    assert ada.user_id is not None
+    _, secret = await tokens.issue("Export", [Right.READ, Right.ADMIN], expires_at=None, by=ada)
+    principal = await find(tokens, database, secret)
+    assert principal is not None
+    assert principal.rights == {Right.READ, Right.ADMIN}
+    assert ("user", ada.user_id) in principal.subjects
+    async with database.acquire() as connection:
+        await users.update(connection, ada.user_id, role=Role.TEACHER, groups=[ada.user_id])
+    principal = await find(tokens, database, secret)
+    assert principal is not None
+    assert principal.rights == {Right.READ}
+    assert principal.groups == (ada.user_id,)
+    async with database.acquire() as connection:
+        await users.remove(connection, ada.user_id, NOON)
+    assert await find(tokens, database, secret) is None
+
+
+async def test_a_token_tells_when_it_ends(tokens: ApiTokens, database: Database) -> None:
+    _, secret = await tokens.issue("Day", [Right.READ], expires_at=NOON + timedelta(days=1), by=OWNER_TOKEN)
+    principal = await find(tokens, database, secret)
+    assert principal is not None
+    assert principal.left_s(NOON) == 86_400
