@@ -13,7 +13,7 @@ import pytest
 
 from stream_server.child import ChildServer
 
-MAX_TIME_S = 60
+MAX_TIME_S = 45
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,"
     "negative_data_rejection,allow_header_conformance,ignored_auth"
