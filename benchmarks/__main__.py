@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks import cameras, latency, memory, pipeline, report, startup
+from benchmarks import attendance, cameras, latency, memory, pipeline, report, startup
 from benchmarks.machine import machine_facts
 from benchmarks.measurement import Measurement
 from recognition.errors import RollcallError
@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, Callable[..., list[Measurement]]] = {
     "memory": memory.measure,
     "latency": latency.measure,
     "startup": startup.measure,
+    "attendance": attendance.measure,
     "cameras": cameras.measure,
 }
 # Between two benchmarks: what the last one left to be done, on disk and in other processes, ends.

@@ -26,6 +26,8 @@ HEADLINES = (
     "latency.frame_to_event.p50",
     "latency.frame_to_event.p95",
     "startup.embedded",
+    "attendance.person_year.p95",
+    "attendance.report.csv",
     "cameras.webrtc_cpu",
     "cameras.rtsp_cpu",
     "cameras.rtsp_stalled",

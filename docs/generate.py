@@ -1,7 +1,8 @@
 """Writes the parts of the reference that come from the code: `make docs`. A test fails when they differ.
 
 Whole files: docs/openapi.json, docs/messages.schema.json, docs/reference/settings.md, docs/reference/commands.md. In
-docs/reference/websocket.md the text between `<!-- NAME -->` and `<!-- /NAME -->` is the table of the message NAME.
+docs/reference/websocket.md the text between `<!-- NAME -->` and `<!-- /NAME -->` is the table of the message NAME, and
+in docs/reference/reports.md that between `<!-- columns -->` and `<!-- /columns -->` lists the columns.
 """
 
 import json
@@ -15,6 +16,7 @@ from pydantic import AliasChoices, BaseModel, SecretStr
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from pydantic_settings import BaseSettings
 
+from storage.reports import COLUMNS
 from stream_server import messages
 from stream_server.cli import rollcall
 from stream_server.commands.openapi import describe
@@ -39,13 +41,27 @@ MESSAGES = (
 def pages() -> dict[Path, str]:
     """Every generated file with what it should hold."""
     websocket = DOCS / "reference" / "websocket.md"
+    reports = DOCS / "reference" / "reports.md"
     return {
         DOCS / "openapi.json": describe(),
         DOCS / "messages.schema.json": messages_schema(),
         DOCS / "reference" / "settings.md": settings_page(),
         DOCS / "reference" / "commands.md": commands_page(),
         websocket: with_tables(websocket.read_text()),
+        reports: with_columns(reports.read_text()),
     }
+
+
+def with_columns(text: str) -> str:
+    """The text with the columns of every layout of the report."""
+    lines = []
+    for layout, columns in COLUMNS.items():
+        lines += [f"`layout={layout}`:", "", "| Column | What it holds |", "|---|---|"]
+        lines += [f"| `{column.name}` | {column.meaning} |" for column in columns]
+        lines.append("")
+    before, begin, rest = text.partition("<!-- columns -->\n")
+    _, end, after = rest.partition("<!-- /columns -->")
+    return before + begin + "\n".join(lines) + end + after
 
 
 def messages_schema() -> str:

@@ -15,7 +15,7 @@ from storage.statuses import Method, Status
 _SELECT = """
     SELECT a.id, a.session_id, a.person_id, p.name AS person_name, p.external_id, a.status, a.method,
            a.first_seen_at, a.last_seen_at, a.camera_id, a.score, a.note, a.created_at, a.version
-    FROM attendance_now a JOIN people p ON p.id = a.person_id JOIN class_sessions s ON s.id = a.session_id
+    FROM attendance_now a JOIN people p ON p.id = a.person_id
 """
 
 
@@ -82,7 +82,12 @@ async def list_records(
     if day is not None:
         if zone is None:
             raise InternalError("a day has no bounds without a time zone")
-        condition("s.starts_at >= {} AND s.starts_at < {}", *sessions.day_bounds(day, zone))
+        # An array, and not a join: with that, PostgreSQL would walk through all records in the order of time until it
+        # meets those of the day (0.7 s in a table of two millions).
+        condition(
+            "a.session_id = ANY (ARRAY(SELECT id FROM class_sessions WHERE starts_at >= {} AND starts_at < {}))",
+            *sessions.day_bounds(day, zone),
+        )
     after = time_cursor(cursor)
     if after is not None:
         condition("(a.created_at, a.id) > ({}, {})", *after)

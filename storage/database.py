@@ -12,7 +12,7 @@ import asyncpg
 
 from storage.errors import SchemaOutdated, StorageUnavailable
 
-HEAD_REVISION = "0006_roster"
+HEAD_REVISION = "0007_webhooks"
 """The migration that this code is written for. Kept here so that a running server never imports Alembic."""
 
 Record: TypeAlias = asyncpg.Record
@@ -163,9 +163,10 @@ async def read_revision(connection: Connection) -> str | None:
 class Database:
     """A small pool. Make it with `connect`; every use goes through `acquire`."""
 
-    def __init__(self, pool: Pool, *, where: str, acquire_timeout_s: float) -> None:
+    def __init__(self, pool: Pool, *, dsn: str, acquire_timeout_s: float) -> None:
         self._pool = pool
-        self._where = where
+        self._dsn = dsn
+        self._where = describe(dsn)
         self._acquire_timeout_s = acquire_timeout_s
 
     @classmethod
@@ -202,7 +203,7 @@ class Database:
                 statement_cache_size=_STATEMENT_CACHE_SIZE,
                 server_settings={"application_name": "rollcall"},
             )
-        return cls(pool, where=where, acquire_timeout_s=connect_timeout_s)
+        return cls(pool, dsn=dsn, acquire_timeout_s=connect_timeout_s)
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Connection]:
@@ -213,6 +214,19 @@ class Database:
         with storage_errors(self._where):
             async with self._pool.acquire(timeout=self._acquire_timeout_s) as connection:
                 yield connection
+
+    @asynccontextmanager
+    async def apart(self) -> AsyncIterator[Connection]:
+        """A connection of its own, outside the pool and without a limit on time, for what may take minutes.
+
+        Raises StorageUnavailable, also for what goes wrong inside the block. Callers bound how many there are.
+        """
+        connection = await open_connection(self._dsn, connect_timeout_s=self._acquire_timeout_s, command_timeout_s=None)
+        try:
+            with storage_errors(self._where):
+                yield connection
+        finally:
+            connection.terminate()  # whatever it was doing is of no use to anybody any more
 
     async def close(self, timeout_s: float = 2.0) -> None:
         """Close the pool; connections that do not end within that time are cut."""

@@ -11,7 +11,7 @@ Payloads never carry anything biometric: no embedding, no distance, no quality.
 """
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,8 +20,9 @@ from uuid import UUID
 
 import asyncpg
 
-from storage.database import Connection, describe, open_connection, storage_errors
+from storage.database import Connection, Record, describe, open_connection, storage_errors
 from storage.errors import StorageUnavailable
+from storage.event_types import like_patterns
 
 CHANNEL = "rollcall_events"
 READ_MAX = 1000
@@ -91,7 +92,42 @@ async def read_after(connection: Connection, last_id: int, limit: int = 100) -> 
         last_id,
         min(limit, READ_MAX),
     )
-    return [Event(row["id"], row["type"], json.loads(row["payload"]), row["created_at"]) for row in rows]
+    return [_event(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """Events that pass a filter. No other one does among the ids up to `looked_to`."""
+
+    events: tuple[Event, ...]
+    looked_to: int
+
+
+async def read_matching(connection: Connection, last_id: int, filters: Iterable[str], limit: int = 100) -> Matching:
+    """The events that follow `last_id` and pass the filters (see `event_types`), in order, at most `limit`."""
+    newest = await latest_id(connection)  # before they are read: what comes in between is for the next look
+    rows = await connection.fetch(
+        """
+        SELECT id, type, payload, created_at FROM outbox
+        WHERE id > $1 AND id <= $2 AND type LIKE ANY ($3::text[]) ORDER BY id LIMIT $4
+        """,
+        last_id,
+        newest,
+        like_patterns(filters),
+        limit,
+    )
+    events = tuple(map(_event, rows))
+    return Matching(events, events[-1].event_id if len(events) == limit else max(newest, last_id))
+
+
+async def get(connection: Connection, event_id: int) -> Event | None:
+    """One event; None when it was forgotten, or never was."""
+    row = await connection.fetchrow("SELECT id, type, payload, created_at FROM outbox WHERE id = $1", event_id)
+    return None if row is None else _event(row)
+
+
+def _event(row: Record) -> Event:
+    return Event(row["id"], row["type"], json.loads(row["payload"]), row["created_at"])
 
 
 async def latest_id(connection: Connection) -> int:

@@ -109,6 +109,12 @@ async def list_of_person(connection: Connection, person_id: UUID) -> list[Stored
     return [_stored(row) for row in rows]
 
 
+async def facts_of_model(connection: Connection, model_id: str) -> dict[UUID, StoredTemplate]:
+    """All templates of a model by id, without vectors."""
+    rows = await connection.fetch(f"SELECT {_COLUMNS} FROM templates WHERE model_id = $1", model_id)
+    return {row["id"]: _stored(row) for row in rows}
+
+
 async def delete(connection: Connection, template_id: UUID, *, person_id: UUID | None = None) -> None:
     """Delete one template, of that person if one is given, and announce the changed gallery. Raises
     NotFound.

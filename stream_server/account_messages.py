@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, SecretStr
+from pydantic import AwareDatetime, BeforeValidator, Field, SecretStr
 
 from stream_server.access_messages import Label
 from stream_server.messages import Shape
@@ -15,6 +15,13 @@ Scope = Literal["read", "stream", "recognise", "punch", "roster", "people", "cam
 Login = Annotated[str, Field(min_length=1, max_length=100, examples=["ada"])]
 Password = Annotated[SecretStr, Field(min_length=1, max_length=LENGTH_MAX)]
 Groups = Annotated[tuple[UUID, ...], Field(max_length=500)]
+
+
+def written_time(value: object) -> object:
+    """The value itself; a number, which would be taken for seconds since 1970, is refused."""
+    if isinstance(value, int | float):
+        raise ValueError("a time is written like 2026-01-31T12:00:00Z")
+    return value
 
 
 class SetUpState(Shape):
@@ -101,7 +108,9 @@ class TokenCreate(Shape):
 
     name: Label
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=7)]
-    expires_at: AwareDatetime | None = Field(None, description="Null: until it is revoked.")
+    expires_at: Annotated[AwareDatetime, BeforeValidator(written_time)] | None = Field(
+        None, description="Null: until it is revoked."
+    )
 
 
 class TokenBody(Shape):

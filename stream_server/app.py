@@ -30,6 +30,7 @@ from stream_server.api import lessons as lessons_api
 from stream_server.api import people as people_api
 from stream_server.api import punches as punches_api
 from stream_server.api import recognition as recognition_api
+from stream_server.api import reports as reports_api
 from stream_server.api import reviews as reviews_api
 from stream_server.api import rooms as rooms_api
 from stream_server.api import roster as roster_api
@@ -38,6 +39,8 @@ from stream_server.api import sign_in as sign_in_api
 from stream_server.api import tokens as tokens_api
 from stream_server.api import tunnel as tunnel_api
 from stream_server.api import users as users_api
+from stream_server.api import webhooks as webhooks_api
+from stream_server.api.examples import install_examples
 from stream_server.api_tokens import API_TOKEN, ApiTokens
 from stream_server.auth import COOKIE_SCHEME, TOKEN_SCHEME, Guard, load_or_make_token
 from stream_server.cameras import CameraRegistry
@@ -62,6 +65,7 @@ from stream_server.passwords import Passwords
 from stream_server.people import PeopleKeeper
 from stream_server.phones import Invitation
 from stream_server.recorder import Recorder
+from stream_server.reports.making import ReportMaker
 from stream_server.review_desk import ReviewDesk
 from stream_server.sampler import Pacing, Sampler
 from stream_server.secrets import SecretBox
@@ -72,6 +76,9 @@ from stream_server.supervision import Supervisor, cancelled
 from stream_server.tls.identity import TlsIdentity
 from stream_server.tunnel.choice import line_of, make_keeper
 from stream_server.tunnel.keeper import TunnelKeeper
+from stream_server.webhooks.dispatcher import Dispatcher
+from stream_server.webhooks.register import WebhookRegister
+from stream_server.webhooks.sender import Sender
 
 log = logging.getLogger("rollcall")
 
@@ -110,6 +117,7 @@ def create_app(settings: Settings, *, identity: TlsIdentity | None = None) -> Fa
     app.state.traffic = Traffic()
     app.state.new_token = token if new else None
     install_error_handlers(app)
+    install_examples(app)
     app.include_router(health.router)
     # Routes that take photographs raise the limit for themselves.
     api = APIRouter(prefix="/api/v1", max_body_size=JSON_BODY_MAX_BYTES, dependencies=[TOKEN_SCHEME, COOKIE_SCHEME])
@@ -125,6 +133,8 @@ def create_app(settings: Settings, *, identity: TlsIdentity | None = None) -> Fa
         lessons_api,
         punches_api,
         reviews_api,
+        reports_api,
+        webhooks_api,
         events_api,
         devices_api,
         sign_in_api,
@@ -245,6 +255,9 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         review=desk.offer,
         codes=codes,
     )
+    box = SecretBox.from_settings(
+        settings.secrets.key.get_secret_value() if settings.secrets.key else None, settings.data_dir
+    )
     pulls = PullKeeper(
         database=database,
         settings=settings,
@@ -265,6 +278,8 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
             settings.cameras, camera_id, pace_fps=sampler.pace_fps, now=utc_now()
         ),
     )
+    sender = Sender(settings.webhooks)
+    dispatcher = Dispatcher(database, settings.webhooks, box, sender, now=utc_now)
     pairing = Pairing(database, cameras, lifetime_s=settings.auth.pairing_lifetime_s, now=utc_now)
     passwords = Passwords(
         memory_kib=settings.auth.password_memory_kib,
@@ -294,6 +309,8 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         pulls=pulls,
         supervisor=supervisor,
         webrtc=webrtc,
+        reports=ReportMaker(database, settings.site, at_once=settings.http.max_reports, now=utc_now),
+        webhooks=WebhookRegister(database, settings.webhooks, box, sender, now=utc_now, changed=dispatcher.look),
         access=access,
         pairing=pairing,
         accounts=accounts,
@@ -307,6 +324,8 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
     bus.on_event(people.on_event)
     bus.on_connect(people.look_again)
     bus.on_event(hub.on_event)
+    bus.on_event(dispatcher.on_event)
+    bus.on_connect(dispatcher.look)
     bus.on_event(access.on_event)
     bus.on_connect(access.identities.look_again)
     bus.on_event(cameras.on_event)
@@ -332,6 +351,7 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         ("clock", SessionClock(services).run),
         ("reviews", desk.run),
         ("codes", codes.run),
+        ("webhooks", dispatcher.run),
     ):
         stack.push_async_callback(cancelled, supervisor.start(name, work))
     stack.push_async_callback(webrtc.close_all)

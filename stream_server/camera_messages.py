@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, StrictBool
 
 from stream_server.messages import Shape
 
@@ -49,7 +49,7 @@ class CameraPut(Shape):
     username: CameraLogin | None = None
     password: CameraLogin | None = None
     transport: Literal["auto", "tcp", "udp"] = Field("auto", description="For RTSP; auto: TCP, then UDP.")
-    enabled: bool = True
+    enabled: StrictBool = True
 
 
 class CameraTest(Shape):

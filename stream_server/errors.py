@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from recognition.errors import ImageError, RequestError, RollcallError, UnavailableError
@@ -42,6 +43,8 @@ _STATUS_OF_CODE = {
     "pages_not_built": HTTPStatus.NOT_FOUND,
     "body_too_slow": HTTPStatus.REQUEST_TIMEOUT,
     "conflict": HTTPStatus.CONFLICT,
+    "report_too_large": 422,
+    "event_forgotten": HTTPStatus.CONFLICT,
     "whip_session_not_found": HTTPStatus.NOT_FOUND,
     "etag_mismatch": HTTPStatus.PRECONDITION_FAILED,
     "etag_missing": HTTPStatus.PRECONDITION_REQUIRED,
@@ -117,18 +120,16 @@ def install_error_handlers(app: FastAPI) -> None:
             log.error("internal error: %s", error, exc_info=error)
         return response_to(error)
 
-    async def on_http_exception(_: Request, error: Exception) -> JSONResponse:
+    async def on_http_exception(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
         # Python's own name of 413 has changed between versions; codes do not.
         code = _TOO_LARGE if error.status_code == CONTENT_TOO_LARGE else _code_of(_title(error.status_code))
         hint = "the paths are in docs/reference/api.md" if error.status_code == 404 else ""
-        return problem_response(
-            error.status_code,
-            code,
-            str(error.detail),
-            hint,
-            headers=dict(error.headers) if error.headers else None,
-        )
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            # The framework names only the methods of the first route at this path.
+            headers["Allow"] = ", ".join(_methods_at(request))
+        return problem_response(error.status_code, code, str(error.detail), hint, headers=headers or None)
 
     async def on_validation_error(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
@@ -172,6 +173,13 @@ class BodyLimitProblem:
                 CONTENT_TOO_LARGE, _TOO_LARGE, "the body is larger than this route takes", "send less at once"
             )
             await answer(scope, receive, send)
+
+
+def _methods_at(request: Request) -> list[str]:
+    def taken(method: str) -> bool:
+        return any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+
+    return [method for method in ("DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT") if taken(method)]
 
 
 def _code_of(title: str) -> str:

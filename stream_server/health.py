@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
 from recognition.errors import RollcallError
-from stream_server.api.request import ServicesOf
+from stream_server.api.request import ServicesOf, problems
 from stream_server.auth import COOKIE_SCHEME, TOKEN_SCHEME
 from stream_server.memory import peak_rss_mb, rss_mb
 from stream_server.messages import Health, Readiness, StatusNotice
@@ -39,7 +39,10 @@ async def healthz() -> Health:
     "/readyz",
     summary="Can it do its work?",
     response_model=Readiness,
-    responses={503: {"model": Readiness, "description": "It starts"}},
+    responses={
+        **problems(_401="No token, or a wrong one", _403="Not with this token"),
+        503: {"model": Readiness, "description": "It starts"},
+    },
     dependencies=[TOKEN_SCHEME, COOKIE_SCHEME],
 )
 async def readyz(services: ServicesOf) -> JSONResponse:

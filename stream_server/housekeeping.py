@@ -7,7 +7,7 @@ import logging
 from datetime import timedelta
 
 from recognition.errors import UnavailableError
-from storage import idempotency, outbox, reviews, sightings
+from storage import idempotency, outbox, reviews, sightings, webhook_deliveries
 from storage.embedded import EmbeddedPostgres
 from stream_server import memory
 from stream_server.services import Services
@@ -33,6 +33,7 @@ async def forget_the_old(services: Services) -> None:
     """Delete the events and sightings that are older than the settings let them be. Raises UnavailableError."""
     settings, now = services.settings.storage, services.now()
     async with services.database.acquire() as connection:
+        await webhook_deliveries.prune(connection, now - timedelta(days=services.settings.webhooks.keep_days))
         events = await outbox.prune(connection, now - timedelta(days=settings.outbox_keep_days))
     if events:
         log.info("%d events are older than %d days and were forgotten", events, settings.outbox_keep_days)

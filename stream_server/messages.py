@@ -316,6 +316,16 @@ class AttendanceList(Page):
     attendance: tuple[Attendance, ...]
 
 
+class ReportDocument(Shape):
+    """A report as JSON. The members of a row are in docs/reference/reports.md; times have the site's offset."""
+
+    layout: Literal["records", "people", "sessions"]
+    first_day: date | None = Field(alias="from")
+    last_day: date | None = Field(alias="to")
+    time_zone: str
+    rows: tuple[dict[str, Any], ...]
+
+
 class AttendanceMark(Shape):
     """The way without a face: somebody says that a person is here."""
 

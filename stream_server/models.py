@@ -35,6 +35,12 @@ class ChosenModels:
     stand_in: bool
 
 
+def chosen_embedder(settings: Settings) -> tuple[str, str]:
+    """Name and digest of the face network that the settings ask for, verified but not loaded. Raises ModelError."""
+    name = _EMBEDDER_FILES[settings.recognition.precision]
+    return name, ModelStore(settings.models_dir).digest(name)
+
+
 class LoadedModels:
     """Makes recognisers, one for each thread: detection networks are shared where that saves memory, and there is
     one face network for all.

@@ -21,12 +21,14 @@ from stream_server.pairing import Pairing
 from stream_server.people import PeopleKeeper
 from stream_server.phones import Invitation
 from stream_server.recorder import Recorder
+from stream_server.reports.making import ReportMaker
 from stream_server.review_desk import ReviewDesk
 from stream_server.sampler import Sampler
 from stream_server.session import CameraHub
 from stream_server.settings import Settings
 from stream_server.supervision import Supervisor
 from stream_server.tunnel.keeper import TunnelKeeper
+from stream_server.webhooks.register import WebhookRegister
 
 
 def utc_now() -> datetime:
@@ -51,6 +53,8 @@ class Services:
     pulls: PullKeeper
     supervisor: Supervisor
     webrtc: WebRtcPeers
+    webhooks: WebhookRegister
+    reports: ReportMaker
     access: Access
     pairing: Pairing
     accounts: Accounts

@@ -27,6 +27,7 @@ from stream_server.access_settings import HttpsSettings, PhoneSettings, TunnelSe
 from stream_server.attendance_settings import AttendanceSettings
 from stream_server.setting_group import Group as _Group
 from stream_server.setting_group import list_from_json as _list_from_json
+from stream_server.webhook_settings import WebhookSettings
 
 
 class SettingsError(RequestError):
@@ -76,6 +77,9 @@ class HttpSettings(_Group):
     max_connections: int = Field(512, ge=1, description="Connections at one time; requests beyond are answered 503.")
     max_photo_bytes: int = Field(8 * 2**20, ge=1024, description="Largest photograph taken over REST.")
     max_subscribers: int = Field(64, ge=1, description="Readers of the event stream at one time.")
+    max_reports: int = Field(
+        2, ge=1, le=16, description="Reports made at one time; each has a database connection of its own."
+    )
     pages_dir: Path | None = Field(
         None, description="Folder of the built web pages; default: web_client/dist beside the packages."
     )
@@ -338,6 +342,7 @@ class Settings(BaseSettings):
     pull: PullSettings = PullSettings()
     secrets: SecretsSettings = SecretsSettings()
     webrtc: WebRtcSettings = WebRtcSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     tunnel: TunnelSettings = TunnelSettings()
     https: HttpsSettings = HttpsSettings()
     phones: PhoneSettings = PhoneSettings()

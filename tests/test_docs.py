@@ -21,6 +21,7 @@ GENERATED = (
     "docs/reference/settings.md",
     "docs/reference/commands.md",
     "docs/reference/websocket.md",
+    "docs/reference/reports.md",
 )
 
 

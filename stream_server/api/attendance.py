@@ -1,6 +1,5 @@
 """Attendance records: reading them, and marking somebody by hand."""
 
-from datetime import date
 from typing import Annotated
 from uuid import UUID
 
@@ -9,7 +8,7 @@ from starlette.responses import Response
 
 from storage import attendance, attendance_lists, corrections, statuses
 from stream_server.api.etags import CHANGES, IfMatch, show_version, wanted_version
-from stream_server.api.request import NOT_FOUND, PROBLEMS, Actor, Cursor, Limit, ServicesOf
+from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, Actor, Cursor, Day, Limit, ServicesOf
 from stream_server.messages import (
     Attendance,
     AttendanceCorrection,
@@ -29,8 +28,8 @@ async def list_attendance(
     services: ServicesOf,
     session_id: UUID | None = None,
     person_id: UUID | None = None,
-    status: Status | None = None,
-    day: Annotated[date | None, Query(description="Day of the site, 2026-01-31.")] = None,
+    status: Annotated[Status | None, Query(description="Only records that say so.")] = None,
+    day: Annotated[Day | None, Query(description="Day of the site, 2026-01-31.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> AttendanceList:
@@ -109,6 +108,7 @@ async def list_corrections(attendance_id: UUID, services: ServicesOf) -> Correct
     summary="Mark somebody by hand",
     responses={
         **NOT_FOUND,
+        **CONFLICT,
         200: {"model": Attendance, "description": "There is a record already; it stays as it is"},
     },
 )

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header
 from starlette.responses import Response
 
 from storage import cameras
-from stream_server.api.request import NOT_FOUND, PROBLEMS, CameraId, ServicesOf
+from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, CameraId, ServicesOf
 from stream_server.camera_messages import (
     CameraBody,
     CameraPut,
@@ -55,7 +55,7 @@ async def get_camera(camera_id: CameraId, services: ServicesOf) -> CameraBody:
         return _camera(await cameras.get(connection, camera_id), services)
 
 
-@router.put("/{camera_id}", summary="Add or change a camera")
+@router.put("/{camera_id}", summary="Add or change a camera", responses={**NOT_FOUND, **CONFLICT})
 async def put_camera(
     camera_id: CameraId, body: CameraPut, services: ServicesOf, only_new: OnlyNew = None
 ) -> CameraBody:

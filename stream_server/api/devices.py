@@ -14,14 +14,14 @@ from stream_server.access_messages import (
     PairingCreate,
     PairRequest,
 )
-from stream_server.api.request import NOT_FOUND, PROBLEMS, TOO_MANY, ServicesOf
+from stream_server.api.request import NOT_FOUND, PROBLEMS, TOO_MANY, ServicesOf, problems
 from stream_server.attempts import source_of
 from stream_server.principals import principal_of
 from stream_server.services import Services
 
 router = APIRouter(tags=["access"], responses=PROBLEMS)
 # Without a credential: the code is what lets a device in.
-open_router = APIRouter(tags=["access"])
+open_router = APIRouter(tags=["access"], responses=PROBLEMS)
 
 
 @router.post("/pairings", status_code=201, summary="Issue a pairing code", responses=NOT_FOUND)
@@ -37,7 +37,7 @@ async def create_pairing(body: PairingCreate, request: Request, services: Servic
     "/pair",
     status_code=201,
     summary="Pair a device",
-    responses={**TOO_MANY, 403: {"description": "The code is unknown, used or has expired"}},
+    responses={**TOO_MANY, **problems(_403="The code is unknown, used or has expired")},
 )
 async def pair(body: PairRequest, request: Request, response: Response, services: ServicesOf) -> Paired:
     """Needs no token but a code; gives the device its own. It may stream as its camera, and nothing else."""

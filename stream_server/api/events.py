@@ -9,13 +9,13 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from recognition.errors import RequestError, RollcallError
-from stream_server.api.request import ServicesOf, services_of
+from stream_server.api.request import PROBLEMS, ServicesOf, services_of
 from stream_server.auth import SUBPROTOCOL
 from stream_server.errors import response_to
 from stream_server.events import BusItem, KeepAlive
 from stream_server.messages import Event, GapNotice, StatusNotice
 
-router = APIRouter(tags=["events"])
+router = APIRouter(tags=["events"], responses=PROBLEMS)
 socket_router = APIRouter()
 
 SEND_TIMEOUT_S = 20.0

@@ -7,8 +7,10 @@ from starlette.requests import Request
 
 from storage import people, templates
 from stream_server.api.request import (
+    CONFLICT,
     NOT_FOUND,
     PHOTO_BODY,
+    PHOTO_PROBLEMS,
     PROBLEMS,
     Cursor,
     Limit,
@@ -32,7 +34,7 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
     """The routes of /people."""
     router = APIRouter(prefix="/people", tags=["people"], responses=PROBLEMS)
 
-    @router.post("", status_code=201, summary="Add a person")
+    @router.post("", status_code=201, summary="Add a person", responses=CONFLICT)
     async def create_person(body: PersonCreate, services: ServicesOf) -> Person:
         """A person without consent can be marked by hand but is never compared with a face."""
         async with services.database.acquire() as connection:
@@ -60,7 +62,7 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
         async with services.database.acquire() as connection:
             return _person(await people.get(connection, person_id))
 
-    @router.patch("/{person_id}", summary="Change a person", responses=NOT_FOUND)
+    @router.patch("/{person_id}", summary="Change a person", responses={**NOT_FOUND, **CONFLICT})
     async def update_person(person_id: UUID, body: PersonUpdate, services: ServicesOf) -> Person:
         """What is not given stays. Taking consent back deletes templates and sightings at once."""
         consent = {True: people.Consent.GRANTED, False: people.Consent.REVOKED, None: None}[body.consent]
@@ -85,7 +87,7 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
         "/{person_id}/templates",
         status_code=201,
         summary="Enrol by photograph",
-        responses=NOT_FOUND,
+        responses={**NOT_FOUND, **CONFLICT, **PHOTO_PROBLEMS},
         openapi_extra=PHOTO_BODY,
         max_body_size=max_photo_bytes,
     )

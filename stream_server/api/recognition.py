@@ -8,7 +8,7 @@ from starlette.requests import Request
 from recognition.frames import decode_scaled
 from recognition.pipeline import Recogniser
 from recognition.types import FaceResult, FaceState
-from stream_server.api.request import PHOTO_BODY, PROBLEMS, ServicesOf, photo_limits, read_photo
+from stream_server.api.request import PHOTO_BODY, PHOTO_PROBLEMS, PROBLEMS, ServicesOf, photo_limits, read_photo
 from stream_server.messages import Recognised, RecognisedFace
 from stream_server.people import PeopleKeeper
 
@@ -20,6 +20,7 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
     @router.post(
         "/recognise",
         summary="Who is in this picture?",
+        responses=PHOTO_PROBLEMS,
         openapi_extra=PHOTO_BODY,
         max_body_size=max_photo_bytes,
     )

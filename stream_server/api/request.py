@@ -1,10 +1,13 @@
 """What every route needs of the request."""
 
 import asyncio
+import re
+from datetime import date
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 from fastapi.requests import HTTPConnection
+from pydantic import BeforeValidator
 
 from recognition.errors import RequestError, UnavailableError
 from recognition.frames import PHOTOGRAPH_LIMITS, DecodeLimits
@@ -27,6 +30,17 @@ def actor_of(connection: HTTPConnection) -> str:
 
 
 Actor = Annotated[str, Depends(actor_of)]
+
+
+def _written_day(value: object) -> object:
+    # A number would be taken for seconds since 1970.
+    if isinstance(value, str) and not _DAY.fullmatch(value):
+        raise ValueError("a day is written like 2026-01-31")
+    return value
+
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+Day = Annotated[date, BeforeValidator(_written_day)]
 ServicesOf = Annotated[Services, Depends(services_of)]
 Limit = Annotated[int, Query(ge=1, le=200, description="Items a page.")]
 Cursor = Annotated[str | None, Query(max_length=1000, description="`next_cursor` of the page before.")]
@@ -35,29 +49,31 @@ CameraId = Annotated[str, Path(pattern=CAMERA_ID, examples=["room-12"])]
 # A single request holds one of few places while its picture arrives.
 PHOTO_READ_S = 30.0
 
-PROBLEMS: dict[int | str, dict[str, object]] = {
-    code: {"model": Problem, "description": text, "content": {"application/problem+json": {}}}
-    for code, text in {
-        401: "No token, or a wrong one",
-        403: "The token is good, but not for this",
-        422: "The input cannot be used",
-        503: "Something is away; try again",
-    }.items()
-}
-NOT_FOUND: dict[int | str, dict[str, object]] = {
-    404: {
-        "model": Problem,
-        "description": "There is nothing by that id",
-        "content": {"application/problem+json": {}},
+Responses = dict[int | str, dict[str, object]]
+
+
+def problems(**texts: str) -> Responses:
+    """The description of answers that are problems: `_409="…"`."""
+    return {
+        int(status[1:]): {"model": Problem, "description": text, "content": {"application/problem+json": {}}}
+        for status, text in texts.items()
     }
-}
-TOO_MANY: dict[int | str, dict[str, object]] = {
-    429: {
-        "model": Problem,
-        "description": "Tried too often; `Retry-After` says when to try again",
-        "content": {"application/problem+json": {}},
-    }
-}
+
+
+PROBLEMS = problems(
+    _400="The request cannot be served; the code says why",
+    _401="No token, or a wrong one",
+    _403="The token is good, but not for this",
+    _413="The body is larger than this endpoint takes",
+    _422="The input cannot be used",
+    _503="Something is away; try again",
+)
+NOT_FOUND = problems(_404="There is nothing by that id")
+CONFLICT = problems(_409="It contradicts what is stored")
+PHOTO_PROBLEMS = problems(
+    _408="The picture did not arrive in time", _415="It is no JPEG, PNG or WebP", _422="The picture cannot be used"
+)
+TOO_MANY = problems(_429="Tried too often; `Retry-After` says when to try again")
 PHOTO_BODY = {
     "requestBody": {
         "required": True,

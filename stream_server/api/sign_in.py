@@ -6,14 +6,14 @@ from starlette.responses import Response
 from stream_server.access_messages import Me
 from stream_server.account_messages import PasswordChange, SessionBody, SetUp, SetUpState, SignIn
 from stream_server.accounts import SignedIn
-from stream_server.api.request import PROBLEMS, TOO_MANY, ServicesOf
+from stream_server.api.request import CONFLICT, PROBLEMS, TOO_MANY, ServicesOf
 from stream_server.api.users import user_body
 from stream_server.attempts import source_of
 from stream_server.cookies import clear_session, csrf_token, session_token_of, set_session
 from stream_server.principals import principal_of
 
 router = APIRouter(tags=["access"], responses=PROBLEMS)
-open_router = APIRouter(tags=["access"])
+open_router = APIRouter(tags=["access"], responses=PROBLEMS)
 
 
 @open_router.get("/setup", summary="Has the server an owner?")
@@ -22,14 +22,14 @@ async def set_up_state(services: ServicesOf) -> SetUpState:
     return SetUpState(needed=await services.accounts.needs_set_up())
 
 
-@router.post("/setup", status_code=201, summary="Make the first owner")
+@router.post("/setup", status_code=201, summary="Make the first owner", responses=CONFLICT)
 async def set_up(body: SetUp, request: Request, response: Response, services: ServicesOf) -> SessionBody:
     """With the owner's token, which the server printed at its first start; once. Signs in."""
     signed_in = await services.accounts.set_up(body.login, body.name, body.password.get_secret_value())
     return _begun(request, response, signed_in)
 
 
-@open_router.post("/login", summary="Sign in", responses={**TOO_MANY, 401: {"description": "Wrong login or password"}})
+@open_router.post("/login", summary="Sign in", responses=TOO_MANY)
 async def sign_in(body: SignIn, request: Request, response: Response, services: ServicesOf) -> SessionBody:
     """Sets the session cookie. What changes something needs `csrf_token` as the header `X-CSRF-Token` besides."""
     source = source_of(request.scope.get("client"))

@@ -8,11 +8,11 @@ from starlette.responses import Response
 from storage import users
 from storage.users import Role, User
 from stream_server.account_messages import PasswordSet, UserBody, UserCreate, Users, UserUpdate
-from stream_server.api.request import NOT_FOUND, PROBLEMS, ServicesOf
+from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, ServicesOf
 from stream_server.principals import Forbidden, Principal, principal_of
 from stream_server.services import Services
 
-router = APIRouter(prefix="/users", tags=["access"], responses=PROBLEMS)
+router = APIRouter(prefix="/users", tags=["access"], responses={**PROBLEMS, **CONFLICT})
 
 
 @router.get("", summary="List users")

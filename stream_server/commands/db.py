@@ -25,7 +25,7 @@ def upgrade(as_json: bool) -> None:
     """Apply the migrations that are missing. Safe to run at any time, and from several places at once."""
     from storage import migrate
 
-    with _database() as (dsn, facts):
+    with database_of_settings() as (dsn, facts):
         migrated = asyncio.run(migrate.upgrade(dsn))
     document = {"ok": True, **facts, "before": migrated.before, "after": migrated.after}
     if migrated.before == migrated.after:
@@ -41,7 +41,7 @@ def status(as_json: bool) -> None:
     from storage import migrate
     from storage.database import HEAD_REVISION
 
-    with _database() as (dsn, facts):
+    with database_of_settings() as (dsn, facts):
         revision = asyncio.run(migrate.current(dsn))
     up_to_date = revision == HEAD_REVISION
     document = {"ok": up_to_date, **facts, "revision": revision, "needed": HEAD_REVISION}
@@ -52,7 +52,7 @@ def status(as_json: bool) -> None:
 
 
 @contextmanager
-def _database() -> Iterator[tuple[str, dict[str, Any]]]:
+def database_of_settings() -> Iterator[tuple[str, dict[str, Any]]]:
     """The address of the configured database, and what to tell of it; the embedded one runs meanwhile."""
     from storage.database import describe
     from stream_server.settings import load_settings

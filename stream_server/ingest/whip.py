@@ -6,7 +6,7 @@ from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
 from recognition.errors import RequestError
-from stream_server.api.request import NOT_FOUND, PROBLEMS, CameraId, ServicesOf
+from stream_server.api.request import NOT_FOUND, PROBLEMS, CameraId, ServicesOf, problems
 from stream_server.auth import TOKEN_SCHEME
 from stream_server.principals import principal_of
 from stream_server.services import utc_now
@@ -34,7 +34,12 @@ def _body_of(kind: str) -> dict[str, object]:
     return {"requestBody": {"required": True, "content": {kind: {"schema": {"type": "string"}}}}}
 
 
-router = APIRouter(prefix="/whip", tags=["whip"], dependencies=[TOKEN_SCHEME], responses={**PROBLEMS, **NOT_FOUND})
+router = APIRouter(
+    prefix="/whip",
+    tags=["whip"],
+    dependencies=[TOKEN_SCHEME],
+    responses={**PROBLEMS, **NOT_FOUND, **problems(_415="The body is of another type")},
+)
 
 
 @router.options("/{camera_id}", status_code=204, summary="What the endpoint takes", response_class=Response)

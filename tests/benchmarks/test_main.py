@@ -60,7 +60,7 @@ def test_a_benchmark_that_fails_is_named_and_the_others_are_still_written(
     assert done.exit_code == 1
     assert "memory: the server did not start" in done.stderr
     written = json.loads((tmp_path / "results.json").read_text("utf-8"))
-    assert [result["benchmark"] for result in written] == ["pipeline", "latency", "startup", "cameras"]
+    assert [result["benchmark"] for result in written] == ["pipeline", "latency", "startup", "attendance", "cameras"]
 
 
 @pytest.mark.parametrize(("quick", "updated"), [(False, True), (True, False)])

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -263,3 +264,21 @@ async def test_an_unknown_record_is_not_found(connection: Connection) -> None:
     with pytest.raises(NotFound) as missing:
         await attendance_lists.get(connection, uuid4())
     assert missing.value.code == "attendance_not_found"
+
+
+async def test_the_list_of_a_day_holds_its_sessions_only_and_a_status_chooses_among_them(
+    connection: Connection, noon: datetime
+) -> None:
+    zone = ZoneInfo("UTC")
+    for name, status, days in (("Ada", "present", 0), ("Bob", "absent", 0), ("Cyd", "absent", 1)):
+        person = await people.create(connection, name=name, at=noon)
+        at = noon + timedelta(days=days)
+        await attendance.mark_manually(connection, person.person_id, at, zone, status=attendance.Status(status))
+
+    async def names(**conditions: Any) -> list[str]:
+        page = await attendance_lists.list_records(connection, **conditions)
+        return [record.person_name for record in page.items]
+
+    assert await names(day=noon.date(), zone=zone) == ["Ada", "Bob"]
+    assert await names(day=noon.date(), zone=zone, status=attendance.Status.ABSENT) == ["Bob"]
+    assert await names(status=attendance.Status.ABSENT) == ["Bob", "Cyd"]

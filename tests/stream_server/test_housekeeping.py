@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from recognition.types import Sighting
-from storage import attendance, people, sightings
+from storage import attendance, people, sightings, webhook_deliveries, webhooks
 from storage.database import Connection, Database
 from storage.errors import StorageUnavailable
+from storage.webhook_deliveries import Attempt, Cause
 from stream_server import housekeeping
 from stream_server.accounts import Accounts
 from stream_server.settings import Settings
@@ -71,3 +72,23 @@ async def test_an_hour_without_the_database_is_left_out(services: Any, monkeypat
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+async def test_deliveries_of_webhooks_that_are_too_old_are_forgotten(services: Any, database: Database) -> None:
+    async with database.acquire() as connection:
+        webhook = await webhooks.create(
+            connection,
+            webhook_id=uuid4(),
+            address="https://x.example",
+            sealed=b"s",
+            description="",
+            event_types=(),
+            include_names=False,
+            webhooks_max=1,
+        )
+        for days in (1, 29, 31):
+            at = NOON - timedelta(days=days)
+            attempt = Attempt(1, "session.opened", "msg_1", Cause.EVENT, 1, True, at)
+            await webhook_deliveries.log(connection, webhook.webhook_id, attempt)
+        await housekeeping.forget_the_old(services)
+        assert await count(connection, "webhook_deliveries") == 2

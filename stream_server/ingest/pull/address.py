@@ -56,11 +56,12 @@ class NameUnknown(RequestError):
 
 @dataclass(frozen=True, slots=True)
 class AddressRules:
-    """What the site allows."""
+    """What the site allows. `group` begins the names of the settings that say so."""
 
     allow_private: bool = False
     allow_loopback: bool = False
     replay_dir: Path | None = None
+    group: str = "ROLLCALL_PULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,17 +177,17 @@ def _check(ip: Ip, rules: AddressRules) -> None:
         _refuse("stands for no single machine")
     if ip.is_loopback:
         if not rules.allow_loopback:
-            _refuse("is this machine itself", "ROLLCALL_PULL__ALLOW_LOOPBACK=true allows it, for tests")
+            _refuse("is this machine itself", f"{rules.group}__ALLOW_LOOPBACK=true allows it, for tests")
         return
     if ip.is_link_local:
         _refuse("is link-local")
     if ip.is_reserved:  # the broadcast address is one of these
         _refuse("is reserved")
     if not ip.is_global and not rules.allow_private:
-        _refuse("is in a private network", "ROLLCALL_PULL__ALLOW_PRIVATE=true allows cameras of the own network")
+        _refuse("is in a private network", f"{rules.group}__ALLOW_PRIVATE=true allows the own network")
 
 
-def _refuse(what: str, hint: str = "give the address of a camera") -> None:
+def _refuse(what: str, hint: str = "give another address") -> None:
     raise AddressNotAllowed(f"the address {what}", hint=hint)
 
 

@@ -1,0 +1,99 @@
+"""Old encodings become templates: each row by itself, all that can be in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from recognition.errors import RequestError
+from recognition.old_encodings import OldEncoding
+from storage import gallery_backup, templates
+from storage.database import Connection, Database
+from storage.gallery_backup import KnownFaces
+
+SOURCE = "face_recognition"
+# Nobody knows how good the picture was.
+QUALITY = 0.0
+
+
+class RowOutcome(StrEnum):
+    """What became of a row."""
+
+    IMPORTED = "imported"
+    ALREADY_THERE = "already_there"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """The same, with the reason of a refusal."""
+
+    row: int
+    name: str
+    outcome: RowOutcome
+    reason: str = ""
+
+
+class _DryRun(Exception):
+    """Ends the transaction without a trace."""
+
+
+async def import_encodings(
+    database: Database,
+    encodings: Sequence[OldEncoding],
+    *,
+    model_id: str,
+    add_with_consent: bool,
+    dry_run: bool,
+    at: datetime,
+) -> list[RowResult]:
+    """Store what can be and say what became of each row. A dry run does all of it and takes it back."""
+    results: list[RowResult] = []
+    async with database.apart() as connection:
+        try:
+            async with connection.transaction():
+                known = await gallery_backup.known_faces(connection, model_id)
+                for encoding in encodings:
+                    results.append(await _import(connection, encoding, known, model_id, add_with_consent, at))
+                if dry_run:
+                    raise _DryRun
+        except _DryRun:
+            pass
+    return results
+
+
+async def _import(
+    connection: Connection,
+    encoding: OldEncoding,
+    known: KnownFaces,
+    model_id: str,
+    add_with_consent: bool,
+    at: datetime,
+) -> RowResult:
+    def result(outcome: RowOutcome, reason: str = "") -> RowResult:
+        return RowResult(encoding.row, encoding.name or encoding.external_id or "", outcome, reason)
+
+    if encoding.embedding is None:
+        return result(RowOutcome.REFUSED, encoding.problem)
+    try:
+        async with connection.transaction():
+            person = await gallery_backup.person_of_encoding(
+                connection,
+                name=encoding.name,
+                external_id=encoding.external_id,
+                add_with_consent=add_with_consent,
+                at=at,
+            )
+            if not known.is_new(person.person_id, encoding.embedding):
+                return result(RowOutcome.ALREADY_THERE)
+            await templates.add(
+                connection,
+                person_id=person.person_id,
+                model_id=model_id,
+                embedding=encoding.embedding,
+                quality=QUALITY,
+                source=SOURCE,
+            )
+    except RequestError as error:
+        return result(RowOutcome.REFUSED, error.detail)
+    return result(RowOutcome.IMPORTED)

@@ -1,0 +1,1 @@
+"""Attendance as files: CSV, JSON, XLSX, and a page to print."""

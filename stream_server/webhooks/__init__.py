@@ -1,0 +1,1 @@
+"""Webhooks: events told to receivers outside, after the Standard Webhooks specification."""

@@ -1,0 +1,167 @@
+"""Backups of real databases, restored into others."""
+
+import io
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recognition.types import Embedding
+from storage import outbox, people, templates
+from storage.database import Database
+from storage.people import Consent
+from stream_server import gallery_file
+from stream_server.gallery_backup import OtherModel, read_backup, restore_backup, write_backup
+from stream_server.gallery_file import BackupUnusable
+from tests.postgres import TEMPLATE, _fresh
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+PASSPHRASE = "correct horse battery"
+MODEL = "a" * 64
+
+
+def face(seed: int) -> Embedding:
+    return np.random.default_rng(seed).normal(0, 0.1, 128).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gallery_file, "SCRYPT_COST", {"n": 2, "r": 8, "p": 1})
+
+
+@pytest.fixture
+def other_dsn(postgres_server: Any) -> Iterator[str]:
+    yield from _fresh(postgres_server, TEMPLATE)
+
+
+@pytest.fixture
+async def other(other_dsn: str) -> AsyncIterator[Database]:
+    database = await Database.connect(other_dsn)
+    yield database
+    await database.close()
+
+
+async def add(database: Database, name: str, *seeds: int, consent: Consent = Consent.GRANTED) -> people.Person:
+    async with database.acquire() as connection:
+        person = await people.create(connection, name=name, at=NOON, external_id=f"s-{name}", consent=consent)
+        for seed in seeds:
+            await templates.add(
+                connection,
+                person_id=person.person_id,
+                model_id=MODEL,
+                embedding=face(seed),
+                quality=0.7,
+                source="photograph",
+            )
+        return await people.get(connection, person.person_id)
+
+
+async def backup(database: Database) -> bytes:
+    file = io.BytesIO()
+    await write_backup(file, PASSPHRASE, database, model="face.onnx", model_id=MODEL)
+    return file.getvalue()
+
+
+async def restore(database: Database, content: bytes) -> Any:
+    return await restore_backup(database, read_backup(io.BytesIO(content), PASSPHRASE, model_id=MODEL), model_id=MODEL)
+
+
+async def faces(database: Database) -> list[tuple[str, bytes]]:
+    async with database.acquire() as connection:
+        return sorted(
+            (one.person_id, one.embedding.tobytes()) for one in await templates.load_gallery(connection, MODEL)
+        )
+
+
+async def test_a_restored_gallery_is_the_same_to_the_bit(database: Database, other: Database) -> None:
+    ada = await add(database, "Ada", 1, 2)
+    await add(database, "Bob", consent=Consent.REVOKED)
+    content = await backup(database)
+    assert b"Ada" not in content
+    report = await restore(other, content)
+    assert (report.counts["added"], report.templates, report.refused) == (2, 2, [])
+    assert await faces(other) == await faces(database) != []
+    async with other.acquire() as connection:
+        restored = await people.get(connection, ada.person_id)
+        assert (restored.name, restored.external_id, restored.consent_at) == ("Ada", "s-Ada", NOON)
+        facts = await templates.list_of_person(connection, ada.person_id)
+        assert {(round(one.quality, 3), one.source) for one in facts} == {(0.7, "photograph")}
+        consents = {person.name: person.consent for person in (await people.list_people(connection)).items}
+        assert consents == {"Ada": Consent.GRANTED, "Bob": Consent.REVOKED}
+        assert "gallery.changed" in {event.type for event in await outbox.read_after(connection, 0)}
+
+
+async def test_restoring_twice_is_the_same_as_once(database: Database, other: Database) -> None:
+    await add(database, "Ada", 1, 2)
+    content = await backup(database)
+    await restore(other, content)
+    before = await faces(other)
+    report = await restore(other, content)
+    assert (report.counts["unchanged"], report.templates) == (1, 0)
+    assert await faces(other) == before
+
+
+async def test_who_took_consent_back_or_was_erased_since_gets_no_templates(database: Database) -> None:
+    ada, bob, cyd = await add(database, "Ada", 1), await add(database, "Bob", 2), await add(database, "Cyd", 3)
+    content = await backup(database)
+    async with database.acquire() as connection:
+        await people.update(connection, ada.person_id, at=NOON, consent=Consent.REVOKED)
+        await people.erase(connection, bob.person_id, at=NOON)
+        (facts,) = await templates.list_of_person(connection, cyd.person_id)
+        await templates.delete(connection, facts.template_id)
+    report = await restore(database, content)
+    assert {refused["id"] for refused in report.refused} == {str(ada.person_id), str(bob.person_id)}
+    assert [person_id for person_id, _ in await faces(database)] == [str(cyd.person_id)]
+    async with database.acquire() as connection:
+        assert (await people.get(connection, bob.person_id)).name == people.ERASED_NAME
+
+
+async def test_a_number_that_somebody_else_has_refuses_this_person_only(database: Database, other: Database) -> None:
+    await add(database, "Ada", 1)
+    await add(database, "Bob", 2)
+    await add(other, "Ada")  # another person with the same number
+    report = await restore(other, await backup(database))
+    assert (report.counts["refused"], report.counts["added"], report.templates) == (1, 1, 1)
+
+
+async def test_templates_of_another_network_are_refused_with_words(database: Database) -> None:
+    await add(database, "Ada", 1)
+    content = await backup(database)
+    with pytest.raises(OtherModel) as error:
+        read_backup(io.BytesIO(content), PASSPHRASE, model_id="b" * 64)
+    assert "never compared" in error.value.hint
+
+
+async def test_of_a_damaged_backup_nothing_is_restored(database: Database, other: Database) -> None:
+    for number in range(30):
+        await add(database, f"Person {number}", *range(number * 20, number * 20 + 6))
+    content = await backup(database)
+    assert len(content) > 2 * gallery_file.PIECE_BYTES
+    for damaged in (content[:-1], content[: len(content) // 2], content[:-20] + b"\0" * 20):
+        with pytest.raises(BackupUnusable):
+            await restore(other, damaged)
+    assert await faces(other) == []
+
+
+async def test_when_the_database_fails_in_the_middle_nothing_was_changed(
+    database: Database, other: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("Ada", "Bob", "Cyd"):
+        await add(database, name, len(name))
+    content = await backup(database)
+    create, calls = people.create, 0
+
+    async def fails_at_last(*args: Any, **options: Any) -> people.Person:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise ConnectionResetError
+        return await create(*args, **options)
+
+    monkeypatch.setattr(people, "create", fails_at_last)
+    with pytest.raises(Exception, match="PostgreSQL"):
+        await restore(other, content)
+    async with other.acquire() as connection:
+        assert (await people.list_people(connection)).items == ()
