@@ -7,10 +7,12 @@ from uuid import UUID
 from recognition.errors import RequestError
 from storage import outbox, people
 from storage.database import Connection
-from storage.errors import NotFound, Stale
+from storage.errors import Conflict, NotFound, Stale
 from storage.statuses import Status
 
 REASON_LENGTH_MAX = 500
+# A record and all its corrections are read at once.
+CORRECTIONS_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ async def correct(
 ) -> None:
     """Append a correction with its event, if the record is still at `version` (None: whatever it is at).
 
-    Raises NotFound, Stale, Conflict `person_erased`, and RequestError `reason_invalid`.
+    Raises NotFound, Stale, Conflict `person_erased` or `too_many_corrections`, and RequestError `reason_invalid`.
     """
     reason = reason.strip()
     if not reason or len(reason) > REASON_LENGTH_MAX or "\0" in reason:
@@ -68,7 +70,10 @@ async def append(
     at: datetime,
     by_clock: bool = False,
 ) -> None:
-    """Append a correction in the caller's transaction, which holds the person. Raises Stale."""
+    """Append a correction in the caller's transaction, which holds the person.
+
+    Raises Stale and Conflict `too_many_corrections`.
+    """
     # Two statements: a lock that was waited for shows the row as it is then, a view beside it as it was before.
     await connection.execute("SELECT 1 FROM attendance WHERE id = $1 FOR UPDATE", attendance_id)
     now = await connection.fetchrow(
@@ -82,6 +87,12 @@ async def append(
     if version is not None and version != now["version"]:
         raise Stale
     number = now["version"] + 1
+    if number > CORRECTIONS_MAX + 1:
+        raise Conflict(
+            f"the record was corrected {CORRECTIONS_MAX} times",
+            hint="that is no correcting any more; what it says now stays",
+            code="too_many_corrections",
+        )
     await connection.execute(
         """
         INSERT INTO attendance_corrections (attendance_id, number, status_before, status, by_whom, by_clock, reason, at)

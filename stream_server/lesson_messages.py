@@ -4,18 +4,19 @@ from datetime import date, datetime, time
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, StrictInt
 
+from stream_server.day import Day
 from stream_server.messages import Name, Page, Shape
 
 Weekday = Literal["mo", "tu", "we", "th", "fr", "sa", "su"]
-_Year = Annotated[date, Field(ge=date(2000, 1, 1), lt=date(2200, 1, 1))]
+_Year = Annotated[Day, Field(ge=date(2000, 1, 1), lt=date(2200, 1, 1))]
 
 
 class Repeat(Shape):
     """How often a lesson is held."""
 
-    every_weeks: int = Field(1, ge=1, le=52)
+    every_weeks: StrictInt = Field(1, ge=1, le=52)
     days: Annotated[tuple[Weekday, ...], Field(max_length=7)] = Field((), description="Default: that of the first day.")
     until: _Year | None = Field(None, description="Last day; null: until further notice.")
     except_on: Annotated[tuple[_Year, ...], Field(max_length=400)] = Field((), description="Days without the lesson.")
@@ -31,7 +32,7 @@ class LessonForm(Shape):
     starts_at: time = Field(examples=["08:00"])
     ends_at: time = Field(description="At or before the start: on the next day.", examples=["08:45"])
     repeat: Repeat | None = Field(None, description="Null: held once.")
-    late_after_s: int | None = Field(None, ge=0, le=86_400, description="Null: as the settings say.")
+    late_after_s: StrictInt | None = Field(None, ge=0, le=86_400, description="Null: as the settings say.")
 
 
 class Lesson(Shape):

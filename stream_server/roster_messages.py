@@ -4,8 +4,9 @@ from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
+from stream_server.day import Day
 from stream_server.messages import ExternalId, Name, Page, PersonRef, Shape
 
 Role = Literal["student", "staff"]
@@ -55,16 +56,16 @@ class MembershipCreate(Shape):
 
     person_id: UUID
     role: Role = "student"
-    starts_on: date | None = Field(None, description="First day; null: since always.")
-    ends_on: date | None = Field(None, description="Last day; null: until further notice.")
+    starts_on: Day | None = Field(None, description="First day; null: since always.")
+    ends_on: Day | None = Field(None, description="Last day; null: until further notice.")
 
 
 class MembershipUpdate(Shape):
     """What to change; what is absent stays."""
 
     role: Role | None = None
-    starts_on: date | None = None
-    ends_on: date | None = None
+    starts_on: Day | None = None
+    ends_on: Day | None = None
 
 
 class Membership(Shape):
@@ -124,7 +125,7 @@ class CameraPlaceBody(Shape):
     direction: Direction | None = Field(
         None, description="For places where people come and go: what being seen means. Null: being there, no more."
     )
-    reads_qr: bool = Field(False, description="Look for personal QR codes in its pictures.")
+    reads_qr: StrictBool = Field(False, description="Look for personal QR codes in its pictures.")
 
 
 class PinMade(Shape):

@@ -8,7 +8,8 @@ from starlette.responses import Response
 
 from storage import attendance, attendance_lists, corrections, statuses
 from stream_server.api.etags import CHANGES, IfMatch, show_version, wanted_version
-from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, Actor, Cursor, Day, Limit, ServicesOf
+from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, Actor, Cursor, Limit, ServicesOf
+from stream_server.day import Day
 from stream_server.messages import (
     Attendance,
     AttendanceCorrection,

@@ -1,6 +1,5 @@
 """Groups, and who belongs to them."""
 
-from datetime import date
 from typing import Annotated
 from uuid import UUID
 
@@ -9,7 +8,8 @@ from starlette.responses import Response
 
 from storage import groups, memberships, people
 from stream_server.api.etags import CHANGES, IfMatch, show_version, wanted_version
-from stream_server.api.request import NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
+from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
+from stream_server.day import Day
 from stream_server.messages import PersonRef
 from stream_server.roster_messages import (
     Group,
@@ -26,7 +26,7 @@ from stream_server.roster_messages import (
 router = APIRouter(tags=["roster"], responses=PROBLEMS)
 
 
-@router.post("/groups", status_code=201, summary="Add a group")
+@router.post("/groups", status_code=201, summary="Add a group", responses=CONFLICT)
 async def create_group(body: GroupCreate, services: ServicesOf, response: Response) -> Group:
     """A class, a course, a club."""
     async with services.database.acquire() as connection:
@@ -84,7 +84,9 @@ async def delete_group(group_id: UUID, services: ServicesOf, if_match: IfMatch =
         await groups.remove(connection, group_id, version=wanted_version(if_match), at=services.now())
 
 
-@router.post("/groups/{group_id}/memberships", status_code=201, summary="Add a member", responses=NOT_FOUND)
+@router.post(
+    "/groups/{group_id}/memberships", status_code=201, summary="Add a member", responses={**NOT_FOUND, **CONFLICT}
+)
 async def create_membership(
     group_id: UUID, body: MembershipCreate, services: ServicesOf, response: Response
 ) -> Membership:
@@ -107,7 +109,7 @@ async def list_memberships(
     services: ServicesOf,
     group_id: UUID | None = None,
     person_id: UUID | None = None,
-    day: Annotated[date | None, Query(description="Those that hold on this day of the site.")] = None,
+    day: Annotated[Day | None, Query(description="Those that hold on this day of the site.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Memberships:

@@ -16,7 +16,7 @@ from storage.errors import Conflict
 from storage.lessons import FORM, LessonContent
 from storage.timetable_rows import PlannedTime
 from stream_server.api.etags import CHANGES, IfMatch, show_version, wanted_version
-from stream_server.api.request import NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
+from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
 from stream_server.api.roster import report_of
 from stream_server.lesson_messages import Lesson, LessonForm, Lessons
 from stream_server.roster.uploads import uploaded
@@ -40,6 +40,7 @@ router = APIRouter(tags=["timetable"], responses=PROBLEMS)
         }
     },
     response_model=RosterReport,
+    responses=CONFLICT,
     max_body_size=CALENDAR_BODY_MAX_BYTES,
 )
 async def import_timetable(

@@ -13,7 +13,8 @@ from starlette.types import Receive, Scope, Send
 from recognition.errors import UnavailableError
 from storage import attendance
 from storage.reports import Layout, ReportFilter
-from stream_server.api.request import PROBLEMS, Day, ServicesOf
+from stream_server.api.request import PROBLEMS, ServicesOf
+from stream_server.day import Day
 from stream_server.messages import ReportDocument
 from stream_server.reports.making import MEDIA_TYPES, Format
 from stream_server.reports.page import CONTENT_SECURITY_POLICY

@@ -1,13 +1,10 @@
 """What every route needs of the request."""
 
 import asyncio
-import re
-from datetime import date
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 from fastapi.requests import HTTPConnection
-from pydantic import BeforeValidator
 
 from recognition.errors import RequestError, UnavailableError
 from recognition.frames import PHOTOGRAPH_LIMITS, DecodeLimits
@@ -32,15 +29,6 @@ def actor_of(connection: HTTPConnection) -> str:
 Actor = Annotated[str, Depends(actor_of)]
 
 
-def _written_day(value: object) -> object:
-    # A number would be taken for seconds since 1970.
-    if isinstance(value, str) and not _DAY.fullmatch(value):
-        raise ValueError("a day is written like 2026-01-31")
-    return value
-
-
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-Day = Annotated[date, BeforeValidator(_written_day)]
 ServicesOf = Annotated[Services, Depends(services_of)]
 Limit = Annotated[int, Query(ge=1, le=200, description="Items a page.")]
 Cursor = Annotated[str | None, Query(max_length=1000, description="`next_cursor` of the page before.")]

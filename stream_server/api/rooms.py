@@ -7,13 +7,13 @@ from starlette.responses import Response
 
 from storage import people, rooms
 from stream_server.api.etags import CHANGES, IfMatch, show_version, wanted_version
-from stream_server.api.request import NOT_FOUND, PROBLEMS, CameraId, Cursor, Limit, ServicesOf
+from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, CameraId, Cursor, Limit, ServicesOf
 from stream_server.roster_messages import CameraPlaceBody, Room, RoomCreate, Rooms, RoomUpdate
 
 router = APIRouter(tags=["roster"], responses=PROBLEMS)
 
 
-@router.post("/rooms", status_code=201, summary="Add a room")
+@router.post("/rooms", status_code=201, summary="Add a room", responses=CONFLICT)
 async def create_room(body: RoomCreate, services: ServicesOf, response: Response) -> Room:
     """A place where sessions are held; names are unique."""
     async with services.database.acquire() as connection:

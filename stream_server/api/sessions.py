@@ -1,6 +1,5 @@
 """Class sessions: the lessons that are held, and the open check-in of each day."""
 
-from datetime import date
 from typing import Annotated
 from uuid import UUID
 
@@ -10,6 +9,7 @@ from starlette.responses import Response
 from storage import session_clock, sessions
 from stream_server.api.etags import CHANGES, IfMatch, show_version, wanted_version
 from stream_server.api.request import NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
+from stream_server.day import Day
 from stream_server.messages import ClassSession, ClassSessions, SessionState
 
 router = APIRouter(prefix="/sessions", tags=["sessions"], responses=PROBLEMS)
@@ -21,7 +21,7 @@ async def list_sessions(
     group_id: UUID | None = None,
     room_id: UUID | None = None,
     state: SessionState | None = None,
-    day: Annotated[date | None, Query(description="Those that start on this day of the site.")] = None,
+    day: Annotated[Day | None, Query(description="Those that start on this day of the site.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> ClassSessions:

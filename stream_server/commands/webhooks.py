@@ -8,6 +8,7 @@ from uuid import UUID
 
 import click
 
+from stream_server.client import local_client
 from stream_server.commands.command import Group, json_option
 from stream_server.settings import load_settings
 
@@ -153,6 +154,6 @@ def _state(webhook: dict[str, Any]) -> str:
 
 
 async def _call(server: str, method: str, path: str, body: object = None) -> dict[str, Any]:
-    async with ServerClient(server, local_token(load_settings()), timeout_s=_TIMEOUT_S) as client:
+    async with local_client(server, load_settings(), timeout_s=_TIMEOUT_S) as client:
         found = await client.call(method, f"/api/v1/webhooks{path}", body=body)
     return dict(found or {})

@@ -19,7 +19,7 @@ CHECKS = (
     "negative_data_rejection,allow_header_conformance,ignored_auth"
 )
 # An endless stream; what looks around in the network or opens a camera; bodies that are no JSON.
-LEFT_OUT = r"/events$|/discover$|/cameras/.*/test$|^/whip/"
+LEFT_OUT = r"/events$|/discover$|/cameras/.*/test$|/photographs$|^/whip/"
 
 
 @pytest.mark.timeout(240)
@@ -75,7 +75,13 @@ async def test_every_refusal_is_a_problem(
 
 def test_every_list_has_pages_or_a_bound() -> None:
     description = json.loads((Path(__file__).resolve().parents[2] / "docs/openapi.json").read_text())
-    bounded = {"/api/v1/cameras", "/api/v1/webhooks", "/api/v1/people/{person_id}/templates"}
+    bounded = {
+        "/api/v1/cameras",
+        "/api/v1/webhooks",
+        "/api/v1/people/{person_id}/templates",
+        "/api/v1/attendance/{attendance_id}/corrections",
+        "/api/v1/sessions/{session_id}/punches/{person_id}",
+    }
     for path, operations in description["paths"].items():
         operation = operations.get("get")
         if operation is None or not path.startswith("/api/v1") or path in bounded:

@@ -200,6 +200,21 @@ async def test_corrections_are_appended_with_who_when_and_why(
         )
 
 
+async def test_a_record_is_not_corrected_without_end(
+    connection: Connection, ada: people.Person, noon: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corrections, "CORRECTIONS_MAX", 2)
+    made = await attendance.mark_manually(connection, ada.person_id, noon, BERLIN)
+    assert made.attendance_id is not None
+    change = {"version": None, "status": Status.LATE, "by_whom": "teacher", "reason": "bus", "at": noon}
+    for _ in range(2):
+        await corrections.correct(connection, made.attendance_id, **change)  # type: ignore[arg-type]
+    with pytest.raises(Conflict) as refused:
+        await corrections.correct(connection, made.attendance_id, **change)  # type: ignore[arg-type]
+    assert refused.value.code == "too_many_corrections"
+    assert len(await corrections.list_corrections(connection, made.attendance_id)) == 2
+
+
 async def test_of_many_corrections_of_one_version_one_is_made(
     database: Database, ada: people.Person, noon: datetime
 ) -> None:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from recognition.errors import RequestError, UnavailableError
-from storage import attendance, people, reports
+from storage import attendance, corrections, groups, people, reports
 from storage.attendance import Status
 from storage.database import Connection
 from storage.reports import COLUMNS, Layout, ReportFilter
@@ -71,6 +71,8 @@ async def test_a_row_holds_what_the_columns_promise(connection: Connection, mark
         "last_seen_at": "2026-03-02T13:00:00+01:00",
         "camera_id": "",
         "note": "came by bus",
+        "group_id": "",
+        "group_name": "",
     }
     (same,) = await as_json(connection)
     assert {key: "" if value is None else value for key, value in same.items()} == row
@@ -175,3 +177,31 @@ async def test_a_time_zone_that_postgresql_does_not_know_is_told(connection: Con
 
     with pytest.raises(UnavailableError, match="time zone data"):
         await gathered(reports.csv_lines(connection, Layout.RECORDS, ReportFilter(), Unknown("UTC")))
+
+
+async def test_a_report_tells_what_records_are_after_their_corrections(
+    connection: Connection, mark: Mark, noon: datetime
+) -> None:
+    await mark("Ada", status=Status.ABSENT)
+    attendance_id = await connection.fetchval("SELECT id FROM attendance")
+    await corrections.correct(
+        connection, attendance_id, version=None, status=Status.EXCUSED, by_whom="user:1", reason="doctor", at=noon
+    )
+    (row,) = await as_csv(connection)
+    assert row["status"] == "excused"
+    assert await as_csv(connection, ReportFilter(first_day=date(2026, 1, 1), status="absent")) == []
+    (counts,) = await as_json(connection, ALL, Layout.SESSIONS)
+    assert (counts["absent"], counts["excused"]) == (0, 1)
+
+
+async def test_a_report_may_be_about_one_group(connection: Connection, mark: Mark, noon: datetime) -> None:
+    await mark("Ada")
+    await mark("Bob", noon + timedelta(days=1))
+    group = await groups.create(connection, name="=7b")
+    await connection.execute("UPDATE class_sessions SET group_id = $1 WHERE starts_at > $2", group.group_id, noon)
+    wanted = ReportFilter(first_day=date(2026, 1, 1), group_id=group.group_id)
+    (row,) = await as_csv(connection, wanted)
+    assert (row["person_name"], row["group_id"], row["group_name"]) == ("Bob", str(group.group_id), "'=7b")
+    (counts,) = await as_json(connection, wanted, Layout.SESSIONS)
+    assert (counts["group_name"], counts["records"]) == ("=7b", 1)
+    assert [row["person_name"] for row in await as_json(connection, wanted, Layout.PEOPLE)] == ["Bob"]
