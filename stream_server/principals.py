@@ -59,6 +59,11 @@ class Principal:
         """Whether it may do what concerns owners."""
         return self.kind is Kind.OWNER_TOKEN or self.role is Role.OWNER
 
+    @property
+    def own_subjects(self) -> frozenset[tuple[str, UUID]]:
+        """The session, token or device that the credential is, without the user behind it."""
+        return frozenset(subject for subject in self.subjects if subject[0] != "user")
+
     def has_expired(self, now: datetime) -> bool:
         """Whether it stands for nobody any more."""
         return self.expires_at is not None and self.expires_at <= now
