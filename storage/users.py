@@ -164,15 +164,31 @@ async def update(
         return changed
 
 
-async def set_password(
-    connection: Connection, user_id: UUID, password_hash: str, *, ends_sessions: bool = True
-) -> None:
+async def set_password(connection: Connection, user_id: UUID, password_hash: str) -> None:
     """Store another hash; a new password ends all sessions. Raises NotFound."""
     async with connection.transaction():
         await _locked(connection, user_id, stays_owner=True)
         await connection.execute("UPDATE users SET password_hash = $2 WHERE id = $1", user_id, password_hash)
-        if ends_sessions:
-            await end_sessions(connection, user_id)
+        await end_sessions(connection, user_id)
+
+
+async def replace_password(
+    connection: Connection, checked: User, password_hash: str, *, ends_sessions: bool = True
+) -> bool:
+    """As `set_password`, if the hash is still the one of `checked`, against which the old password was tried.
+
+    Returns whether it was. `ends_sessions` is False where only the hash is another, and not the password.
+    """
+    async with connection.transaction():
+        done = await connection.fetchval(
+            "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 RETURNING true",
+            checked.user_id,
+            checked.password_hash,
+            password_hash,
+        )
+        if done and ends_sessions:
+            await end_sessions(connection, checked.user_id)
+    return bool(done)
 
 
 async def end_sessions(connection: Connection, user_id: UUID) -> None:

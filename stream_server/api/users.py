@@ -73,7 +73,11 @@ async def set_password(user_id: UUID, body: PasswordSet, request: Request, servi
     """For somebody who has forgotten it. All their sessions end."""
     user = await _user(user_id, services)
     _check_owners(principal_of(request), user.role)
-    await services.accounts.set_password(user, body.password.get_secret_value())
+    password_hash = await services.accounts.hash_new(user, body.password.get_secret_value())
+    async with services.database.acquire() as connection, connection.transaction():
+        # Hashing takes a while, in which somebody may have become an owner.
+        _check_owners(principal_of(request), (await users.get_for_change(connection, user_id)).role)
+        await users.set_password(connection, user_id, password_hash)
     services.access.end("user", user_id)
     return Response(status_code=204)
 
@@ -81,8 +85,8 @@ async def set_password(user_id: UUID, body: PasswordSet, request: Request, servi
 @router.delete("/{user_id}/sessions", status_code=204, summary="Sign a user out everywhere", responses=NOT_FOUND)
 async def end_sessions(user_id: UUID, request: Request, services: ServicesOf) -> Response:
     """All sessions of the user end, with their sockets, on every server."""
-    _check_owners(principal_of(request), (await _user(user_id, services)).role)
-    async with services.database.acquire() as connection:
+    async with services.database.acquire() as connection, connection.transaction():
+        _check_owners(principal_of(request), (await users.get_for_change(connection, user_id)).role)
         await users.end_sessions(connection, user_id)
     services.access.end("user", user_id)
     return Response(status_code=204)

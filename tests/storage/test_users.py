@@ -99,8 +99,13 @@ async def test_other_rights_are_an_event_and_another_name_is_not(connection: Con
 
 async def test_who_is_removed_leaves_a_name_and_no_access(connection: Connection) -> None:
     ada = await add(connection, "ada", groups=[uuid4()])
-    await user_sessions.begin(
-        connection, ada.user_id, token_sha256=bytes(32), now=NOON, expires_at=NOON.replace(year=2027)
+    assert await user_sessions.begin(
+        connection,
+        ada.user_id,
+        password_hash="$argon2id$x",
+        token_sha256=bytes(32),
+        now=NOON,
+        expires_at=NOON.replace(year=2027),
     )
     await users.remove(connection, ada.user_id, NOON)
     row = await connection.fetchrow("SELECT name, password_hash FROM users WHERE id = $1", ada.user_id)
@@ -122,8 +127,16 @@ async def test_who_is_removed_leaves_a_name_and_no_access(connection: Connection
 async def test_a_new_password_ends_all_sessions_and_a_new_hash_of_the_same_does_not(connection: Connection) -> None:
     ada = await add(connection, "ada")
     later = NOON.replace(year=2027)
-    await user_sessions.begin(connection, ada.user_id, token_sha256=bytes(32), now=NOON, expires_at=later)
-    await users.set_password(connection, ada.user_id, "stronger", ends_sessions=False)
+    assert await user_sessions.begin(
+        connection,
+        ada.user_id,
+        password_hash="$argon2id$x",
+        token_sha256=bytes(32),
+        now=NOON,
+        expires_at=later,
+    )
+    assert await users.replace_password(connection, ada, "stronger", ends_sessions=False)
+    assert not await users.replace_password(connection, ada, "late", ends_sessions=False)
     assert await connection.fetchval("SELECT count(*) FROM user_sessions") == 1
     await users.set_password(connection, ada.user_id, "new")
     assert await connection.fetchval("SELECT count(*) FROM user_sessions") == 0
