@@ -33,7 +33,8 @@ class Forbidden(RequestError):
 class Principal:
     """Who asks. `subjects` are the (kind, id) whose revocation ends it: a session ends with its user, too.
 
-    `camera_id` limits it to one camera, `groups` to what concerns these; None is no limit. `user_id` is the user behind
+    `camera_id` limits it to one camera; None is no limit. `groups` are those of a teacher: they are kept and shown, and
+    limit nothing yet. `user_id` is the user behind
     it, which an API token may have, too. It is worth nothing from `expires_at` on.
     """
 

@@ -1,14 +1,16 @@
 """Users, for owners and admins. What concerns owners is for owners alone."""
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from storage import users
 from storage.users import Role, User
 from stream_server.account_messages import PasswordSet, UserBody, UserCreate, Users, UserUpdate
-from stream_server.api.request import NOT_FOUND, PROBLEMS, ServicesOf
+from stream_server.accounts import plain_login
+from stream_server.api.request import NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
 from stream_server.principals import Forbidden, Principal, principal_of
 from stream_server.services import Services
 
@@ -16,11 +18,17 @@ router = APIRouter(prefix="/users", tags=["access"], responses=PROBLEMS)
 
 
 @router.get("", summary="List users")
-async def list_users(services: ServicesOf) -> Users:
-    """By name."""
+async def list_users(
+    services: ServicesOf,
+    login: Annotated[str | None, Query(max_length=100, description="The user with this login.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Users:
+    """By name; `login` finds one."""
+    wanted = None if login is None else plain_login(login)
     async with services.database.acquire() as connection:
-        rows = await users.list_users(connection)
-    return Users(users=tuple(map(user_body, rows)))
+        page = await users.list_users(connection, limit=limit, cursor=cursor, login=wanted)
+    return Users(users=tuple(map(user_body, page.items)), next_cursor=page.next_cursor)
 
 
 @router.post("", status_code=201, summary="Add a user")

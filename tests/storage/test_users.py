@@ -29,7 +29,11 @@ async def test_a_user_is_found_by_login_and_listed_by_name(connection: Connectio
     bob = await add(connection, "bob")
     assert await users.find_by_login(connection, "zada") == ada
     assert await users.find_by_login(connection, "nobody") is None
-    assert await users.list_users(connection) == [ada, bob]
+    assert (await users.list_users(connection)).items == (ada, bob)
+    assert (await users.list_users(connection, login="bob")).items == (bob,)
+    assert (await users.list_users(connection, login="nobody")).items == ()
+    first = await users.list_users(connection, limit=1)
+    assert (await users.list_users(connection, limit=1, cursor=first.next_cursor)).items == (bob,)
     assert ada.password_hash == "$argon2id$x"
     assert "argon2" not in repr(ada)
 
@@ -80,7 +84,7 @@ async def test_the_last_owner_can_be_neither_removed_nor_made_less_even_by_two_a
 
     assert sorted(await asyncio.gather(demote(one), demote(two))) == ["done", "last_owner"]
     async with database.acquire() as connection:
-        (last,) = [user for user in await users.list_users(connection) if user.role is Role.OWNER]
+        (last,) = [user for user in (await users.list_users(connection)).items if user.role is Role.OWNER]
         with pytest.raises(Conflict):
             await users.remove(connection, last.user_id, NOON)
         await users.update(connection, last.user_id, name="Still owner", role=Role.OWNER)

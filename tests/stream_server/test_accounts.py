@@ -79,7 +79,7 @@ async def test_who_signs_in_is_known_by_the_session_with_role_and_groups(
     assert principal.subjects == {("user", user.user_id), ("session", signed_in.session.session_id)}
 
 
-async def test_only_a_teacher_is_held_to_groups(accounts: Accounts, database: Database) -> None:
+async def test_only_a_teacher_has_groups(accounts: Accounts, database: Database) -> None:
     await add(accounts, role=Role.ADMIN, groups=(uuid4(),))
     token = (await accounts.sign_in("ada", GOOD, "here")).token
     async with database.acquire() as connection:
@@ -104,7 +104,13 @@ async def test_an_unknown_login_a_wrong_password_and_a_removed_user_are_refused_
 
     monkeypatch.setattr(passwords, "matches", watched)
     said = set()
-    for login, password in (("ada", GOOD + "!"), ("nobody", GOOD), ("gone", GOOD), ("a'; DROP TABLE users", GOOD), ("a\0", GOOD)):
+    for login, password in (
+        ("ada", GOOD + "!"),
+        ("nobody", GOOD),
+        ("gone", GOOD),
+        ("a'; DROP TABLE users", GOOD),
+        ("a\0", GOOD),
+    ):
         with pytest.raises(SignInRefused) as refused:
             await accounts.sign_in(login, password, "here")
         said.add((refused.value.code, refused.value.detail, refused.value.hint))
