@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from storage.errors import SchemaOutdated, StorageUnavailable
+from storage.errors import SchemaOutdated, StorageUnavailable, TextUnstorable
 
 HEAD_REVISION = "0007_webhooks"
 """The migration that this code is written for. Kept here so that a running server never imports Alembic."""
@@ -75,12 +75,15 @@ def driver_dsn(dsn: str) -> str:
 @contextmanager
 def storage_errors(where: str = "the database") -> Iterator[None]:
     """Turn every failure inside the block that a later try may cure into StorageUnavailable: of connection, login,
-    server, rights, or of tables that are being migrated.
+    server, rights, or of tables that are being migrated. A text that cannot be stored is TextUnstorable.
 
     OSError and TimeoutError are among them: do nothing but database work inside the block.
     """
     try:
         yield
+    except (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError) as error:
+        # The last line of defence, for texts of requests that no rule of their own keeps free of it.
+        raise TextUnstorable("a text holds a character that cannot be stored", hint="leave NUL out") from error
     except asyncpg.InterfaceError as error:
         if isinstance(error, _AWAY) or _CLOSED.search(str(error)):
             raise _unavailable(error, where) from _without_secrets(error)

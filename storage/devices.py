@@ -12,9 +12,10 @@ from recognition.errors import UnavailableError
 from storage import access, outbox
 from storage.database import Connection, Record
 from storage.errors import NotFound
+from storage.names import page_by_name
+from storage.paging import LIMIT_DEFAULT, Page
 
 CODES_MAX = 32
-DEVICES_SHOWN_MAX = 1000
 # Written down no oftener, so that a busy device does not make a write of every request.
 SEEN_EVERY = timedelta(minutes=5)
 
@@ -129,13 +130,14 @@ async def find(connection: Connection, token_sha256: bytes, now: datetime) -> De
     return _device(row)
 
 
-async def list_devices(connection: Connection) -> list[Device]:
-    """The devices that are not revoked, by name; a site has tens of them."""
-    rows = await connection.fetch(
-        f"SELECT {_COLUMNS} FROM devices WHERE revoked_at IS NULL ORDER BY name, created_at, id LIMIT $1",
-        DEVICES_SHOWN_MAX,
+async def list_devices(
+    connection: Connection, *, limit: int = LIMIT_DEFAULT, cursor: str | None = None
+) -> Page[Device]:
+    """The devices that are not revoked, by name. Raises RequestError for a bad limit or cursor."""
+    page = await page_by_name(
+        connection, "devices", _COLUMNS, limit=limit, cursor=cursor, conditions=["revoked_at IS NULL"]
     )
-    return [_device(row) for row in rows]
+    return Page(tuple(map(_device, page.items)), page.next_cursor)
 
 
 async def revoke(connection: Connection, device_id: UUID, now: datetime) -> None:

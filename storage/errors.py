@@ -27,6 +27,12 @@ class NotFound(RequestError):
     code = "not_found"
 
 
+class TextUnstorable(RequestError):
+    """A text holds what PostgreSQL cannot store or compare: the character NUL."""
+
+    code = "text_unstorable"
+
+
 class Conflict(RequestError):
     """The change contradicts what is stored, for example an external id that somebody else has."""
 

@@ -23,10 +23,27 @@ class Session:
 
 
 async def begin(
-    connection: Connection, user_id: UUID, *, token_sha256: bytes, now: datetime, expires_at: datetime
-) -> Session:
-    """Begin a session. Of more than `SESSIONS_MAX` of one user those that were idle longest end. Raises NotFound."""
+    connection: Connection,
+    user_id: UUID,
+    *,
+    password_hash: str,
+    token_sha256: bytes,
+    now: datetime,
+    expires_at: datetime,
+) -> Session | None:
+    """Begin a session. Of more than `SESSIONS_MAX` of one user those that were idle longest end.
+
+    None when `password_hash`, against which the password was checked, is not the user's any more.
+    """
     async with connection.transaction():
+        # Locked, so that a change of the password comes before this or ends this session with the others.
+        still = await connection.fetchval(
+            "SELECT true FROM users WHERE id = $1 AND password_hash = $2 AND removed_at IS NULL FOR UPDATE",
+            user_id,
+            password_hash,
+        )
+        if still is None:
+            return None
         await connection.execute("DELETE FROM user_sessions WHERE user_id = $1 AND expires_at <= $2", user_id, now)
         superfluous = await connection.fetch(
             """
@@ -41,7 +58,7 @@ async def begin(
         await connection.execute(
             """
             INSERT INTO user_sessions (id, user_id, token_sha256, created_at, last_seen_at, expires_at)
-            SELECT $1, id, $3, $4, $4, $5 FROM users WHERE id = $2 AND removed_at IS NULL
+            VALUES ($1, $2, $3, $4, $4, $5)
             """,
             session_id,
             user_id,

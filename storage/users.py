@@ -17,9 +17,10 @@ from recognition.errors import RequestError
 from storage import access
 from storage.database import Connection, Record
 from storage.errors import Conflict, NotFound
+from storage.names import page_by_name
+from storage.paging import LIMIT_DEFAULT, Page
 
 LOGIN = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,99}")
-USERS_SHOWN_MAX = 1000
 
 _COLUMNS = "id, login, name, role, password_hash, created_by, created_at, last_login_at"
 _GROUPS = "ARRAY(SELECT group_id FROM user_groups WHERE user_id = users.id ORDER BY group_id) AS groups"
@@ -38,7 +39,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody who may sign in. `groups` limit a teacher."""
+    """Somebody who may sign in. `groups` are those of a teacher; they do not limit what is seen yet."""
 
     user_id: UUID
     login: str
@@ -132,13 +133,24 @@ async def find_by_login(connection: Connection, login: str) -> User | None:
     return None if row is None else _user(row)
 
 
-async def list_users(connection: Connection) -> list[User]:
-    """All users by name; a school has some hundreds."""
-    rows = await connection.fetch(
-        f"SELECT {_COLUMNS}, {_GROUPS} FROM users WHERE removed_at IS NULL ORDER BY name, login LIMIT $1",
-        USERS_SHOWN_MAX,
+async def list_users(
+    connection: Connection, *, limit: int = LIMIT_DEFAULT, cursor: str | None = None, login: str | None = None
+) -> Page[User]:
+    """Users by name; `login` finds one. Raises RequestError for a bad limit or cursor."""
+    conditions, arguments = ["removed_at IS NULL"], []
+    if login is not None:
+        arguments.append(login)
+        conditions.append("login = $1")
+    page = await page_by_name(
+        connection,
+        "users",
+        f"{_COLUMNS}, {_GROUPS}",
+        limit=limit,
+        cursor=cursor,
+        conditions=conditions,
+        arguments=arguments,
     )
-    return [_user(row) for row in rows]
+    return Page(tuple(map(_user, page.items)), page.next_cursor)
 
 
 async def update(
@@ -164,15 +176,31 @@ async def update(
         return changed
 
 
-async def set_password(
-    connection: Connection, user_id: UUID, password_hash: str, *, ends_sessions: bool = True
-) -> None:
+async def set_password(connection: Connection, user_id: UUID, password_hash: str) -> None:
     """Store another hash; a new password ends all sessions. Raises NotFound."""
     async with connection.transaction():
         await _locked(connection, user_id, stays_owner=True)
         await connection.execute("UPDATE users SET password_hash = $2 WHERE id = $1", user_id, password_hash)
-        if ends_sessions:
-            await end_sessions(connection, user_id)
+        await end_sessions(connection, user_id)
+
+
+async def replace_password(
+    connection: Connection, checked: User, password_hash: str, *, ends_sessions: bool = True
+) -> bool:
+    """As `set_password`, if the hash is still the one of `checked`, against which the old password was tried.
+
+    Returns whether it was. `ends_sessions` is False where only the hash is another, and not the password.
+    """
+    async with connection.transaction():
+        done = await connection.fetchval(
+            "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 RETURNING true",
+            checked.user_id,
+            checked.password_hash,
+            password_hash,
+        )
+        if done and ends_sessions:
+            await end_sessions(connection, checked.user_id)
+    return bool(done)
 
 
 async def end_sessions(connection: Connection, user_id: UUID) -> None:

@@ -35,8 +35,9 @@ class Access:
     async def serve(self, app: ASGIApp, principal: Principal, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or socket for as long as its credential holds."""
         if await self.leases.serve(app, principal, scope, receive, send):
-            # A WebRTC peer may have been opened by a request whose credential ended under way.
-            for kind, subject in principal.subjects:
+            # A WebRTC peer may have been opened by this request while its credential ended. Peers of the same user's
+            # other sessions and tokens are none of its business.
+            for kind, subject in principal.own_subjects:
                 self._webrtc.end_of(kind, subject)
 
     def is_connected(self, kind: str, subject: UUID) -> bool:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from stream_server.messages import CAMERA_ID, Shape
+from stream_server.messages import CAMERA_ID, Page, Shape
 
 _PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 Label = Annotated[
@@ -63,7 +63,7 @@ class DeviceBody(Shape):
     last_seen_at: datetime | None = Field(None, description="Noted every few minutes.")
 
 
-class Devices(Shape):
+class Devices(Page):
     """The devices that are not revoked."""
 
     devices: tuple[DeviceBody, ...]
@@ -77,7 +77,9 @@ class Me(Shape):
     name: str
     rights: tuple[str, ...]
     role: Literal["owner", "admin", "teacher", "viewer"] | None = Field(None, description="Of a user.")
-    groups: tuple[UUID, ...] | None = Field(None, description="Of a teacher: the groups they see; null: all.")
+    groups: tuple[UUID, ...] | None = Field(
+        None, description="Of a teacher: their groups, which do not limit what they see yet."
+    )
     camera_id: str | None = Field(None, description="For a device: the one camera it may stream as.")
     csrf_token: str | None = Field(
         None, description="For a session: to be sent as `X-CSRF-Token` with everything that changes something."

@@ -7,13 +7,14 @@ from uuid import UUID
 from pydantic import AwareDatetime, BeforeValidator, Field, SecretStr
 
 from stream_server.access_messages import Label
-from stream_server.messages import Shape
+from stream_server.messages import Page, Shape
 from stream_server.passwords import LENGTH_MAX
+from stream_server.scopes import SCOPES, Scope
 
 RoleName = Literal["owner", "admin", "teacher", "viewer"]
-Scope = Literal["read", "stream", "recognise", "punch", "roster", "people", "cameras", "admin"]
 Login = Annotated[str, Field(min_length=1, max_length=100, examples=["ada"])]
 Password = Annotated[SecretStr, Field(min_length=1, max_length=LENGTH_MAX)]
+NO_LIMIT_YET = "Kept and shown; what a teacher may see is not limited to them yet."
 Groups = Annotated[tuple[UUID, ...], Field(max_length=500)]
 
 
@@ -65,7 +66,7 @@ class UserCreate(Shape):
     name: Label
     role: RoleName
     password: Password
-    groups: Groups = Field((), description="For a teacher: the groups (classes) that are theirs.")
+    groups: Groups = Field((), description=f"For a teacher: the groups (classes) that are theirs. {NO_LIMIT_YET}")
 
 
 class UserUpdate(Shape):
@@ -73,7 +74,7 @@ class UserUpdate(Shape):
 
     name: Label | None = None
     role: RoleName | None = None
-    groups: Groups | None = None
+    groups: Groups | None = Field(None, description=f"Of a teacher. {NO_LIMIT_YET}")
 
 
 class UserBody(Shape):
@@ -83,14 +84,14 @@ class UserBody(Shape):
     login: str
     name: str
     role: RoleName
-    groups: tuple[UUID, ...]
+    groups: tuple[UUID, ...] = Field(description=f"Of a teacher. {NO_LIMIT_YET}")
     created_by: str
     created_at: datetime
     last_login_at: datetime | None
 
 
-class Users(Shape):
-    """All users, by name."""
+class Users(Page):
+    """Users, by name."""
 
     users: tuple[UserBody, ...]
 
@@ -107,7 +108,7 @@ class TokenCreate(Shape):
     """An API token to make."""
 
     name: Label
-    scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=7)]
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=len(SCOPES))]
     expires_at: Annotated[AwareDatetime, BeforeValidator(written_time)] | None = Field(
         None, description="Null: until it is revoked."
     )

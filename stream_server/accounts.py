@@ -3,7 +3,7 @@
 import logging
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from storage import user_sessions, users
 from storage.database import Connection, Database
 from storage.user_sessions import Session
 from storage.users import Role, User
-from stream_server.attempts import AttemptLimit
+from stream_server.attempts import AttemptLimit, attempt
 from stream_server.cookies import SESSION_TOKEN
 from stream_server.passwords import Passwords
 from stream_server.principals import Kind, Principal, digest
@@ -74,7 +74,10 @@ class Accounts:
     async def set_up(self, login: str, name: str, password: str) -> SignedIn:
         """The first owner, signed in. Raises Conflict `setup_done`, `login_taken`, PasswordTooWeak."""
         user = await self.add(login, name, password, role=Role.OWNER, by="owner-token", first_owner=True)
-        return await self._begin(user)
+        signed_in = await self._begin(user)
+        if signed_in is None:  # in the same moment another owner was made, and changed this one
+            raise SignInRefused("the account has just been changed", hint="sign in")
+        return signed_in
 
     async def add(
         self,
@@ -109,22 +112,19 @@ class Accounts:
         Raises TooManyAttempts, SignInRefused, PasswordsBusy and StorageUnavailable.
         """
         login = plain_login(login)
-        self._by_address.take(source)
-        self._by_account.take(login)
-        async with self._database.acquire() as connection:
-            user = await users.find_by_login(connection, login)
-        fits = await self._passwords.matches(user.password_hash if user else None, password)
-        if user is None or not fits:
-            log.info("a sign-in from %s was refused", source)
-            raise SignInRefused("login or password are wrong", hint="an owner or admin can set a new password")
-        self._by_address.give_back(source)
-        self._by_account.give_back(login)
-        if user.password_hash is not None and self._passwords.is_outdated(user.password_hash):
-            password_hash = await self._passwords.hash(password)
-            async with self._database.acquire() as connection:
-                await users.set_password(connection, user.user_id, password_hash, ends_sessions=False)
-        log.info("user %s signed in from %s", user.user_id, source)
-        return await self._begin(user)
+        with attempt((self._by_address, source), (self._by_account, login), wrong=SignInRefused):
+            user = None
+            # What can be no login is nobody's; the database would not even take all of it (NUL).
+            if users.LOGIN.fullmatch(login):
+                async with self._database.acquire() as connection:
+                    user = await users.find_by_login(connection, login)
+            fits = await self._passwords.matches(user.password_hash if user else None, password)
+            signed_in = await self._begin(await self._with_fresh_hash(user, password)) if user and fits else None
+            if signed_in is None:
+                log.info("a sign-in from %s was refused", source)
+                raise SignInRefused("login or password are wrong", hint="an owner or admin can set a new password")
+        log.info("user %s signed in from %s", signed_in.session.user.user_id, source)
+        return signed_in
 
     async def sign_out(self, session_id: UUID) -> None:
         """End a session."""
@@ -139,19 +139,22 @@ class Accounts:
         assert principal.user_id is not None
         async with self._database.acquire() as connection:
             user = await users.get(connection, principal.user_id)
-        self._by_account.take(user.login)
-        if not await self._passwords.matches(user.password_hash, current):
-            raise PasswordWrong("the current password is wrong", hint="an owner or admin can set a new one")
-        self._by_account.give_back(user.login)
-        await self.set_password(user, new)
-        return await self._begin(user)
-
-    async def set_password(self, user: User, password: str) -> None:
-        """Another password for a user; all their sessions end. Raises PasswordTooWeak, PasswordsBusy, NotFound."""
-        self._passwords.check_strength(password, user.login)
-        password_hash = await self._passwords.hash(password)
+        with attempt((self._by_account, user.login), wrong=PasswordWrong):
+            if not await self._passwords.matches(user.password_hash, current):
+                raise _wrong_password()
+        password_hash = await self.hash_new(user, new)
         async with self._database.acquire() as connection:
-            await users.set_password(connection, user.user_id, password_hash)
+            # Whoever set another password while this one was checked has the last word.
+            done = await users.replace_password(connection, user, password_hash)
+        signed_in = await self._begin(replace(user, password_hash=password_hash)) if done else None
+        if signed_in is None:
+            raise _wrong_password()
+        return signed_in
+
+    async def hash_new(self, user: User, password: str) -> str:
+        """The hash of another password for a user, to be stored. Raises PasswordTooWeak and PasswordsBusy."""
+        self._passwords.check_strength(password, user.login)
+        return await self._passwords.hash(password)
 
     async def find(self, connection: Connection, token_sha256: bytes) -> Principal | None:
         """The user of the session with this token."""
@@ -177,17 +180,37 @@ class Accounts:
         async with self._database.acquire() as connection:
             return await user_sessions.prune(connection, self._now(), self._idle)
 
-    async def _begin(self, user: User) -> SignedIn:
+    async def _with_fresh_hash(self, user: User, password: str) -> User:
+        """The user, whose password was right, with its hash made anew if it was made with older settings."""
+        if user.password_hash is None or not self._passwords.is_outdated(user.password_hash):
+            return user
+        password_hash = await self._passwords.hash(password)
+        async with self._database.acquire() as connection:
+            done = await users.replace_password(connection, user, password_hash, ends_sessions=False)
+        return replace(user, password_hash=password_hash) if done else user
+
+    async def _begin(self, user: User) -> SignedIn | None:
+        """A session for a user whose password was checked; None when it is another by now, or the user was removed."""
+        assert user.password_hash is not None
         # Always a new secret: one that somebody planted in the browser before is worth nothing.
         token = SESSION_TOKEN + secrets.token_urlsafe(32)
         now = self._now()
         async with self._database.acquire() as connection:
             session = await user_sessions.begin(
-                connection, user.user_id, token_sha256=digest(token), now=now, expires_at=now + self._lifetime
+                connection,
+                user.user_id,
+                password_hash=user.password_hash,
+                token_sha256=digest(token),
+                now=now,
+                expires_at=now + self._lifetime,
             )
-        return SignedIn(session, token, now)
+        return None if session is None else SignedIn(session, token, now)
 
 
 def plain_login(login: str) -> str:
     """A login as it is kept: small letters, nothing around it."""
     return login.strip().lower()
+
+
+def _wrong_password() -> PasswordWrong:
+    return PasswordWrong("the current password is wrong", hint="an owner or admin can set a new one")

@@ -71,6 +71,7 @@ from stream_server.sampler import Pacing, Sampler
 from stream_server.secrets import SecretBox
 from stream_server.services import Services, utc_now
 from stream_server.session import CameraHub
+from stream_server.setting_group import networks
 from stream_server.settings import Settings
 from stream_server.supervision import Supervisor, cancelled
 from stream_server.tls.identity import TlsIdentity
@@ -168,7 +169,12 @@ def create_app(settings: Settings, *, identity: TlsIdentity | None = None) -> Fa
         max_age=600,
     )
     # Added last, it is the first to see a request.
-    app.add_middleware(Doorkeeper, public_host=lambda: _public_host(app), traffic=app.state.traffic)
+    app.add_middleware(
+        Doorkeeper,
+        public_host=lambda: _public_host(app),
+        traffic=app.state.traffic,
+        trusted_proxies=networks(settings.http.trusted_proxies),
+    )
     return app
 
 

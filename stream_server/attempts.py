@@ -2,6 +2,8 @@
 
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
@@ -40,14 +42,18 @@ class AttemptLimit:
         self._window_s = window_s
         self._kept: tuple[MemoryStorage, FixedWindowRateLimiter] | None = None
 
-    def take(self, *sources: str) -> None:
-        """Count one attempt. Raises TooManyAttempts, and then counts nothing."""
+    def check(self, *sources: str) -> None:
+        """Raises TooManyAttempts where `take` would; counts nothing."""
         _, limiter = self._loaded()
-        counted = self._counted(sources)
-        for item, key in counted:
+        for item, key in self._counted(sources):
             if not limiter.test(item, key):
                 raise TooManyAttempts(max(1, math.ceil(limiter.get_window_stats(item, key).reset_time - time.time())))
-        for item, key in counted:
+
+    def take(self, *sources: str) -> None:
+        """Count one attempt. Raises TooManyAttempts, and then counts nothing."""
+        self.check(*sources)
+        _, limiter = self._loaded()
+        for item, key in self._counted(sources):
             limiter.hit(item, key)
 
     def give_back(self, *sources: str) -> None:
@@ -72,6 +78,32 @@ class AttemptLimit:
             storage = MemoryStorage()
             self._kept = storage, FixedWindowRateLimiter(storage)
         return self._kept
+
+
+@contextmanager
+def attempt(*limits: tuple[AttemptLimit, str], wrong: type[RequestError]) -> Iterator[None]:
+    """One attempt: counted by every limit, each for its source, or by none; only a `wrong` one stays counted.
+
+    What fails for another reason, such as a database that is away, was no guess. Raises TooManyAttempts.
+    """
+    for limit, source in limits:
+        limit.check(source)
+    for limit, source in limits:
+        limit.take(source)
+    try:
+        yield
+    except wrong:
+        raise
+    except Exception:
+        _give_back(limits)
+        raise
+    else:
+        _give_back(limits)
+
+
+def _give_back(limits: tuple[tuple[AttemptLimit, str], ...]) -> None:
+    for limit, source in limits:
+        limit.give_back(source)
 
 
 def source_of(client: tuple[str, int] | None) -> str:

@@ -33,7 +33,8 @@ TOKEN_SCHEME = Security(
     HTTPBearer(
         auto_error=False,
         scheme_name="token",
-        description="The owner's token, printed at the first start, or a device's.",
+        description="The owner's token, printed at the first start; an API token (`POST /api/v1/tokens`); or that of "
+        "a paired device.",
     )
 )
 COOKIE_SCHEME = Security(

@@ -2,13 +2,14 @@
 
 The server knows a door by its listening socket, never by what a request says: the tunnel has a socket of its own, on
 loopback. Whatever comes in there is the tunnel's word, so that headers of proxies (`X-Forwarded-For` and its like) are
-believed; everywhere else anybody could have written them, and they are taken away before the application sees them.
+believed, and so they are from the addresses of proxies that the operator has named; everywhere else anybody could have
+written them. They are taken away before the application sees them.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -85,10 +86,18 @@ def read_claim(headers: Iterable[tuple[bytes, bytes]]) -> Claim:
 
 
 class Doorkeeper:
-    """ASGI middleware, the outermost: believes the tunnel, nobody else, and counts the tunnel's requests."""
+    """ASGI middleware, the outermost: believes tunnel and trusted proxies only, and counts the former's requests."""
 
-    def __init__(self, app: ASGIApp, *, public_host: Callable[[], str | None], traffic: Traffic) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        public_host: Callable[[], str | None],
+        traffic: Traffic,
+        trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = (),
+    ) -> None:
         """`public_host` is the host (and port, if any) of the tunnel's public address, when it has one."""
+        self._trusted = trusted_proxies
         self._app = app
         self._public_host = public_host
         self._traffic = traffic
@@ -106,24 +115,44 @@ class Doorkeeper:
             if plain:
                 await _to_https(scope)(scope, receive, send)
                 return
+        elif self._is_trusted(scope.get("client")):
+            # Where its clients must use https, the proxy says so to them itself.
+            _put_in(scope, read_claim(headers))
         await self._app(scope, receive, send)
 
     def _believe(self, scope: Scope, claim: Claim) -> bool:
         """Put in what the tunnel said; returns whether the request came over plain http."""
-        if claim.client is not None:
-            scope["client"] = (claim.client, 0)
         # An address of a tunnel is an https one; one that speaks plain http besides says so.
         secure = claim.scheme != "http"
-        if scope["type"] == "websocket":
-            scope["scheme"] = "wss" if secure else "ws"
-        else:
-            scope["scheme"] = "https" if secure else "http"
+        _put_in(scope, Claim(claim.client, "https" if secure else "http"))
         host = self._public_host()
         if host is not None:
             # The address that we opened, whatever host the request names: origins are compared with it.
             rest = [(name, value) for name, value in scope["headers"] if name != b"host"]
             scope["headers"] = [(b"host", host.encode("latin-1")), *rest]
         return not secure
+
+    def _is_trusted(self, client: tuple[str, int] | None) -> bool:
+        if not self._trusted or client is None:
+            return False
+        try:
+            address = ip_address(client[0].partition("%")[0])
+        except ValueError:  # a Unix socket has no address
+            return False
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        return any(address in network for network in self._trusted)
+
+
+def _put_in(scope: Scope, claim: Claim) -> None:
+    if claim.client is not None:
+        scope["client"] = (claim.client, 0)
+    if claim.scheme is not None:
+        secure = claim.scheme == "https"
+        if scope["type"] == "websocket":
+            scope["scheme"] = "wss" if secure else "ws"
+        else:
+            scope["scheme"] = "https" if secure else "http"
 
 
 def _to_https(scope: Scope) -> ASGIApp:

@@ -16,7 +16,7 @@ from recognition.errors import RequestError
 from storage import cameras, devices
 from storage.database import Connection, Database
 from storage.errors import NotFound
-from stream_server.attempts import AttemptLimit
+from stream_server.attempts import AttemptLimit, attempt
 from stream_server.cameras import CameraRegistry
 from stream_server.principals import OWNER_TOKEN, Kind, Principal, digest
 from stream_server.rights import Right
@@ -84,25 +84,24 @@ class Pairing:
 
         Raises TooManyAttempts, PairingRefused and StorageUnavailable.
         """
-        self._attempts.take(source)
-        token = DEVICE_TOKEN + secrets.token_urlsafe(32)
-        plain = plain_code(code)
-        device = None
-        if plain is not None:
-            async with self._database.acquire() as connection:
-                device = await devices.redeem_code(
-                    connection,
-                    digest(plain),
-                    token_sha256=digest(token),
-                    device_name=device_name,
-                    now=self._now(),
+        with attempt((self._attempts, source), wrong=PairingRefused):
+            token = DEVICE_TOKEN + secrets.token_urlsafe(32)
+            plain = plain_code(code)
+            device = None
+            if plain is not None:
+                async with self._database.acquire() as connection:
+                    device = await devices.redeem_code(
+                        connection,
+                        digest(plain),
+                        token_sha256=digest(token),
+                        device_name=device_name,
+                        now=self._now(),
+                    )
+            if device is None:
+                log.info("a pairing from %s was refused", source)
+                raise PairingRefused(
+                    "the code is wrong, was used or has expired", hint="ask for a new one: each is good for one device"
                 )
-        if device is None:
-            log.info("a pairing from %s was refused", source)
-            raise PairingRefused(
-                "the code is wrong, was used or has expired", hint="ask for a new one: each is good for one device"
-            )
-        self._attempts.give_back(source)
         log.info("device %s was paired as camera %s", device.device_id, device.camera_id)
         return device, token
 

@@ -47,7 +47,7 @@ class Invitation:
         lines = [f"\nPhones reach Rollcall at {address}"]
         if self._shows_code:
             code, expires_at = await self._codes.issue(self._settings.camera, self._settings.name)
-            link = f"{address}{CAMERA_PATH}#code={code}"
+            link = pairing_link(address, code)
             # 40 ms for a terminal that may be slow: not on the event loop.
             lines += [await asyncio.to_thread(qr_text, link), f"  {link}"]
             lines.append(
@@ -59,13 +59,18 @@ class Invitation:
         self.say("\n".join([*lines, *(f"  {note}" for note in notes)]))
 
 
+def pairing_link(address: str, code: str) -> str:
+    """The camera page that is paired with the code; `address` is that of the server."""
+    return f"{address.rstrip('/')}{CAMERA_PATH}#code={code}"
+
+
 def qr_text(link: str) -> str:
-    """A QR code of half blocks, for a terminal."""
+    """A QR code of half blocks for a terminal, in colours of its own: not all readers take one light on dark."""
     import segno  # loaded where it is used: 4 MB
 
     text = io.StringIO()
     segno.make_qr(link, error="m").terminal(text, border=2, compact=True)
-    return text.getvalue()
+    return "".join(f"\x1b[97;40m{line}\x1b[0m\n" for line in text.getvalue().splitlines())
 
 
 def _to(stream: TextIO) -> Callable[[str], None]:

@@ -33,7 +33,8 @@ class Forbidden(RequestError):
 class Principal:
     """Who asks. `subjects` are the (kind, id) whose revocation ends it: a session ends with its user, too.
 
-    `camera_id` limits it to one camera, `groups` to what concerns these; None is no limit. `user_id` is the user behind
+    `camera_id` limits it to one camera; None is no limit. `groups` are those of a teacher: they are kept and shown, and
+    limit nothing yet. `user_id` is the user behind
     it, which an API token may have, too. It is worth nothing from `expires_at` on.
     """
 
@@ -58,6 +59,11 @@ class Principal:
     def is_owner(self) -> bool:
         """Whether it may do what concerns owners."""
         return self.kind is Kind.OWNER_TOKEN or self.role is Role.OWNER
+
+    @property
+    def own_subjects(self) -> frozenset[tuple[str, UUID]]:
+        """The session, token or device that the credential is, without the user behind it."""
+        return frozenset(subject for subject in self.subjects if subject[0] != "user")
 
     def has_expired(self, now: datetime) -> bool:
         """Whether it stands for nobody any more."""

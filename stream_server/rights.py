@@ -12,6 +12,7 @@ from starlette.routing import compile_path
 from starlette.types import Scope
 
 from storage.users import Role
+from stream_server.scopes import SCOPES
 
 
 class Right(StrEnum):
@@ -31,17 +32,7 @@ class Right(StrEnum):
     ADMIN = "admin"  # devices, users, tokens
 
 
-SCOPES = (
-    Right.READ,
-    Right.STREAM,
-    Right.RECOGNISE,
-    Right.PUNCH,
-    Right.ROSTER,
-    Right.PEOPLE,
-    Right.CAMERAS,
-    Right.ADMIN,
-)
-ALL_RIGHTS = frozenset(SCOPES)
+ALL_RIGHTS = frozenset(Right(scope) for scope in SCOPES)
 ROLE_RIGHTS: dict[Role, frozenset[Right]] = {
     Role.OWNER: ALL_RIGHTS,
     Role.ADMIN: ALL_RIGHTS,  # but for what concerns owners

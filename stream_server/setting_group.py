@@ -1,6 +1,8 @@
 """What every group of settings is made of."""
 
 import json
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from pydantic import BaseModel, ConfigDict
 
@@ -24,3 +26,17 @@ def list_from_json(value: object, example: str) -> object:
 def empty_is_unset(value: object) -> object:
     """None for a variable that is set to nothing."""
     return None if value == "" else value
+
+
+def networks(texts: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
+    """The networks of addresses and CIDR blocks. Raises ValueError for what is none, and for the whole internet."""
+    found = []
+    for text in texts:
+        try:
+            network = ip_network(text.strip())
+        except ValueError:
+            raise ValueError(f"{text!r} is no IP address or network such as 172.18.0.0/16") from None
+        if network.prefixlen == 0:
+            raise ValueError(f"{text!r} is everybody: anyone could then forge where they come from")
+        found.append(network)
+    return tuple(found)

@@ -25,7 +25,9 @@ from pydantic_settings import SettingsError as SourceError
 from recognition.errors import RequestError
 from stream_server.access_settings import HttpsSettings, PhoneSettings, TunnelSettings
 from stream_server.attendance_settings import AttendanceSettings
+from stream_server.http_settings import HttpSettings
 from stream_server.setting_group import Group as _Group
+from stream_server.setting_group import empty_is_unset
 from stream_server.setting_group import list_from_json as _list_from_json
 from stream_server.webhook_settings import WebhookSettings
 
@@ -64,37 +66,6 @@ class SiteSettings(_Group):
         return ZoneInfo(self.time_zone)
 
 
-class HttpSettings(_Group):
-    """Where the server listens and how much it takes."""
-
-    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
-    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    # Decoded here and not by the source, whose error would not name the variable.
-    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        (),
-        description='Web origins, besides its own, that may call the server from a browser: ["https://example.org"].',
-    )
-    max_connections: int = Field(512, ge=1, description="Connections at one time; requests beyond are answered 503.")
-    max_photo_bytes: int = Field(8 * 2**20, ge=1024, description="Largest photograph taken over REST.")
-    max_subscribers: int = Field(64, ge=1, description="Readers of the event stream at one time.")
-    max_reports: int = Field(
-        2, ge=1, le=16, description="Reports made at one time; each has a database connection of its own."
-    )
-    pages_dir: Path | None = Field(
-        None, description="Folder of the built web pages; default: web_client/dist beside the packages."
-    )
-
-    @field_validator("pages_dir", mode="before")
-    @classmethod
-    def _empty_is_unset(cls, value: object) -> object:
-        return None if value == "" else value
-
-    @field_validator("allowed_origins", mode="before")
-    @classmethod
-    def _from_json(cls, value: object) -> object:
-        return _list_from_json(value, '["https://a.example", "https://b.example"]')
-
-
 class AuthSettings(_Group):
     """Who may come in."""
 
@@ -118,7 +89,7 @@ class AuthSettings(_Group):
     @field_validator("token", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
-        return None if value == "" else value
+        return empty_is_unset(value)
 
     @field_validator("token")
     @classmethod
@@ -140,7 +111,7 @@ class ModelsSettings(_Group):
     @field_validator("dir", "mirror", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
-        return None if value == "" else value
+        return empty_is_unset(value)
 
 
 class RecognitionSettings(_Group):
@@ -222,7 +193,7 @@ class PullSettings(_Group):
     @field_validator("replay_dir", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
-        return None if value == "" else value
+        return empty_is_unset(value)
 
 
 class SecretsSettings(_Group):
@@ -235,7 +206,7 @@ class SecretsSettings(_Group):
     @field_validator("key", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
-        return None if value == "" else value
+        return empty_is_unset(value)
 
 
 class WebRtcSettings(_Group):
@@ -282,7 +253,7 @@ class WebRtcSettings(_Group):
     @field_validator("turn_secret", "memory_max_mb", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
-        return None if value == "" else value
+        return empty_is_unset(value)
 
 
 class StorageSettings(_Group):
@@ -351,7 +322,7 @@ class Settings(BaseSettings):
     @field_validator("database_url", "ngrok_authtoken", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
-        return None if value == "" else value
+        return empty_is_unset(value)
 
     @field_validator("data_dir", mode="before")
     @classmethod

@@ -14,7 +14,7 @@ from stream_server.access_messages import (
     PairingCreate,
     PairRequest,
 )
-from stream_server.api.request import NOT_FOUND, PROBLEMS, TOO_MANY, ServicesOf, problems
+from stream_server.api.request import NOT_FOUND, PROBLEMS, TOO_MANY, Cursor, Limit, ServicesOf, problems
 from stream_server.attempts import source_of
 from stream_server.principals import principal_of
 from stream_server.services import Services
@@ -47,11 +47,11 @@ async def pair(body: PairRequest, request: Request, response: Response, services
 
 
 @router.get("/devices", summary="List paired devices")
-async def list_devices(services: ServicesOf) -> Devices:
+async def list_devices(services: ServicesOf, limit: Limit = 50, cursor: Cursor = None) -> Devices:
     """Those that are not revoked, by name."""
     async with services.database.acquire() as connection:
-        rows = await devices.list_devices(connection)
-    return Devices(devices=tuple(_device(row, services) for row in rows))
+        page = await devices.list_devices(connection, limit=limit, cursor=cursor)
+    return Devices(devices=tuple(_device(row, services) for row in page.items), next_cursor=page.next_cursor)
 
 
 @router.delete("/devices/{device_id}", status_code=204, summary="Revoke a device", responses=NOT_FOUND)

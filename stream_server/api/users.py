@@ -1,14 +1,16 @@
 """Users, for owners and admins. What concerns owners is for owners alone."""
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from storage import users
 from storage.users import Role, User
 from stream_server.account_messages import PasswordSet, UserBody, UserCreate, Users, UserUpdate
-from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, ServicesOf
+from stream_server.accounts import plain_login
+from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
 from stream_server.principals import Forbidden, Principal, principal_of
 from stream_server.services import Services
 
@@ -16,11 +18,17 @@ router = APIRouter(prefix="/users", tags=["access"], responses={**PROBLEMS, **CO
 
 
 @router.get("", summary="List users")
-async def list_users(services: ServicesOf) -> Users:
-    """By name."""
+async def list_users(
+    services: ServicesOf,
+    login: Annotated[str | None, Query(max_length=100, description="The user with this login.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Users:
+    """By name; `login` finds one."""
+    wanted = None if login is None else plain_login(login)
     async with services.database.acquire() as connection:
-        rows = await users.list_users(connection)
-    return Users(users=tuple(map(user_body, rows)))
+        page = await users.list_users(connection, limit=limit, cursor=cursor, login=wanted)
+    return Users(users=tuple(map(user_body, page.items)), next_cursor=page.next_cursor)
 
 
 @router.post("", status_code=201, summary="Add a user")
@@ -73,7 +81,11 @@ async def set_password(user_id: UUID, body: PasswordSet, request: Request, servi
     """For somebody who has forgotten it. All their sessions end."""
     user = await _user(user_id, services)
     _check_owners(principal_of(request), user.role)
-    await services.accounts.set_password(user, body.password.get_secret_value())
+    password_hash = await services.accounts.hash_new(user, body.password.get_secret_value())
+    async with services.database.acquire() as connection, connection.transaction():
+        # Hashing takes a while, in which somebody may have become an owner.
+        _check_owners(principal_of(request), (await users.get_for_change(connection, user_id)).role)
+        await users.set_password(connection, user_id, password_hash)
     services.access.end("user", user_id)
     return Response(status_code=204)
 
@@ -81,8 +93,8 @@ async def set_password(user_id: UUID, body: PasswordSet, request: Request, servi
 @router.delete("/{user_id}/sessions", status_code=204, summary="Sign a user out everywhere", responses=NOT_FOUND)
 async def end_sessions(user_id: UUID, request: Request, services: ServicesOf) -> Response:
     """All sessions of the user end, with their sockets, on every server."""
-    _check_owners(principal_of(request), (await _user(user_id, services)).role)
-    async with services.database.acquire() as connection:
+    async with services.database.acquire() as connection, connection.transaction():
+        _check_owners(principal_of(request), (await users.get_for_change(connection, user_id)).role)
         await users.end_sessions(connection, user_id)
     services.access.end("user", user_id)
     return Response(status_code=204)

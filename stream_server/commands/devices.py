@@ -1,7 +1,6 @@
 """`rollcall devices`: pair phones with a running server, and revoke them."""
 
 import asyncio
-import io
 import json
 from typing import Any
 from uuid import UUID
@@ -10,6 +9,7 @@ import click
 
 from stream_server.client import local_client
 from stream_server.commands.command import Group, json_option
+from stream_server.phones import pairing_link, qr_text
 from stream_server.settings import load_settings
 
 _SERVER = click.option("--server", default="http://127.0.0.1:8000", show_default=True, help="Address of the server.")
@@ -30,11 +30,11 @@ def pair(camera_id: str, name: str | None, address: str | None, server: str, as_
     """Issue a code with which one device may stream as CAMERA, and show it as a QR code."""
     body = {"camera_id": camera_id, "name": name or camera_id, "create_camera": True}
     issued = asyncio.run(_call(server, "POST", "/pairings", body))
-    page = pairing_address(address or server, issued["code"])
+    page = pairing_link(address or server, issued["code"])
     if as_json:
         click.echo(json.dumps({**issued, "address": page}))
         return
-    click.echo(qr_code(page), nl=False)
+    click.echo(qr_text(page), nl=False)
     click.echo(f"{page}\ncode {issued['code']}, good for one device until {issued['expires_at']}")
 
 
@@ -43,11 +43,11 @@ def pair(camera_id: str, name: str | None, address: str | None, server: str, as_
 @json_option
 def list_devices(server: str, as_json: bool) -> None:
     """List paired devices by name."""
-    found = asyncio.run(_call(server, "GET", "/devices"))
+    found = asyncio.run(_listed(server))
     if as_json:
-        click.echo(json.dumps(found))
+        click.echo(json.dumps({"devices": found}))
         return
-    for device in found["devices"]:
+    for device in found:
         state = "connected" if device["connected"] else f"last seen {device['last_seen_at']}"
         click.echo(f"{device['id']}  {device['name']}  camera {device['camera_id']}  {state}")
 
@@ -62,20 +62,11 @@ def revoke(device_id: UUID, server: str, as_json: bool) -> None:
     click.echo(json.dumps({"id": str(device_id)}) if as_json else f"{device_id} was revoked")
 
 
-def pairing_address(address: str, code: str) -> str:
-    """The camera page, with the code behind a `#`: browsers keep that part to themselves, so that no log has it."""
-    return f"{address.rstrip('/')}/camera#code={code}"
-
-
-def qr_code(text: str) -> str:
-    """A QR code for a terminal, in colours of its own: not all readers take one that is light on dark."""
-    import segno
-
-    drawn = io.StringIO()
-    segno.make(text, error="m", micro=False).terminal(drawn, compact=True, border=2)
-    return "".join(f"\x1b[97;40m{line}\x1b[0m\n" for line in drawn.getvalue().splitlines())
-
-
 async def _call(server: str, method: str, path: str, body: object = None) -> Any:
     async with local_client(server, load_settings()) as client:
         return await client.call(method, f"/api/v1{path}", body=body)
+
+
+async def _listed(server: str) -> list[dict[str, Any]]:
+    async with local_client(server, load_settings()) as client:
+        return [device async for device in client.pages("/api/v1/devices", "devices")]

@@ -10,9 +10,9 @@ import click
 
 from stream_server.client import local_client
 from stream_server.commands.command import Group, json_option
+from stream_server.scopes import SCOPES
 from stream_server.settings import load_settings
 
-SCOPES = ("read", "stream", "recognise", "punch", "roster", "people", "cameras", "admin")
 _SERVER = click.option("--server", default="http://127.0.0.1:8000", show_default=True, help="Address of the server.")
 
 

@@ -26,7 +26,13 @@ def users() -> None:
 @click.argument("login")
 @click.option("--name", help="Name for people; default: the login.")
 @click.option("--role", type=click.Choice(ROLES), default="viewer", show_default=True, help="What they may do.")
-@click.option("--group", "groups", type=click.UUID, multiple=True, help="A group of a teacher; may be repeated.")
+@click.option(
+    "--group",
+    "groups",
+    type=click.UUID,
+    multiple=True,
+    help="A group of a teacher (kept, but no limit yet); may be repeated.",
+)
 @_SERVER
 @json_option
 def add(login: str, name: str | None, role: str, groups: tuple[UUID, ...], server: str, as_json: bool) -> None:
@@ -47,11 +53,11 @@ def add(login: str, name: str | None, role: str, groups: tuple[UUID, ...], serve
 @json_option
 def list_users(server: str, as_json: bool) -> None:
     """List users by name."""
-    found = asyncio.run(_call(server, "GET", ""))
+    found = asyncio.run(_listed(server))
     if as_json:
-        click.echo(json.dumps(found))
+        click.echo(json.dumps({"users": found}))
         return
-    for user in found["users"]:
+    for user in found:
         click.echo(f"{user['login']}  {user['name']}  {user['role']}  {user['last_login_at'] or 'never signed in'}")
 
 
@@ -98,8 +104,12 @@ async def _set_password(server: str, login: str, new: str) -> str:
     return user_id
 
 
+async def _listed(server: str, **wanted: str) -> list[dict[str, Any]]:
+    async with local_client(server, load_settings()) as client:
+        return [user async for user in client.pages("/api/v1/users", "users", wanted)]
+
+
 async def _id_of(server: str, login: str) -> str:
-    for user in (await _call(server, "GET", ""))["users"]:
-        if user["login"] == login.strip().lower():
-            return str(user["id"])
+    for user in await _listed(server, login=login):
+        return str(user["id"])
     raise RequestError(f"there is no user {login}", hint="`rollcall users list` shows them", code="user_not_found")

@@ -84,7 +84,10 @@ class TlsIdentity:
         stamp = self._stamp_now()
         certificate, key = self._files
         try:
-            self.context.load_cert_chain(certificate, key, password=_no_password)
+            # The certificate takes effect before the key is compared with it: a pair that does not fit, such as while
+            # one of two files is written, must not get into the context that is in use.
+            for context in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self.context):
+                context.load_cert_chain(certificate, key, password=_no_password)
         except (OSError, ssl.SSLError, ValueError) as error:
             raise CertificateUnusable(
                 f"the certificate {certificate} with the key {key} cannot be used: "

@@ -96,12 +96,17 @@ class TunnelKeeper:
     async def _once(self, port: int) -> float:
         """Open it and wait until it falls; returns how long to wait before the next time, in seconds."""
         opened_mono: float | None = None
+        reason = "it was given up"
         try:
             try:
                 async with asyncio.timeout(self._patience.open_timeout_s):
                     address = await self._line.open(port)
             except TimeoutError:
                 raise TunnelAway(f"it did not open within {self._patience.open_timeout_s:.0f} s") from None
+            except (TunnelAway, TunnelRefused):
+                raise
+            except (RollcallError, OSError) as error:  # such as a program that was removed meanwhile, or no more files
+                raise TunnelAway(str(error)) from error
             opened_mono = self._mono()
             await self._opened(address)
             reason = await self._line.lost()
@@ -111,6 +116,8 @@ class TunnelKeeper:
         except TunnelAway as error:
             reason = str(error)
         finally:
+            if self.state is TunnelState.OPEN:  # also after a defect, which the next run begins with
+                self._become(TunnelState.REOPENING, reason)
             await self._line.close()
         if opened_mono is not None and self._mono() - opened_mono >= self._patience.steady_s:
             self.failures = 0
@@ -124,7 +131,7 @@ class TunnelKeeper:
         self._become(TunnelState.OPEN)
         try:
             await self._announce(address, is_new)
-        except RollcallError as error:  # the tunnel is of use without it
+        except (RollcallError, OSError) as error:  # the tunnel is of use without it
             log.warning("the tunnel is open, but its invitation could not be made: %s", error)
 
     def _failed(self, state: TunnelState, reason: str) -> None:

@@ -280,6 +280,7 @@ async def test_input_that_can_be_no_user_or_token_is_refused(client: ServerClien
     for change, code in (
         ({"login": "with blank"}, "login_invalid"),
         ({"login": ""}, "invalid_input"),
+        ({"login": "a\0"}, "login_invalid"),
         ({"name": "\n"}, "invalid_input"),
         ({"name": "   "}, "invalid_input"),
         ({"role": "god"}, "invalid_input"),
@@ -289,8 +290,21 @@ async def test_input_that_can_be_no_user_or_token_is_refused(client: ServerClien
         ({"more": 1}, "invalid_input"),
     ):
         assert await refused(client, "POST", "/api/v1/users", body=user | change) == code, change
+    everything = ["read", "stream", "recognise", "punch", "roster", "people", "cameras", "admin"]
+    await client.call("POST", "/api/v1/tokens", body={"name": "All", "scopes": everything})
     for body in ({"name": "X", "scopes": []}, {"name": "X", "scopes": ["setup"]}, {"name": "X", "scopes": ["session"]}):
         assert await refused(client, "POST", "/api/v1/tokens", body=body) == "invalid_input"
+
+
+async def test_a_text_with_nul_is_refused_wherever_it_is_given(client: ServerClient, browser: Browser) -> None:
+    answer = await browser.sign_in("a\0")
+    assert (answer.status_code, answer.json()["code"]) == (401, "sign_in_refused")
+    answer = await browser.http.post("/api/v1/pair", json={"code": "7KQ2-M9X\0"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "pairing_refused")
+    for path in ("/groups?external_id=%00", "/people?external_id=a%00", "/users?login=%00"):
+        assert await refused(client, "GET", f"/api/v1{path}") == "text_unstorable", path
+    person = {"name": "Ada", "external_id": "\0"}
+    assert await refused(client, "POST", "/api/v1/people", body=person) in ("external_id_invalid", "invalid_input")
 
 
 async def test_revocation_reaches_another_server_on_the_same_database_at_once(

@@ -43,7 +43,7 @@ async def test_a_code_makes_one_device_with_its_event(connection: Connection, no
     assert await redeem(connection, "code", "another", noon) is None
     assert await devices.find(connection, sha256("token"), noon) == device
     assert await devices.find(connection, sha256("another"), noon) is None
-    assert await devices.list_devices(connection) == [device]
+    assert (await devices.list_devices(connection)).items == (device,)
     (event,) = await outbox.read_after(connection, 0)
     assert (event.type, event.payload["device_id"]) == ("device.paired", str(device.device_id))
 
@@ -91,7 +91,7 @@ async def test_a_revoked_device_is_nobody_and_that_is_an_event(connection: Conne
     assert device is not None
     await devices.revoke(connection, device.device_id, noon)
     assert await devices.find(connection, sha256("token"), noon) is None
-    assert await devices.list_devices(connection) == []
+    assert (await devices.list_devices(connection)).items == ()
     last = (await outbox.read_after(connection, 0))[-1]
     assert (last.type, last.payload) == ("access.changed", {"kind": "device", "id": str(device.device_id)})
     for unknown in (device.device_id, uuid4()):
@@ -125,5 +125,5 @@ async def test_when_a_device_was_seen_is_noted_now_and_then(connection: Connecti
     await redeem(connection, "code", "token", noon)
     for minutes, seen in ((1, 0), (4, 0), (6, 6), (9, 6), (12, 12)):
         await devices.find(connection, sha256("token"), noon + minutes * MINUTE)
-        (device,) = await devices.list_devices(connection)
+        (device,) = (await devices.list_devices(connection)).items
         assert device.last_seen_at == noon + seen * MINUTE, minutes

@@ -1,11 +1,11 @@
+import asyncio
 import hashlib
 from datetime import datetime, timedelta
 
 import pytest
 
 from storage import outbox, user_sessions, users
-from storage.database import Connection
-from storage.errors import NotFound
+from storage.database import Connection, Database
 from storage.users import Role, User
 
 IDLE = timedelta(hours=1)
@@ -23,10 +23,23 @@ async def ada_user(connection: Connection, noon: datetime) -> User:
     )
 
 
-async def begin(connection: Connection, user: User, token: str, now: datetime) -> user_sessions.Session:
+async def try_begin(
+    connection: Connection, user: User, token: str, now: datetime, password_hash: str = "x"
+) -> user_sessions.Session | None:
     return await user_sessions.begin(
-        connection, user.user_id, token_sha256=sha256(token), now=now, expires_at=now + DAY
+        connection,
+        user.user_id,
+        password_hash=password_hash,
+        token_sha256=sha256(token),
+        now=now,
+        expires_at=now + DAY,
     )
+
+
+async def begin(connection: Connection, user: User, token: str, now: datetime) -> user_sessions.Session:
+    session = await try_begin(connection, user, token, now)
+    assert session is not None
+    return session
 
 
 async def test_a_session_is_found_by_its_token_until_it_is_ended(
@@ -70,6 +83,33 @@ async def test_sessions_of_one_user_are_bounded_and_the_one_idle_longest_goes_wi
 
 async def test_nobody_who_was_removed_begins_a_session(connection: Connection, ada_user: User, noon: datetime) -> None:
     await users.remove(connection, ada_user.user_id, noon)
-    with pytest.raises(NotFound):
-        await begin(connection, ada_user, "late", noon)
+    assert await try_begin(connection, ada_user, "late", noon) is None
     assert await connection.fetchval("SELECT count(*) FROM user_sessions") == 0
+
+
+async def test_no_session_begins_with_a_password_that_was_changed_since_it_was_checked(
+    connection: Connection, ada_user: User, noon: datetime
+) -> None:
+    await users.set_password(connection, ada_user.user_id, "new")
+    assert await try_begin(connection, ada_user, "late", noon) is None
+    assert await try_begin(connection, ada_user, "later", noon, "new") is not None
+
+
+async def test_a_session_that_begins_while_the_password_is_changed_does_not_outlive_the_change(
+    database: Database, noon: datetime
+) -> None:
+    async with database.acquire() as one, database.acquire() as other:
+        ada = await users.add(
+            one, login="ada", name="Ada", role=Role.TEACHER, password_hash="x", created_by="test", now=noon
+        )
+        async with one.transaction():
+            await users.set_password(one, ada.user_id, "new")
+            beginning = asyncio.create_task(try_begin(other, ada, "old password", noon))
+            await asyncio.wait([beginning], timeout=0.2)  # whether it waits or is too early, it must not win
+        assert await beginning is None
+        async with other.transaction():
+            assert await try_begin(other, ada, "again", noon, "new") is not None
+            changing = asyncio.create_task(users.set_password(one, ada.user_id, "newer"))
+            await asyncio.wait([changing], timeout=0.2)
+        await changing
+        assert await one.fetchval("SELECT count(*) FROM user_sessions") == 0

@@ -29,7 +29,11 @@ async def test_a_user_is_found_by_login_and_listed_by_name(connection: Connectio
     bob = await add(connection, "bob")
     assert await users.find_by_login(connection, "zada") == ada
     assert await users.find_by_login(connection, "nobody") is None
-    assert await users.list_users(connection) == [ada, bob]
+    assert (await users.list_users(connection)).items == (ada, bob)
+    assert (await users.list_users(connection, login="bob")).items == (bob,)
+    assert (await users.list_users(connection, login="nobody")).items == ()
+    first = await users.list_users(connection, limit=1)
+    assert (await users.list_users(connection, limit=1, cursor=first.next_cursor)).items == (bob,)
     assert ada.password_hash == "$argon2id$x"
     assert "argon2" not in repr(ada)
 
@@ -80,7 +84,7 @@ async def test_the_last_owner_can_be_neither_removed_nor_made_less_even_by_two_a
 
     assert sorted(await asyncio.gather(demote(one), demote(two))) == ["done", "last_owner"]
     async with database.acquire() as connection:
-        (last,) = [user for user in await users.list_users(connection) if user.role is Role.OWNER]
+        (last,) = [user for user in (await users.list_users(connection)).items if user.role is Role.OWNER]
         with pytest.raises(Conflict):
             await users.remove(connection, last.user_id, NOON)
         await users.update(connection, last.user_id, name="Still owner", role=Role.OWNER)
@@ -99,8 +103,13 @@ async def test_other_rights_are_an_event_and_another_name_is_not(connection: Con
 
 async def test_who_is_removed_leaves_a_name_and_no_access(connection: Connection) -> None:
     ada = await add(connection, "ada", groups=[uuid4()])
-    await user_sessions.begin(
-        connection, ada.user_id, token_sha256=bytes(32), now=NOON, expires_at=NOON.replace(year=2027)
+    assert await user_sessions.begin(
+        connection,
+        ada.user_id,
+        password_hash="$argon2id$x",
+        token_sha256=bytes(32),
+        now=NOON,
+        expires_at=NOON.replace(year=2027),
     )
     await users.remove(connection, ada.user_id, NOON)
     row = await connection.fetchrow("SELECT name, password_hash FROM users WHERE id = $1", ada.user_id)
@@ -122,8 +131,16 @@ async def test_who_is_removed_leaves_a_name_and_no_access(connection: Connection
 async def test_a_new_password_ends_all_sessions_and_a_new_hash_of_the_same_does_not(connection: Connection) -> None:
     ada = await add(connection, "ada")
     later = NOON.replace(year=2027)
-    await user_sessions.begin(connection, ada.user_id, token_sha256=bytes(32), now=NOON, expires_at=later)
-    await users.set_password(connection, ada.user_id, "stronger", ends_sessions=False)
+    assert await user_sessions.begin(
+        connection,
+        ada.user_id,
+        password_hash="$argon2id$x",
+        token_sha256=bytes(32),
+        now=NOON,
+        expires_at=later,
+    )
+    assert await users.replace_password(connection, ada, "stronger", ends_sessions=False)
+    assert not await users.replace_password(connection, ada, "late", ends_sessions=False)
     assert await connection.fetchval("SELECT count(*) FROM user_sessions") == 1
     await users.set_password(connection, ada.user_id, "new")
     assert await connection.fetchval("SELECT count(*) FROM user_sessions") == 0

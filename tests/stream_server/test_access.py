@@ -1,5 +1,7 @@
 """The guard with credentials that are looked up: rights, cookies, and pages of other sites."""
 
+import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -8,7 +10,7 @@ from uuid import UUID
 import httpx
 import pytest
 from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from storage.errors import StorageUnavailable
 from stream_server.access import Access
@@ -252,6 +254,44 @@ async def test_a_peer_that_was_opened_while_its_credential_ended_ends_too() -> N
     guard = Guard(opens_a_peer, token="owner-token", access=lambda: access)
     assert (await ask(guard, "POST", "/whip/door", bearer("rcd_phone"))).status_code == 200
     assert peers.ended == [("device", UUID(int=4))]
+
+
+async def test_who_signs_out_ends_the_peers_of_that_session_and_none_of_the_users_others() -> None:
+    peers = Peers()
+    access = Access(Identities(), peers, now=lambda: NOON)  # type: ignore[arg-type]
+    ended: tuple[str, UUID] = ("session", UUID(int=2))
+
+    async def signs_out(scope: Scope, receive: Receive, send: Send) -> None:
+        access.end(*ended)
+        await inside(scope, receive, send)
+
+    guard = Guard(signs_out, token="owner-token", access=lambda: access)
+    assert (await ask(guard, "POST", "/api/v1/logout", COOKIE | PROOF)).status_code == 200
+    assert set(peers.ended) == {("session", UUID(int=2))}
+    peers.ended.clear()
+    ended = ("user", UUID(int=1))
+    await ask(guard, "POST", "/api/v1/logout", COOKIE | PROOF)
+    # A peer that the ended request opened belongs to its session; the user's other ones were ended when it was said.
+    assert peers.ended == [("user", UUID(int=1)), ("session", UUID(int=2))]
+
+
+async def test_a_session_that_expires_under_way_ends_its_own_peers_only() -> None:
+    peers = Peers()
+    access = Access(Identities(), peers, now=lambda: NOON)  # type: ignore[arg-type]
+    principal = replace(PEOPLE[SESSION], expires_at=NOON)
+
+    async def waits(scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None: ...
+
+    async with asyncio.timeout(20):
+        await access.serve(waits, principal, {"type": "http"}, receive, send)
+    assert peers.ended == [("session", UUID(int=2))]
 
 
 def test_a_route_is_told_who_asks() -> None:

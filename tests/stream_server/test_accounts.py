@@ -12,7 +12,7 @@ from storage.errors import Conflict
 from storage.users import Role
 from stream_server.accounts import Accounts, PasswordWrong, SignInRefused, plain_login
 from stream_server.attempts import TooManyAttempts
-from stream_server.passwords import Passwords, PasswordTooWeak
+from stream_server.passwords import Passwords, PasswordsBusy, PasswordTooWeak
 from stream_server.principals import Kind, digest
 from stream_server.rights import Right
 from stream_server.settings import AuthSettings
@@ -79,7 +79,7 @@ async def test_who_signs_in_is_known_by_the_session_with_role_and_groups(
     assert principal.subjects == {("user", user.user_id), ("session", signed_in.session.session_id)}
 
 
-async def test_only_a_teacher_is_held_to_groups(accounts: Accounts, database: Database) -> None:
+async def test_only_a_teacher_has_groups(accounts: Accounts, database: Database) -> None:
     await add(accounts, role=Role.ADMIN, groups=(uuid4(),))
     token = (await accounts.sign_in("ada", GOOD, "here")).token
     async with database.acquire() as connection:
@@ -104,12 +104,18 @@ async def test_an_unknown_login_a_wrong_password_and_a_removed_user_are_refused_
 
     monkeypatch.setattr(passwords, "matches", watched)
     said = set()
-    for login, password in (("ada", GOOD + "!"), ("nobody", GOOD), ("gone", GOOD), ("a'; DROP TABLE users", GOOD)):
+    for login, password in (
+        ("ada", GOOD + "!"),
+        ("nobody", GOOD),
+        ("gone", GOOD),
+        ("a'; DROP TABLE users", GOOD),
+        ("a\0", GOOD),
+    ):
         with pytest.raises(SignInRefused) as refused:
             await accounts.sign_in(login, password, "here")
         said.add((refused.value.code, refused.value.detail, refused.value.hint))
     assert len(said) == 1
-    assert checked == [True, False, False, False]
+    assert checked == [True, False, False, False, False]
 
 
 async def test_guessing_from_one_address_is_stopped_before_anything_is_hashed(
@@ -134,6 +140,89 @@ async def test_guessing_one_account_from_many_addresses_is_stopped_too(accounts:
         await accounts.sign_in("Ada", GOOD, "another")
     with pytest.raises(SignInRefused):
         await accounts.sign_in("bob", GOOD, "another")
+
+
+async def test_who_is_refused_for_the_accounts_sake_keeps_the_attempts_of_the_address(accounts: Accounts) -> None:
+    for number in range(30):
+        with pytest.raises(SignInRefused):
+            await accounts.sign_in("ada", "wrong", f"address-{number}")
+    for _ in range(20):
+        with pytest.raises(TooManyAttempts):
+            await accounts.sign_in("ada", GOOD, "school")
+    await add(accounts, "bob")
+    await accounts.sign_in("bob", GOOD, "school")
+
+
+async def test_what_fails_because_the_server_is_busy_is_no_guess(
+    accounts: Accounts, passwords: Passwords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def busy(kept: str | None, password: str) -> bool:
+        raise PasswordsBusy("busy")
+
+    await add(accounts)
+    with monkeypatch.context() as patch:
+        patch.setattr(passwords, "matches", busy)
+        for _ in range(15):
+            with pytest.raises(PasswordsBusy):
+                await accounts.sign_in("ada", GOOD, "here")
+    await accounts.sign_in("ada", GOOD, "here")
+
+
+@pytest.mark.parametrize("outdated", [False, True])
+@pytest.mark.parametrize("removed", [False, True])
+async def test_a_password_that_is_changed_while_the_old_one_is_checked_stays_changed(
+    accounts: Accounts,
+    passwords: Passwords,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    outdated: bool,
+    removed: bool,
+) -> None:
+    user = await add(accounts)
+    new_hash = await passwords.hash("another good one")
+    matches = passwords.matches
+
+    async def changed_meanwhile(kept: str | None, password: str) -> bool:
+        fits = await matches(kept, password)
+        async with database.acquire() as connection:
+            if removed:
+                await users.remove(connection, user.user_id, NOON)
+            else:
+                await users.set_password(connection, user.user_id, new_hash)
+        return fits
+
+    with monkeypatch.context() as patch:
+        patch.setattr(passwords, "matches", changed_meanwhile)
+        patch.setattr(passwords, "is_outdated", lambda kept: outdated)
+        with pytest.raises(SignInRefused):
+            await accounts.sign_in("ada", GOOD, "here")
+    async with database.acquire() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM user_sessions") == 0
+    if not removed:
+        await accounts.sign_in("ada", "another good one", "here")
+
+
+async def test_who_changes_a_password_that_somebody_else_has_just_set_is_told_that_it_is_wrong(
+    accounts: Accounts, passwords: Passwords, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = await add(accounts)
+    begun = await accounts.sign_in("ada", GOOD, "here")
+    set_by_admin = await passwords.hash("set by an admin")
+    hash_new = accounts.hash_new
+
+    async def changed_meanwhile(user: users.User, password: str) -> str:
+        async with database.acquire() as connection:
+            await users.set_password(connection, user.user_id, set_by_admin)
+        return await hash_new(user, password)
+
+    async with database.acquire() as connection:
+        principal = await accounts.find(connection, digest(begun.token))
+    assert principal is not None
+    monkeypatch.setattr(accounts, "hash_new", changed_meanwhile)
+    with pytest.raises(PasswordWrong):
+        await accounts.change_password(principal, GOOD, "another good one")
+    async with database.acquire() as connection:
+        assert (await users.get(connection, user.user_id)).password_hash == set_by_admin
 
 
 async def test_who_knows_the_password_is_not_counted_against(accounts: Accounts) -> None:

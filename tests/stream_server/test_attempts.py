@@ -1,6 +1,13 @@
+from contextlib import suppress
+
 import pytest
 
-from stream_server.attempts import AttemptLimit, TooManyAttempts, source_of
+from recognition.errors import RequestError, UnavailableError
+from stream_server.attempts import AttemptLimit, TooManyAttempts, attempt, source_of
+
+
+class Wrong(RequestError):
+    code = "wrong"
 
 
 class Clock:
@@ -73,6 +80,30 @@ def test_who_was_right_is_not_counted_and_the_wrong_guesses_before_stay(clock: C
     limit.take("a")
     limit.give_back("a")
     assert let_through(limit, "a", 5) == 1
+
+
+def test_an_attempt_is_counted_by_all_limits_or_by_none(clock: Clock) -> None:
+    by_address, by_account = AttemptLimit(in_all=100, from_one=3), AttemptLimit(in_all=100, from_one=1)
+    with pytest.raises(Wrong), attempt((by_address, "here"), (by_account, "ada"), wrong=Wrong):
+        raise Wrong("wrong")
+    for _ in range(10):
+        with pytest.raises(TooManyAttempts), attempt((by_address, "here"), (by_account, "ada"), wrong=Wrong):
+            raise AssertionError
+    assert let_through(by_address, "here", 10) == 2
+
+
+@pytest.mark.parametrize("error", [None, UnavailableError("away"), KeyError("a defect")])
+def test_only_a_wrong_guess_stays_counted(clock: Clock, error: Exception | None) -> None:
+    limit = AttemptLimit(in_all=5, from_one=2)
+    for _ in range(20):
+        with suppress(UnavailableError, KeyError), attempt((limit, "here"), wrong=Wrong):
+            if error is not None:
+                raise error
+    for _ in range(2):
+        with pytest.raises(Wrong), attempt((limit, "here"), wrong=Wrong):
+            raise Wrong("wrong")
+    with pytest.raises(TooManyAttempts):
+        limit.check("here")
 
 
 def test_what_is_given_back_after_the_window_is_no_credit(clock: Clock) -> None:

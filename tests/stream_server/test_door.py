@@ -4,6 +4,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from stream_server.door import STATE_KEY, Claim, Door, Doorkeeper, Traffic, door_of, read_claim
+from stream_server.setting_group import networks
 
 FORGED = {
     "X-Forwarded-For": "203.0.113.9",
@@ -36,7 +37,12 @@ class Inside:
 
 
 async def through(
-    headers: dict[str, str], *, door: Door | None = None, public_host: str | None = None, **changes: Any
+    headers: dict[str, str],
+    *,
+    door: Door | None = None,
+    public_host: str | None = None,
+    proxies: tuple[str, ...] = (),
+    **changes: Any,
 ) -> tuple[Inside, list[Any], Traffic]:
     inside, traffic, sent = Inside(), Traffic(), []
 
@@ -58,7 +64,8 @@ async def through(
         "state": {} if door is None else {STATE_KEY: door},
         **changes,
     }
-    await Doorkeeper(inside, public_host=lambda: public_host, traffic=traffic)(scope, receive, send)
+    doorkeeper = Doorkeeper(inside, public_host=lambda: public_host, traffic=traffic, trusted_proxies=networks(proxies))
+    await doorkeeper(scope, receive, send)
     return inside, sent, traffic
 
 
@@ -69,6 +76,36 @@ async def test_what_anybody_may_have_written_is_taken_away_on_the_lan(door: Door
     assert (inside.scope["client"], inside.scope["scheme"]) == (("127.0.0.1", 40000), "http")
     assert inside.headers[b"host"] == b"phones.example"
     assert traffic.requests == 0
+
+
+PROXIES = ("10.0.0.5", "172.18.0.0/16", "fd00::/8")
+
+
+@pytest.mark.parametrize("address", ["10.0.0.5", "172.18.3.4", "::ffff:10.0.0.5", "fd00::7"])
+@pytest.mark.parametrize(("kind", "scheme"), [("http", "https"), ("websocket", "wss")])
+async def test_a_trusted_proxy_is_believed_as_to_where_a_request_comes_from(
+    address: str, kind: str, scheme: str
+) -> None:
+    headers = {"X-Forwarded-For": "127.0.0.1, 192.0.2.1", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.test"}
+    inside, _, traffic = await through(headers, proxies=PROXIES, client=(address, 40000), type=kind)
+    assert (inside.scope["client"], inside.scope["scheme"]) == (("192.0.2.1", 0), scheme)
+    assert inside.headers == {b"host": b"phones.example"}
+    assert traffic.requests == 0
+
+
+@pytest.mark.parametrize("client", [("10.0.0.6", 1), ("127.0.0.1", 1), ("::ffff:10.0.0.6", 1), ("testclient", 1), None])
+async def test_whoever_is_no_trusted_proxy_writes_its_headers_in_vain(client: tuple[str, int] | None) -> None:
+    inside, _, _ = await through(FORGED, proxies=PROXIES, client=client)
+    assert (inside.scope["client"], inside.scope["scheme"]) == (client, "http")
+    assert set(inside.headers) == {b"host"}
+
+
+async def test_what_a_trusted_proxy_does_not_say_stays_as_it_is_and_plain_http_is_its_own_affair() -> None:
+    client = ("10.0.0.5", 40000)
+    inside, _, _ = await through({}, proxies=PROXIES, client=client)
+    assert (inside.scope["client"], inside.scope["scheme"]) == (client, "http")
+    inside, sent, _ = await through({"X-Forwarded-Proto": "http"}, proxies=PROXIES, client=client)
+    assert (inside.scope["scheme"], sent) == ("http", [])
 
 
 async def test_a_door_cannot_be_claimed_by_a_header() -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from recognition.errors import RequestError
-from storage import cameras
+from storage import cameras, devices
 from storage.database import Database
-from storage.errors import NotFound
+from storage.errors import NotFound, StorageUnavailable
 from stream_server.attempts import TooManyAttempts
 from stream_server.cameras import CameraRegistry
 from stream_server.pairing import ALPHABET, Pairing, PairingRefused, plain_code
@@ -71,6 +71,22 @@ async def test_guessing_is_stopped_before_the_database_is_asked(pairing: Pairing
     with pytest.raises(TooManyAttempts):
         await pairing.redeem(right, "", "guesser")
     await pairing.redeem(right, "", "somebody else")
+
+
+async def test_an_attempt_that_failed_for_want_of_the_database_is_no_guess(
+    pairing: Pairing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right, _ = await pairing.issue("phone-1", "Phone")
+
+    async def away(*_: Any, **__: Any) -> None:
+        raise StorageUnavailable("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(devices, "redeem_code", away)
+        for _ in range(15):
+            with pytest.raises(StorageUnavailable):
+                await pairing.redeem(right, "", "here")
+    await pairing.redeem(right, "", "here")
 
 
 async def test_a_camera_is_added_only_where_that_is_wanted(pairing: Pairing, database: Database) -> None:

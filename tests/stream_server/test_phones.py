@@ -7,9 +7,10 @@ import pytest
 
 from recognition.errors import UnavailableError
 from stream_server.access_settings import PhoneSettings
-from stream_server.phones import Invitation, qr_text
+from stream_server.phones import Invitation, pairing_link, qr_text
 
 ADDRESS = "https://example.ngrok-free.app"
+COLOURS, PLAIN = "\x1b[97;40m", "\x1b[0m"
 LINK = f"{ADDRESS}/camera#code=7KQ2-M9XD"
 
 
@@ -36,7 +37,8 @@ async def shown(codes: Codes, *notes: str, terminal: bool = True, **settings: An
 
 def read_qr(text: str) -> str:
     """What a phone's camera reads from the blocks on a terminal."""
-    lines = [line for line in text.splitlines() if line and set(line) <= set(" ▀▄█")]
+    lines = [line[len(COLOURS) : -len(PLAIN)] for line in text.splitlines() if line.startswith(COLOURS)]
+    assert all(line for line in lines if line and set(line) <= set(" ▀▄█"))
     rows = []
     for line in lines:
         # Light ink on dark ground: a full block is two light modules.
@@ -51,7 +53,15 @@ def read_qr(text: str) -> str:
 def test_the_qr_code_can_be_read() -> None:
     text = qr_text(LINK)
     assert read_qr(text) == LINK
-    assert max(len(line) for line in text.splitlines()) <= 60  # fits any terminal
+    lines = text.splitlines()
+    assert max(len(line) for line in lines) <= 60 + len(COLOURS + PLAIN)  # fits any terminal
+    # White on black, whatever the terminal's colours are: turned round, many phones do not read it.
+    assert all(line.startswith(COLOURS) and line.endswith(PLAIN) for line in lines)
+
+
+@pytest.mark.parametrize("address", [ADDRESS, ADDRESS + "/"])
+def test_a_link_is_the_camera_page_with_the_code_where_no_server_sees_it(address: str) -> None:
+    assert pairing_link(address, "7KQ2-M9XD") == LINK
 
 
 async def test_on_a_terminal_the_code_is_shown_and_opens_the_camera_page_paired() -> None:

@@ -119,20 +119,28 @@ async def test_other_doors_are_not_counted(bench: Bench) -> None:
 
 
 async def test_a_slow_reader_holds_up_the_sender_through_the_meter_too(bench: Bench) -> None:
+    # Far more than the buffers of two sockets and two libraries hold.
+    count, size = 200, 200_000
     async with connect(f"ws://127.0.0.1:{bench.port('tunnel')}/echo", compression=None, max_size=2**24) as peer:
         await peer.recv()
-        sending = asyncio.create_task(_send(peer, 60))
-        await asyncio.sleep(0.2)
+        sending = asyncio.create_task(_send(peer, count, size))
+        taken, looks_without_change = -1, 0
+        while not sending.done() and looks_without_change < 10:
+            looks_without_change = looks_without_change + 1 if bench.traffic.bytes_in == taken else 0
+            taken = bench.traffic.bytes_in
+            await asyncio.sleep(0.02)
+        assert not sending.done()
+        assert size < taken < count * size / 2
         received = 0
-        for _ in range(60):
+        for _ in range(count):
             received += len(await peer.recv())
         await sending
-    assert received == 60 * 200_000
+    assert received == count * size
 
 
-async def _send(peer: Any, count: int) -> None:
+async def _send(peer: Any, count: int, size: int) -> None:
     for _ in range(count):
-        await peer.send(bytes(200_000))
+        await peer.send(bytes(size))
 
 
 @pytest.mark.parametrize("hello", [b"", b"\x16\x03\x01", b"GET / HTTP/1.1\r\n\r\n"])

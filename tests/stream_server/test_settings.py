@@ -22,6 +22,7 @@ VALUES: dict[str, tuple[str, Any]] = {
         '["https://a.example", "https://b.example"]',
         ("https://a.example", "https://b.example"),
     ),
+    "ROLLCALL_HTTP__TRUSTED_PROXIES": ('["10.0.0.5", "fd00::/8"]', ("10.0.0.5", "fd00::/8")),
     "ROLLCALL_HTTP__MAX_CONNECTIONS": ("7", 7),
     "ROLLCALL_HTTP__MAX_PHOTO_BYTES": ("2048", 2048),
     "ROLLCALL_HTTP__MAX_SUBSCRIBERS": ("3", 3),
@@ -335,3 +336,21 @@ def test_a_variable_set_to_nothing_wins_over_the_file(monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", "")
     assert load_settings().database_url is None
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("10.0.0.5", "a list is written as"),
+        ('["proxy.example"]', "no IP address or network"),
+        ('["10.0.0.1/8"]', "no IP address or network"),
+        ('["0.0.0.0/0"]', "everybody"),
+        ('["::/0"]', "everybody"),
+    ],
+)
+def test_a_trusted_proxy_is_an_address_or_a_network_and_never_everybody(
+    monkeypatch: pytest.MonkeyPatch, value: str, said: str
+) -> None:
+    detail = refusal(monkeypatch, "ROLLCALL_HTTP__TRUSTED_PROXIES", value)
+    assert "ROLLCALL_HTTP__TRUSTED_PROXIES: " in detail
+    assert said in detail

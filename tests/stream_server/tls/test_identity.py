@@ -83,6 +83,25 @@ def test_while_a_new_file_cannot_be_used_the_old_certificate_stays(tmp_path: Pat
     assert shown_by(identity, tmp_path / "ca.crt") == before
 
 
+def test_a_new_certificate_whose_key_is_not_there_yet_does_not_harm_the_old_one(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    renew(tmp_path, MACHINE, now)
+    identity = TlsIdentity(own(tmp_path), tmp_path)
+    before = shown_by(identity, tmp_path / "ca.crt")
+    old_key = (tmp_path / "server.key").read_bytes()
+    (tmp_path / "server.crt").unlink()
+    renew(tmp_path, MACHINE, now + timedelta(hours=1))
+    new_key = (tmp_path / "server.key").read_bytes()
+    assert new_key != old_key
+    (tmp_path / "server.key").write_bytes(old_key)
+    with pytest.raises(CertificateUnusable, match="KEY_VALUES_MISMATCH"):
+        identity.look()
+    assert shown_by(identity, tmp_path / "ca.crt") == before
+    (tmp_path / "server.key").write_bytes(new_key)
+    identity.look()
+    assert shown_by(identity, tmp_path / "ca.crt") != before
+
+
 def test_what_is_wrong_with_a_certificate_of_ones_own_is_said(tmp_path: Path) -> None:
     renew(tmp_path, MACHINE, datetime.now(UTC))
     renew(tmp_path / "other", MACHINE, datetime.now(UTC))

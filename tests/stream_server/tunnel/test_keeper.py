@@ -3,13 +3,14 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from recognition.errors import UnavailableError
 from stream_server.door import Traffic
 from stream_server.services import utc_now
 from stream_server.tunnel.keeper import TunnelKeeper
-from stream_server.tunnel.line import TunnelAway, TunnelLine, TunnelRefused
+from stream_server.tunnel.line import TunnelAway, TunnelLine, TunnelRefused, TunnelUnusable
 from stream_server.tunnel.state import Patience, TunnelState
 from stream_server.tunnel.usage import Allowance, Usage
 
@@ -161,8 +162,40 @@ async def test_a_refusal_is_tried_again_much_later(bench: Bench) -> None:
     assert bench.keeper.state is TunnelState.OPEN
 
 
-async def test_a_tunnel_of_which_no_code_can_be_shown_is_open_all_the_same(bench: Bench) -> None:
-    bench.announcing = UnavailableError("the database is away")
+@pytest.mark.parametrize(
+    "error",
+    [TunnelUnusable("there is no program"), UnavailableError("away"), PermissionError(13, "Permission denied")],
+)
+async def test_whatever_keeps_it_from_opening_it_is_tried_again_with_longer_waits(
+    bench: Bench, error: Exception
+) -> None:
+    bench.keeper.listening(1)
+    assert [await bench.fails(error) for _ in range(3)] == [1, 2, 4]
+    assert bench.keeper.state is TunnelState.REOPENING
+    assert str(error) in bench.keeper.reason
+    await bench.opens("https://a.example")
+    assert bench.keeper.state is TunnelState.OPEN
+
+
+async def test_after_a_defect_of_the_announcement_it_is_not_called_open_and_may_be_refused(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.keeper.listening(1)
+    bench.announcing = KeyError("a defect")
+    bench.line.answers.put_nowait("https://a.example")
+    with pytest.raises(KeyError):
+        await bench.keeper.run()
+    assert bench.keeper.state is TunnelState.REOPENING
+    assert bench.line.closed == 1
+    again = asyncio.create_task(bench.keeper.run())
+    assert await bench.fails(TunnelRefused("ERR_NGROK_105")) == 300
+    assert bench.keeper.state is TunnelState.REFUSED
+    again.cancel()
+    await asyncio.gather(again, return_exceptions=True)
+
+
+@pytest.mark.parametrize("error", [UnavailableError("the database is away"), OSError("the terminal is gone")])
+async def test_a_tunnel_of_which_no_code_can_be_shown_is_open_all_the_same(bench: Bench, error: Exception) -> None:
+    bench.announcing = error
     bench.keeper.listening(1)
     await bench.opens("https://a.example")
     await asyncio.sleep(0)

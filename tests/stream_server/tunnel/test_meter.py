@@ -31,6 +31,10 @@ class Echo(asyncio.Protocol):
 
 
 class Shout(Echo):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.transport.write(b"?")
+
     def data_received(self, data: bytes) -> None:
         self.transport.writelines([data.upper(), b"!"])
 
@@ -49,10 +53,10 @@ async def test_bytes_are_counted_before_and_after_a_connection_becomes_another_p
     assert await reader.readexactly(5) == b"hello"
     assert (traffic.bytes_in, traffic.bytes_out) == (5, 5)
     writer.write(b"upgrade")
-    await asyncio.sleep(0.05)
+    assert await reader.readexactly(1) == b"?"
     writer.write(b"abc")
     assert await reader.readexactly(4) == b"ABC!"
-    assert (traffic.bytes_in, traffic.bytes_out) == (15, 9)
+    assert (traffic.bytes_in, traffic.bytes_out) == (15, 10)
     assert made[0].transport.get_extra_info("peername") == writer.get_extra_info("sockname")
     made[0].transport.close()
     assert made[0].transport.is_closing()
