@@ -206,7 +206,8 @@ class _Run:
         subscriber = asyncio.create_task(self._listen(listening), name="subscriber")
         looking = asyncio.create_task(self._look_for_ever(until), name="looks")
         try:
-            await listening.wait()
+            async with asyncio.timeout(START_WITHIN_S):
+                await listening.wait()
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._rounds(until))
                 group.create_task(self._faults(until))
@@ -244,8 +245,7 @@ class _Run:
             self.watched[camera["id"]].see(now, camera, 1 / pace_fps)
 
     async def _listen(self, listening: asyncio.Event) -> None:
-        listening.set()
-        async for event in self._client.events():
+        async for event in self._client.events(opened=listening):
             if event.type == "attendance.marked":
                 self._marked[UUID(event.data["person"]["id"])] = event.data["camera"]
                 self._news.set()

@@ -68,7 +68,7 @@ async def record_sighting(
     StorageUnavailable comes from Database.acquire.
     """
     async with connection.transaction():
-        await cameras.ensure(connection, sighting.camera_id)
+        await cameras.remember(connection, sighting.camera_id)
         # The lock lets no revocation or erasure pass between this look and the commit.
         person = await connection.fetchrow(
             "SELECT name, consent, erased_at FROM people WHERE id = $1 FOR SHARE", sighting.person_id
@@ -119,6 +119,8 @@ async def record_punch(
     In the given session, or the one that a face seen by this camera would count for. Raises NotFound, Conflict
     `person_erased` or `session_not_open`.
     """
+    if camera_id is not None:
+        await cameras.remember(connection, camera_id)
     person = await _person_to_mark(connection, person_id)
     if session_id is None:
         session = await session_for(

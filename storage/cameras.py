@@ -35,54 +35,70 @@ class Camera:
     state_at: datetime | None = None
 
 
-async def ensure(connection: Connection, camera_id: str, name: str | None = None) -> None:
-    """Make the camera known; a name that is given replaces the old one. One that was removed stays so.
+async def ensure(connection: Connection, camera_id: str, name: str | None = None) -> bool:
+    """Make the camera known; a name that is given replaces the old one. False when it was removed, and stays so.
 
     Raises RequestError `camera_id_invalid` unless the id is 1 to 64 of a-z, 0-9, `_` and `-`, a letter or
     digit first.
     """
-    if not CAMERA_ID.fullmatch(camera_id):
-        raise RequestError(
-            f"{camera_id[:80]!r} is no camera id",
-            hint="use 1 to 64 of a-z, 0-9, _ and -, beginning with a letter or digit",
-            code="camera_id_invalid",
-        )
-    if name is None:
+    _check_id(camera_id)
+    await connection.execute(
+        """
+        INSERT INTO cameras (id, name) VALUES ($1, coalesce($2, $1))
+        ON CONFLICT (id) DO UPDATE SET name = excluded.name WHERE $2 IS NOT NULL AND cameras.name <> excluded.name
+        """,
+        camera_id,
+        name,
+    )
+    return bool(await connection.fetchval("SELECT removed_at IS NULL FROM cameras WHERE id = $1", camera_id))
+
+
+async def remember(connection: Connection, camera_id: str) -> None:
+    """Hold the camera that a record names until the end of the caller's transaction.
+
+    One that is not there was removed while its record was on the way: only its id is kept, and it may not stream.
+    Raises RequestError `camera_id_invalid`.
+    """
+    _check_id(camera_id)
+    # Made, or already there, or removed in between: then once more.
+    while not await connection.fetchval("SELECT TRUE FROM cameras WHERE id = $1 FOR KEY SHARE", camera_id):
         await connection.execute(
-            "INSERT INTO cameras (id, name) VALUES ($1, $1) ON CONFLICT (id) DO NOTHING", camera_id
-        )
-    else:
-        await connection.execute(
-            """
-            INSERT INTO cameras (id, name) VALUES ($1, $2)
-            ON CONFLICT (id) DO UPDATE SET name = excluded.name WHERE cameras.name <> excluded.name
-            """,
-            camera_id,
-            name,
+            "INSERT INTO cameras (id, name, removed_at) VALUES ($1, $1, now()) ON CONFLICT (id) DO NOTHING", camera_id
         )
 
 
 async def add(connection: Connection, camera_id: str, name: str | None = None, *, must_be_new: bool = False) -> None:
     """As `ensure`, because somebody asked for it: a camera that was removed is there again.
 
-    With `must_be_new`, Conflict `camera_exists` when there is one.
+    With `must_be_new`, Conflict `camera_exists` when there is one; of several who ask at the same time, one wins.
     """
+    _check_id(camera_id)
     async with connection.transaction():
-        await ensure(connection, camera_id)
-        # Within a transaction now() stands still: the row's own time tells whether it was made just now.
-        known: bool = await connection.fetchval(
-            "SELECT removed_at IS NULL AND created_at < now() FROM cameras WHERE id = $1 FOR UPDATE", camera_id
-        )
+        made: bool | None = None
+        known: bool | None = None
+        while made is None and known is None:  # both, when it was removed in between
+            made = await connection.fetchval(
+                """
+                INSERT INTO cameras (id, name) VALUES ($1, coalesce($2, $1))
+                ON CONFLICT (id) DO NOTHING RETURNING TRUE
+                """,
+                camera_id,
+                name,
+            )
+            if made is None:
+                known = await connection.fetchval(
+                    "SELECT removed_at IS NULL FROM cameras WHERE id = $1 FOR NO KEY UPDATE", camera_id
+                )
+        if made:
+            return
         if known and must_be_new:
             raise Conflict(
                 f"there is a camera {camera_id} already",
                 hint="choose another id, or change that one",
                 code="camera_exists",
             )
-        if name is not None:
-            await ensure(connection, camera_id, name)
         await connection.execute(
-            "UPDATE cameras SET removed_at = NULL WHERE id = $1 AND removed_at IS NOT NULL", camera_id
+            "UPDATE cameras SET removed_at = NULL, name = coalesce($2, name) WHERE id = $1", camera_id, name
         )
 
 
@@ -124,12 +140,16 @@ async def set_state(connection: Connection, camera_id: str, state: str, reason: 
             await outbox.append(connection, "camera.state", {"camera": camera_id, "state": state, "reason": reason})
 
 
-async def remove(connection: Connection, camera_id: str) -> None:
+async def remove(connection: Connection, camera_id: str, *, keep_id: bool = False) -> None:
     """Forget a camera with its address and credentials. Its event tells all servers. Raises NotFound.
 
-    Where records point to it, the row stays, with id and name.
+    Where records point to it, the row stays, with id and name; with `keep_id` in any case, so that a camera that adds
+    itself is known to have been removed.
     """
     async with connection.transaction():
+        # The strongest lock, before anything is looked at: it waits for records that are being made, which hold the
+        # camera and would be found missing by DELETE alone.
+        await connection.execute("SELECT 1 FROM cameras WHERE id = $1 FOR UPDATE", camera_id)
         removed = await connection.fetchval(
             """
             UPDATE cameras SET removed_at = now(), address = NULL, sealed = NULL, transport = DEFAULT,
@@ -140,14 +160,17 @@ async def remove(connection: Connection, camera_id: str) -> None:
         )
         if removed is None:
             raise _unknown(camera_id)
-        await connection.execute(
-            """
-            DELETE FROM cameras WHERE id = $1
-                AND NOT EXISTS (SELECT FROM attendance WHERE camera_id = $1)
-                AND NOT EXISTS (SELECT FROM sightings WHERE camera_id = $1)
-            """,
-            camera_id,
-        )
+        if not keep_id:
+            await connection.execute(
+                """
+                DELETE FROM cameras WHERE id = $1
+                    AND NOT EXISTS (SELECT FROM attendance WHERE camera_id = $1)
+                    AND NOT EXISTS (SELECT FROM sightings WHERE camera_id = $1)
+                    AND NOT EXISTS (SELECT FROM punches WHERE camera_id = $1)
+                    AND NOT EXISTS (SELECT FROM reviews WHERE camera_id = $1)
+                """,
+                camera_id,
+            )
         await connection.execute("DELETE FROM camera_leases WHERE camera_id = $1", camera_id)
         await outbox.append(connection, "camera.removed", {"camera": camera_id})
 
@@ -172,3 +195,12 @@ def _camera(row: Record) -> Camera:
 
 def _unknown(camera_id: str) -> NotFound:
     return NotFound(f"there is no camera {camera_id[:80]!r}", code="unknown_camera")
+
+
+def _check_id(camera_id: str) -> None:
+    if not CAMERA_ID.fullmatch(camera_id):
+        raise RequestError(
+            f"{camera_id[:80]!r} is no camera id",
+            hint="use 1 to 64 of a-z, 0-9, _ and -, beginning with a letter or digit",
+            code="camera_id_invalid",
+        )

@@ -74,7 +74,7 @@ async def record(
     somebody like that was found to be nobody in the last ten minutes, or too many wait in this session.
     """
     async with connection.transaction():
-        await cameras.ensure(connection, camera_id)
+        await cameras.remember(connection, camera_id)
         rows = await connection.fetch(
             """
             SELECT id FROM people WHERE id = ANY ($1::uuid[]) AND consent = 'granted' AND erased_at IS NULL

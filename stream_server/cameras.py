@@ -62,7 +62,7 @@ class CameraRegistry:
                     await self.load()
 
     async def require(self, camera_id: str) -> None:
-        """NotFound unless the camera is known; where the site allows it, an unknown one is added."""
+        """NotFound unless the camera is known; where the site allows it, one that was never removed is added."""
         if camera_id in self._known:
             return
         if _ID.fullmatch(camera_id) is None:
@@ -72,12 +72,15 @@ class CameraRegistry:
                 code="camera_id_invalid",
             )
         if self._auto_register:
-            await self.add(camera_id, None)
-            return
-        await self.load()  # another replica may have added it
+            async with self._database.acquire() as connection:
+                known = await cameras.ensure(connection, camera_id)
+            if known:
+                self._known.add(camera_id)
+        else:
+            await self.load()  # another replica may have added it
         if camera_id not in self._known:
             raise NotFound(
-                f"there is no camera {camera_id}",
+                f"there is no camera {camera_id}" + (" any more" if self._auto_register else ""),
                 hint=f"add it: PUT /api/v1/cameras/{camera_id}",
                 code="unknown_camera",
             )
@@ -94,7 +97,8 @@ class CameraRegistry:
         Raises NotFound.
         """
         async with self._database.acquire() as connection, connection.transaction():
-            await cameras.remove(connection, camera_id)
+            # One that would add itself again must be known to have been removed.
+            await cameras.remove(connection, camera_id, keep_id=self._auto_register)
             await devices.revoke_of_camera(connection, camera_id)  # another camera may get the id one day
         self._forget(camera_id)
 

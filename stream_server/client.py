@@ -1,5 +1,6 @@
 """A client of the server: what `rollcall watch`, the demo, the benchmarks and the tests talk to it with."""
 
+import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator
@@ -168,10 +169,15 @@ class ServerClient:
         except OSError as error:
             raise _away(self.base_url, error) from error
 
-    async def events(self, after: int | None = None) -> AsyncIterator[Event]:
-        """Stored events behind `after` (None: from now on), live, until the server closes the stream."""
+    async def events(self, after: int | None = None, opened: asyncio.Event | None = None) -> AsyncIterator[Event]:
+        """Stored events behind `after` (None: from now on), live, until the server closes the stream.
+
+        `opened` is set once the stream is there, and "now" has begun.
+        """
         path = "/ws/v1/events" + ("" if after is None else f"?after={after}")
         async with self.socket(path) as connection:
+            if opened is not None:
+                opened.set()
             async for text in connection:
                 content = json.loads(text)
                 if "id" in content:

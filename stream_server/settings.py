@@ -164,7 +164,9 @@ class CameraSettings(_Group):
     width_px: int = Field(640, ge=160, description="Picture width asked of a camera.")
     height_px: int = Field(480, ge=120, description="Picture height asked of a camera.")
     jpeg_quality: int = Field(85, ge=10, le=100, description="JPEG quality asked of a camera.")
-    auto_register: bool = Field(False, description="Take frames from cameras that nobody has added.")
+    auto_register: bool = Field(
+        False, description="Take frames from cameras that nobody has added. One that was removed stays away."
+    )
 
     @model_validator(mode="after")
     def _pace_has_a_range(self) -> Self:

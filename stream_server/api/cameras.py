@@ -72,7 +72,7 @@ async def put_camera(
 async def delete_camera(camera_id: CameraId, services: ServicesOf) -> Response:
     """Its address and credentials are deleted, and whatever streams as it is ended; records that name it stay."""
     await services.cameras.remove(camera_id)
-    await services.pulls.share.look()
+    await services.pulls.share.look_after_change()
     return Response(status_code=204)
 
 

@@ -280,10 +280,10 @@ async def test_a_page_that_is_hidden_sends_nothing_and_goes_on_when_it_is_seen(
             True,
         )
         await browser.says("Paused while the page was hidden")
-        await asyncio.sleep(0.5)  # for the one that was on its way
-        before = await received()
-        await asyncio.sleep(1.0)
-        assert await received() == before
+        before = -1
+        async with asyncio.timeout(30):  # until the one that was on its way has come, and then nothing for a while
+            while before != (before := await received()):
+                await asyncio.sleep(2.0)
         await browser.page.evaluate(
             "() => { delete document.hidden; document.dispatchEvent(new Event('visibilitychange')); }"
         )
@@ -315,7 +315,11 @@ async def test_a_slow_line_gets_smaller_pictures_and_not_later_ones(
         async with asyncio.timeout(30):
             while int((await browser.figure("Answer after")).split()[0]) > 2500:
                 await asyncio.sleep(0.2)
-        assert float((await browser.figure("Now")).split()[0]) < 80
+        rates = []
+        for _ in range(8):  # one second may have a picture more, or the one that a pause has held back
+            rates.append(float((await browser.figure("Now")).split()[0]))
+            await asyncio.sleep(1.0)
+        assert sum(rates) / len(rates) < 80
         assert browser.errors == []
 
 

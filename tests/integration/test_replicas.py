@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
+import asyncpg
 import pytest
 import pytest_asyncio
 from websockets.exceptions import ConnectionClosed
@@ -81,8 +82,22 @@ async def until(check: Callable[[], Any]) -> None:
             await asyncio.sleep(0.1)
 
 
+async def prolonged_twice(dsn: str) -> None:
+    """Wait until the lease of the camera was prolonged two times: the other server has looked as often."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        ends = set()
+        async with asyncio.timeout(WITHIN_S):
+            while len(ends) < 3:
+                ends.add(await connection.fetchval("SELECT expires_at FROM camera_leases WHERE camera_id = 'room'"))
+                await asyncio.sleep(0.1)
+        assert None not in ends
+    finally:
+        await connection.close()
+
+
 async def test_a_camera_is_opened_by_one_server_and_by_the_other_when_that_dies(
-    servers: list[ChildServer], camera: Camera
+    servers: list[ChildServer], camera: Camera, database_dsn: str
 ) -> None:
     first, second = servers
     async with first.client() as one, second.client() as other:
@@ -94,7 +109,7 @@ async def test_a_camera_is_opened_by_one_server_and_by_the_other_when_that_dies(
 
         await until(both_say_live)
         assert await readers(one, other) == [1, 0]
-        await asyncio.sleep(4.0)  # longer than a lease is prolonged after
+        await prolonged_twice(database_dsn)
         assert camera.most == 1
 
         first.kill()

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -6,8 +7,9 @@ import pytest
 
 from recognition.errors import RequestError
 from recognition.types import Sighting
-from storage import attendance, cameras, outbox, people
-from storage.database import Connection
+from storage import attendance, cameras, outbox, people, reviews
+from storage.attendance_policy import DEFAULT_POLICY
+from storage.database import Connection, Database
 from storage.errors import Conflict, NotFound
 
 
@@ -88,6 +90,7 @@ async def test_a_camera_that_nothing_points_to_is_deleted(connection: Connection
 async def test_a_camera_that_records_name_loses_all_but_its_name_and_may_come_back(
     connection: Connection, ada: people.Person, make_sighting: Callable[..., Sighting]
 ) -> None:
+    await cameras.add(connection, "door")
     await attendance.record_sighting(connection, make_sighting(ada.person_id), ZoneInfo("UTC"))
     await cameras.set_source(connection, "door", address="rtsp://door/", sealed=b"x", transport="udp", enabled=False)
     await cameras.remove(connection, "door")
@@ -95,6 +98,132 @@ async def test_a_camera_that_records_name_loses_all_but_its_name_and_may_come_ba
     assert await connection.fetchval("SELECT sealed IS NULL FROM cameras WHERE id = 'door'")
     await attendance.record_sighting(connection, make_sighting(ada.person_id), ZoneInfo("UTC"))  # one that was late
     assert await cameras.list_cameras(connection) == []
+    assert not await cameras.ensure(connection, "door")
     await cameras.add(connection, "door", must_be_new=True)
     back = await cameras.get(connection, "door")
     assert (back.address, back.transport, back.enabled) == (None, "auto", True)
+
+
+async def waiting(connection: Connection) -> None:
+    """Wait until somebody waits for a lock in this database."""
+    async with asyncio.timeout(30):
+        while not await connection.fetchval(
+            """
+            SELECT EXISTS (
+                SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+            )
+            """
+        ):
+            await connection.execute("SELECT pg_sleep(0.01)")
+
+
+@pytest.mark.parametrize("removed_before", [False, True])
+async def test_of_two_who_want_the_same_new_camera_one_wins(database: Database, removed_before: bool) -> None:
+    async with database.acquire() as one, database.acquire() as other, database.acquire() as onlooker:
+        if removed_before:
+            await cameras.add(one, "door", "Old")
+            await cameras.remove(one, "door", keep_id=True)
+        transaction = one.transaction()
+        await transaction.start()
+        # The other's transaction is the older one, yet comes second.
+        async with asyncio.TaskGroup() as group:
+            async with asyncio.timeout(30):
+                await cameras.add(one, "door", "Mine", must_be_new=True)
+
+            async def second() -> None:
+                with pytest.raises(Conflict) as refused:
+                    await cameras.add(other, "door", "Yours", must_be_new=True)
+                assert refused.value.code == "camera_exists"
+
+            group.create_task(second())
+            await waiting(onlooker)
+            await transaction.commit()
+        assert (await cameras.get(one, "door")).name == "Mine"
+
+
+async def test_a_record_that_is_being_made_and_the_removal_of_its_camera_wait_for_each_other(
+    database: Database, ada: people.Person, make_sighting: Callable[..., Sighting]
+) -> None:
+    async with database.acquire() as one, database.acquire() as other, database.acquire() as onlooker:
+        await cameras.add(one, "door", "Door")
+        transaction = one.transaction()
+        await transaction.start()
+        recorded = await attendance.record_sighting(one, make_sighting(ada.person_id), ZoneInfo("UTC"))
+        assert recorded.first
+        async with asyncio.TaskGroup() as group:
+            group.create_task(cameras.remove(other, "door"))
+            await waiting(onlooker)
+            await transaction.commit()
+        assert await cameras.list_cameras(one) == []
+        assert await one.fetchval("SELECT name FROM cameras") == "Door"
+
+
+async def test_a_record_that_meets_the_removal_of_its_camera_is_stored(
+    database: Database, ada: people.Person, make_sighting: Callable[..., Sighting]
+) -> None:
+    async with database.acquire() as one, database.acquire() as other, database.acquire() as onlooker:
+        await cameras.add(one, "door")
+        transaction = one.transaction()
+        await transaction.start()
+        await cameras.remove(one, "door")
+        async with asyncio.TaskGroup() as group:
+            storing = group.create_task(
+                attendance.record_sighting(other, make_sighting(ada.person_id), ZoneInfo("UTC"))
+            )
+            await waiting(onlooker)
+            await transaction.commit()
+        assert storing.result().first
+        assert await cameras.list_cameras(one) == []
+
+
+@pytest.mark.parametrize("consent", [people.Consent.GRANTED, people.Consent.NONE])
+async def test_a_late_sighting_does_not_bring_a_camera_back(
+    connection: Connection, consent: people.Consent, noon: datetime, make_sighting: Callable[..., Sighting]
+) -> None:
+    person = await people.create(connection, name="Ada", at=noon, consent=consent)
+    await cameras.add(connection, "door")
+    await cameras.remove(connection, "door")
+    await attendance.record_sighting(connection, make_sighting(person.person_id), ZoneInfo("UTC"))
+    assert await cameras.list_cameras(connection) == []
+    assert not await cameras.ensure(connection, "door")
+
+
+@pytest.mark.parametrize("table", ["punches", "reviews"])
+async def test_a_camera_that_a_punch_or_a_review_names_can_be_removed(
+    connection: Connection, ada: people.Person, noon: datetime, table: str
+) -> None:
+    await cameras.add(connection, "door")
+    if table == "punches":
+        async with connection.transaction():
+            await connection.execute("UPDATE cameras SET direction = 'in'")
+            await attendance.record_punch(
+                connection,
+                ada.person_id,
+                noon,
+                ZoneInfo("UTC"),
+                DEFAULT_POLICY,
+                method=attendance.Method.PIN,
+                camera_id="door",
+            )
+        await connection.execute("UPDATE attendance SET camera_id = NULL")
+    else:
+        await reviews.record(
+            connection,
+            camera_id="door",
+            candidates=[(ada.person_id, 0.5)],
+            at=noon,
+            zone=ZoneInfo("UTC"),
+            policy=DEFAULT_POLICY,
+        )
+    assert await connection.fetchval(f"SELECT count(*) FROM {table} WHERE camera_id = 'door'") == 1
+    await cameras.remove(connection, "door")
+    assert await cameras.list_cameras(connection) == []
+
+
+async def test_a_camera_that_may_add_itself_is_known_to_have_been_removed(connection: Connection) -> None:
+    assert await cameras.ensure(connection, "door")
+    await cameras.remove(connection, "door", keep_id=True)
+    assert not await cameras.ensure(connection, "door")
+    await cameras.add(connection, "door", "Again")
+    assert await cameras.ensure(connection, "door")
+    assert (await cameras.get(connection, "door")).name == "Again"

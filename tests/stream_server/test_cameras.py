@@ -8,6 +8,7 @@ import pytest
 
 from storage import cameras as camera_table
 from storage import devices
+from storage.database import Database
 from storage.errors import NotFound, StorageUnavailable
 from stream_server.cameras import CameraRegistry
 from stream_server.messages import Event
@@ -18,12 +19,15 @@ class Table:
 
     def __init__(self, *ids: str) -> None:
         self.rows = set(ids)
+        self.removed: set[str] = set()
         self.reads = 0
+        self.refusals = 0
         self.away = False
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator["Table"]:
         if self.away:
+            self.refusals += 1
             raise StorageUnavailable("away")
         yield self
 
@@ -43,8 +47,15 @@ class Table:
     ) -> None:
         self.rows.add(camera_id)
 
-    async def remove(self, connection: "Table", camera_id: str) -> None:
+    async def ensure(self, connection: "Table", camera_id: str, name: str | None = None) -> bool:
+        if camera_id not in self.removed:
+            self.rows.add(camera_id)
+        return camera_id in self.rows
+
+    async def remove(self, connection: "Table", camera_id: str, *, keep_id: bool = False) -> None:
         self.rows.remove(camera_id)
+        if keep_id:
+            self.removed.add(camera_id)
 
 
 @pytest.fixture
@@ -52,6 +63,7 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Table:
     table = Table("door")
     monkeypatch.setattr(camera_table, "list_cameras", table.list_cameras)
     monkeypatch.setattr(camera_table, "add", table.add)
+    monkeypatch.setattr(camera_table, "ensure", table.ensure)
     monkeypatch.setattr(camera_table, "remove", table.remove)
     monkeypatch.setattr(devices, "revoke_of_camera", table.revoke_of_camera)
     return table
@@ -94,6 +106,26 @@ async def test_a_camera_is_added_by_itself_where_the_site_allows_it(table: Table
     assert "yard" in table.rows
 
 
+async def test_a_camera_that_adds_itself_stays_away_once_it_was_removed(table: Table) -> None:
+    cameras = registry(table, auto_register=True)
+    await cameras.require("yard")
+    await cameras.remove("yard")
+    with pytest.raises(NotFound) as refused:
+        await cameras.require("yard")
+    assert refused.value.code == "unknown_camera"
+    assert "yard" not in table.rows
+
+
+async def test_a_camera_that_adds_itself_stays_away_once_it_was_removed_from_the_database(database: Database) -> None:
+    cameras = CameraRegistry(database, auto_register=True)
+    await cameras.require("yard")
+    await cameras.remove("yard")
+    with pytest.raises(NotFound):
+        await cameras.require("yard")
+    await cameras.add("yard", "Yard")
+    await cameras.require("yard")
+
+
 @pytest.mark.parametrize("camera_id", ["", "Door", "-door", "door\n", "a b", "../door", "dóor", "a" * 65, "door\0"])
 async def test_what_is_no_camera_id_is_refused_without_asking_the_database(table: Table, camera_id: str) -> None:
     for auto_register in (False, True):
@@ -131,7 +163,9 @@ async def test_a_camera_that_was_removed_elsewhere_is_known_no_more_though_the_d
     table.rows.remove("door")
     table.away = True
     cameras.on_event(Event(id=1, type="camera.removed", at=datetime(2026, 1, 1, tzinfo=UTC), data={"camera": "door"}))
-    await asyncio.sleep(0.01)
+    async with asyncio.timeout(10):
+        while not table.refusals:
+            await asyncio.sleep(0.01)
     assert told == []
     table.away = False
     async with asyncio.timeout(10):

@@ -18,27 +18,34 @@ export class RequestFailed extends Error {
   }
 }
 
-/** A request; RequestFailed unless the answer is a success. */
+/** A request; RequestFailed unless the answer is a success and has come whole and in time. */
 export async function request(path: string, init: RequestInit = {}, token?: string): Promise<Response> {
   const headers = new Headers({ ...TUNNEL_HEADERS, ...(init.headers as Record<string, string> | undefined) });
   if (token !== undefined) headers.set("Authorization", `Bearer ${token}`);
   const abort = new AbortController();
+  // Until the last byte: a body may stall as well as an answer.
   const timer = setTimeout(() => abort.abort(), TIMEOUT_MS);
-  let response: Response;
   try {
-    response = await fetch(path, { cache: "no-store", credentials: "same-origin", signal: abort.signal, ...init, headers });
-  } catch {
+    const response = await fetch(path, {
+      cache: "no-store", credentials: "same-origin", signal: abort.signal, ...init, headers,
+    });
+    const text = await response.text();
+    if (!response.ok) throw failureOf(response, text);
+    return new Response(text === "" ? null : text, { status: response.status, headers: response.headers });
+  } catch (error) {
+    if (error instanceof RequestFailed) throw error;
     throw new RequestFailed(0, "away", "The server cannot be reached.");
   } finally {
     clearTimeout(timer);
   }
-  if (response.ok) return response;
-  throw await failureOf(response);
 }
 
-async function failureOf(response: Response): Promise<RequestFailed> {
+/** What the server says; what something between it and us says, as a hotel's sign-in page, has no code of ours. */
+function failureOf(response: Response, text: string): RequestFailed {
+  const type = response.headers.get("Content-Type") ?? "";
+  if (type.split(";")[0]?.trim() !== "application/problem+json") return new RequestFailed(response.status, "unknown", "");
   try {
-    const problem = (await response.json()) as Partial<Problem>;
+    const problem = JSON.parse(text) as Partial<Problem>;
     return new RequestFailed(response.status, problem.code ?? "unknown", problem.detail ?? "", problem.hint ?? "");
   } catch {
     return new RequestFailed(response.status, "unknown", "");
@@ -64,6 +71,6 @@ export async function standingOf(token: string): Promise<Standing> {
     await request("/api/v1/me", {}, token);
     return "paired";
   } catch (error) {
-    return error instanceof RequestFailed && [401, 403].includes(error.status) ? "unpaired" : "away";
+    return error instanceof RequestFailed && error.code === "unauthenticated" ? "unpaired" : "away";
   }
 }

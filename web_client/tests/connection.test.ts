@@ -86,6 +86,21 @@ test("after a break it comes back by itself, later each time", () => {
   expect(connection.state.value).toMatchObject({ untilMs: Date.now() + 1000 });
 });
 
+test("a connection that was steady for too short is not counted as steady while the next is awaited", () => {
+  const connection = make();
+  connection.start("auto");
+  for (const wait of [1000, 2000, 4000, 8000]) {
+    sockets.at(-1)?.welcome();
+    sockets.at(-1)?.end("away");
+    expect(connection.state.value).toMatchObject({ untilMs: Date.now() + wait });
+    vi.advanceTimersByTime(wait);
+  }
+  // Past STEADY_MS of the first welcome, and of none that lasted.
+  expect(1000 + 2000 + 4000 + 8000).toBeGreaterThan(STEADY_MS);
+  sockets.at(-1)?.end("away");
+  expect(connection.state.value).toMatchObject({ untilMs: Date.now() + 8000 });
+});
+
 test("a refusal is asked about: who is no longer paired is told so and does not try again", async () => {
   standing = "unpaired";
   const connection = make();

@@ -95,7 +95,7 @@ class PullKeeper:
                 transport=change.transport or camera.transport,
                 enabled=camera.enabled if change.enabled is None else change.enabled,
             )
-        await self.share.look()
+        await self.share.look_after_change()
 
     async def check(self, change: SourceChange) -> None:
         """Refuse an address that cannot be used before anything is stored. Raises as `change` does."""

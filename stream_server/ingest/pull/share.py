@@ -78,6 +78,14 @@ class PullShare:
                     self._pulled[camera_id] = source
                     self._apply(wanted[camera_id])
 
+    async def look_after_change(self) -> None:
+        """As `look`, for who has stored a change: that stands, and is acted on later when the database is away."""
+        try:
+            await self.look()
+        except UnavailableError as error:
+            log.info("a change of the cameras takes effect when the database is back: %s", error)
+            self._stale.set()
+
     async def run(self) -> None:
         """Look whenever something has changed and, while there are cameras to open, every few seconds; for ever."""
         while True:

@@ -52,7 +52,7 @@ export class Viewfinder {
       }
       this.use(stream, track);
       await this.list();
-      return true;
+      return turn === this.opened; // closed, or opened anew, meanwhile
     } catch (error) {
       if (turn !== this.opened) return false;
       const problem = error instanceof CameraFailed ? error.problem : "failed";

@@ -186,6 +186,7 @@ export class Connection {
     const waitMs = this.around.backoff.next();
     this.state.value = { is: "waiting", untilMs: this.around.now() + waitMs };
     this.after("retry", waitMs, () => this.connect());
+    clearTimeout(this.timers.get("steady"));
     this.timers.delete("steady");
   }
 

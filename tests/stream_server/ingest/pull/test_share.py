@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,8 @@ from recognition.errors import RequestError
 from storage import camera_leases, cameras
 from storage.database import Database
 from storage.errors import StorageUnavailable
+from stream_server.api.cameras import delete_camera
+from stream_server.cameras import CameraRegistry
 from stream_server.ingest.pull import share as share_module
 from stream_server.ingest.pull.job import Order
 from stream_server.ingest.pull.share import PullShare
@@ -146,3 +149,37 @@ async def test_while_the_database_is_away_a_server_keeps_its_cameras(
         await share.look()
     await share.close()
     assert supervisor.pulled == {"door": "rtsp://a"}
+
+
+class Line:
+    """A database that can go away."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.away = False
+
+    def acquire(self) -> Any:
+        if self.away:
+            raise StorageUnavailable("away")
+        return self.database.acquire()
+
+
+async def test_a_change_that_is_stored_stands_although_the_database_goes_away_before_it_is_acted_on(
+    database: Database,
+) -> None:
+    line = Line(database)
+    share, supervisor = make_share(line)
+    await put(database, "door")
+    await share.look()
+    cameras_known = CameraRegistry(database, auto_register=False)
+    cameras_known.on_removed(lambda _: setattr(line, "away", True))
+    services = SimpleNamespace(cameras=cameras_known, pulls=SimpleNamespace(share=share))
+    assert (await delete_camera("door", services)).status_code == 204  # type: ignore[arg-type]
+    assert supervisor.ended == []
+    line.away = False
+    running = asyncio.create_task(share.run())
+    async with asyncio.timeout(10):
+        while not supervisor.ended:
+            await asyncio.sleep(0.01)
+    running.cancel()
+    assert supervisor.ended == [("door", "removed")]
