@@ -176,14 +176,21 @@ def _check(ip: Ip, rules: AddressRules) -> None:
         _refuse("stands for no single machine")
     if ip.is_loopback:
         if not rules.allow_loopback:
-            _refuse("is this machine itself", "ROLLCALL_PULL__ALLOW_LOOPBACK=true allows it, for tests")
+            _refuse(
+                "is this machine itself",
+                "ROLLCALL_PULL__ALLOW_LOOPBACK=true allows it, for tests; set it for the server and start it again",
+            )
         return
     if ip.is_link_local:
         _refuse("is link-local")
     if ip.is_reserved:  # the broadcast address is one of these
         _refuse("is reserved")
     if not ip.is_global and not rules.allow_private:
-        _refuse("is in a private network", "ROLLCALL_PULL__ALLOW_PRIVATE=true allows cameras of the own network")
+        _refuse(
+            "is in a private network",
+            "ROLLCALL_PULL__ALLOW_PRIVATE=true allows cameras of the own network; "
+            "set it for the server and start it again",
+        )
 
 
 def _refuse(what: str, hint: str = "give the address of a camera") -> None:
@@ -221,7 +228,9 @@ def _resolve(host: str, port: int) -> list[str]:
 def _below(path: str, rules: AddressRules) -> Path:
     if rules.replay_dir is None:
         raise AddressNotAllowed(
-            "files are not opened", hint="ROLLCALL_PULL__REPLAY_DIR names the folder that recordings may be played from"
+            "files are not opened",
+            hint="ROLLCALL_PULL__REPLAY_DIR names the folder that recordings may be played from; "
+            "set it for the server and start it again",
         )
     root = rules.replay_dir.resolve()
     wanted = (root / unquote(path)).resolve()
