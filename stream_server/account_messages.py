@@ -1,7 +1,7 @@
 """The bodies of the REST API that concern users, signing in, and API tokens."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field, SecretStr
@@ -100,7 +100,7 @@ class TokenCreate(Shape):
     """An API token to make."""
 
     name: Label
-    scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=7)]
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=len(get_args(Scope)))]
     expires_at: AwareDatetime | None = Field(None, description="Null: until it is revoked.")
 
 

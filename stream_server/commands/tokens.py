@@ -46,8 +46,8 @@ def list_tokens(server: str, as_json: bool) -> None:
         click.echo(json.dumps(found))
         return
     for token in found["tokens"]:
-        until = f"until {token['expires_at']}" if token["expires_at"] else "until revoked"
-        click.echo(f"{token['id']}  {token['name']}  {', '.join(token['scopes'])}  {until}")
+        line = f"{token['id']}  {token['name']}  {', '.join(token['scopes'])}  {_until(token)}"
+        click.echo(f"{line}  made by {token['created_by']}")
 
 
 @tokens.command()
@@ -58,6 +58,13 @@ def revoke(token_id: UUID, server: str, as_json: bool) -> None:
     """End a token, with the connections it holds."""
     asyncio.run(_call(server, "DELETE", f"/{token_id}"))
     click.echo(json.dumps({"id": str(token_id)}) if as_json else f"{token_id} was revoked")
+
+
+def _until(token: dict[str, Any]) -> str:
+    if token["expires_at"] is None:
+        return "until revoked"
+    expired = datetime.fromisoformat(token["expires_at"]) <= datetime.now(UTC)
+    return f"{'expired' if expired else 'until'} {token['expires_at']}"
 
 
 async def _call(server: str, method: str, path: str, body: object = None) -> Any:
