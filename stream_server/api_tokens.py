@@ -31,7 +31,7 @@ class ApiTokens:
     async def issue(
         self, name: str, scopes: Sequence[Right], *, expires_at: datetime | None, by: Principal
     ) -> tuple[ApiToken, str]:
-        """A new token and its secret, which is not kept. Raises Forbidden for scopes that the maker lacks, ExpiryPast."""
+        """A new token and its secret, which is not kept. Raises ExpiryPast, and Forbidden for what its maker lacks."""
         if lacking := set(scopes) - by.rights:
             raise Forbidden(
                 f"a token cannot have scopes that its maker lacks: {', '.join(sorted(lacking))}",
