@@ -1,6 +1,6 @@
 # Rollcall: every target sets up what it needs. `make demo` and `make test` are all a newcomer has to know.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check format bench docs models web lock clean
+.PHONY: help demo run test check format bench docs models web extras lock clean
 
 PYTHON ?= python3
 # Without internet YuNet cannot be fetched; a folder beside the project may hold the same bytes.
@@ -25,6 +25,9 @@ help: ## list the targets
 .venv/.dev: .venv/.server requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
 	@touch $@
+
+extras: .venv/.server ## add what --tunnel ngrok and `cameras discover` need
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/extras.txt
 
 models: .venv/.server ## fetch, convert and verify the models (does nothing when they are there)
 	$(BIN)/rollcall models build
@@ -77,6 +80,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 lock: .venv/.dev ## resolve the dependencies anew
 	$(LOCK) --upgrade --all-extras pyproject.toml -o requirements/dev.txt
 	$(LOCK) --constraint requirements/dev.txt --extra embedded --extra build pyproject.toml -o requirements/server.txt
+	$(LOCK) --constraint requirements/dev.txt --extra embedded --extra build --extra tunnel --extra onvif pyproject.toml \
+	  -o requirements/extras.txt
 	$(LOCK) --constraint requirements/dev.txt pyproject.toml -o requirements/runtime.txt
 
 clean: ## remove everything that was made here, the data folder excepted

@@ -21,7 +21,7 @@ class PairingCreate(Shape):
         description="The camera that the device will stream as."
     )
     name: Label = Field(description="Name of the device for people.", examples=["Phone of room 5"])
-    create_camera: bool = Field(False, description="Add the camera if it is not there.")
+    create_camera: bool = Field(False, description="Add the camera if it is not there; needs the right `cameras`.")
 
 
 class PairingCode(Shape):

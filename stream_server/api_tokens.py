@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from recognition.errors import RequestError
 from storage import api_tokens
 from storage.api_tokens import ApiToken
 from storage.database import Connection, Database
@@ -12,6 +13,12 @@ from stream_server.principals import Forbidden, Kind, Principal, digest
 from stream_server.rights import ALL_RIGHTS, ROLE_RIGHTS, Right
 
 API_TOKEN = "rct_"
+
+
+class ExpiryPast(RequestError):
+    """A token that would have expired before it was made."""
+
+    code = "expiry_past"
 
 
 class ApiTokens:
@@ -24,12 +31,14 @@ class ApiTokens:
     async def issue(
         self, name: str, scopes: Sequence[Right], *, expires_at: datetime | None, by: Principal
     ) -> tuple[ApiToken, str]:
-        """A new token and its secret, which is not kept. Raises Forbidden for a scope that the maker lacks."""
+        """A new token and its secret, which is not kept. Raises ExpiryPast, and Forbidden for what its maker lacks."""
         if lacking := set(scopes) - by.rights:
             raise Forbidden(
                 f"a token cannot have scopes that its maker lacks: {', '.join(sorted(lacking))}",
                 hint="GET /api/v1/me tells what you may do",
             )
+        if expires_at is not None and expires_at <= self._now():
+            raise ExpiryPast("the token would have expired already", hint="give a time that is to come, or none")
         secret = API_TOKEN + secrets.token_urlsafe(32)
         async with self._database.acquire() as connection:
             token = await api_tokens.add(

@@ -5,8 +5,8 @@ import sys
 
 import click
 
-from recognition.errors import RollcallError
-from stream_server.commands.command import exit_code_of, say_error
+from recognition.errors import RequestError, RollcallError
+from stream_server.commands.command import exit_code_of, print_error, say_error
 
 COMMANDS = {
     "serve": ("stream_server.commands.serve", "serve"),
@@ -62,6 +62,8 @@ def main() -> None:
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:
+        if "--json" in sys.argv[1:]:
+            print_error(RequestError(error.format_message(), hint="`--help` shows the usage", code="wrong_usage"))
         error.show()
         sys.exit(error.exit_code)
     except click.exceptions.Exit as stop:

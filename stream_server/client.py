@@ -13,15 +13,20 @@ from uuid import UUID
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
 
 from recognition.errors import RequestError, RollcallError, UnavailableError
+from stream_server.local_address import address_of
 from stream_server.messages import Event
 from stream_server.settings import Settings
 
 MESSAGE_MAX_BYTES = 1024 * 1024
 # ngrok's free plan answers a browser's first request with a page of its own, and takes us for a browser without it.
 SKIP_INTERSTITIAL = {"ngrok-skip-browser-warning": "1"}
+
+
+# What a server that expects TLS does with plain http.
+_BROKEN_OFF = (httpx.RemoteProtocolError, httpx.ReadError, InvalidMessage)
 
 
 class ServerSaidNo(RequestError):
@@ -166,7 +171,7 @@ class ServerClient:
                 yield connection
         except InvalidStatus as error:
             raise _problem(error.response.status_code, bytes(error.response.body or b"")) from error
-        except OSError as error:
+        except (OSError, InvalidHandshake) as error:
             raise _away(self.base_url, error) from error
 
     async def events(self, after: int | None = None, opened: asyncio.Event | None = None) -> AsyncIterator[Event]:
@@ -201,9 +206,14 @@ def local_token(settings: Settings) -> str:
     return token
 
 
-def local_client(base_url: str, settings: Settings, *, timeout_s: float = 10.0) -> ServerClient:
-    """A client with `local_token`, that trusts the authority which a server on this machine made for `--https auto`."""
+def local_client(base_url: str | None, settings: Settings, *, timeout_s: float = 10.0) -> ServerClient:
+    """A client with `local_token`, that trusts the authority which a server on this machine made for `--https auto`.
+
+    Without `base_url` it talks to the running server of the data folder.
+    """
     token = local_token(settings)
+    if base_url is None:
+        base_url = address_of(settings).local
     return ServerClient(base_url, token, timeout_s=timeout_s, ca_file=settings.data_dir / "tls" / "ca.crt")
 
 
@@ -225,9 +235,15 @@ def _check_address(base_url: str) -> None:
 
 
 def _away(base_url: str, error: Exception) -> ServerAway:
-    return ServerAway(
-        f"no server answers at {base_url}: {str(error) or type(error).__name__}", hint="start one with `rollcall serve`"
-    )
+    said = str(error) or type(error).__name__
+    hint = "start one with `rollcall serve`"
+    if base_url.startswith("http:") and isinstance(error, _BROKEN_OFF):
+        hint = f"does it speak https? Try --server https{base_url.removeprefix('http')}"
+    elif "CERTIFICATE_VERIFY_FAILED" in said:
+        hint = "its certificate is not for this name, or not trusted here: try --server with a name that it holds"
+    elif base_url.startswith("https:") and "[SSL" in said:
+        hint = f"does it speak plain http? Try --server http{base_url.removeprefix('https')}"
+    return ServerAway(f"no server answers at {base_url}: {said}", hint=hint)
 
 
 def _problem(status: int, body: bytes) -> RollcallError:

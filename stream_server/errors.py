@@ -35,6 +35,7 @@ _STATUS_OF_CODE = {
     "password_too_weak": 422,
     "password_wrong": HTTPStatus.FORBIDDEN,
     "login_invalid": 422,
+    "expiry_past": 422,
     "pairing_refused": HTTPStatus.FORBIDDEN,
     "too_many_attempts": HTTPStatus.TOO_MANY_REQUESTS,
     "method_not_allowed": HTTPStatus.METHOD_NOT_ALLOWED,

@@ -77,6 +77,10 @@ class Principal:
         """Raises Forbidden unless it may do what is asked."""
         assert asked.rule is not None
         needed = asked.rule.right
+        if needed is Right.GRANT and self.kind in (Kind.API_TOKEN, Kind.DEVICE):
+            raise Forbidden(
+                "users and tokens are made by people, never by a token", hint="sign in, or use the owner's token"
+            )
         if needed not in (Right.OPEN, Right.SIGNED_IN) and needed not in self.rights:
             raise Forbidden(
                 f"this needs the right `{needed}`, which the {self.kind} does not have",
@@ -89,7 +93,7 @@ class Principal:
             )
 
 
-OWNER_TOKEN = Principal(Kind.OWNER_TOKEN, None, "owner", ALL_RIGHTS | {Right.SETUP})
+OWNER_TOKEN = Principal(Kind.OWNER_TOKEN, None, "owner", ALL_RIGHTS | {Right.SETUP, Right.GRANT})
 
 
 def principal_of(connection: HTTPConnection) -> Principal:

@@ -16,12 +16,13 @@ from stream_server.scopes import SCOPES
 
 
 class Right(StrEnum):
-    """What a credential may do. The first four are no scopes: they are not given."""
+    """What a credential may do. The first five are no scopes: they are not given."""
 
     OPEN = "open"  # no credential is needed
     SIGNED_IN = "signed_in"  # any credential will do
     SESSION = "session"  # somebody who has signed in with a password
     SETUP = "setup"  # the token of the data folder alone
+    GRANT = "grant"  # let others in; never a token's, or one that leaks could outlive its revocation
     READ = "read"  # people, sessions, attendance, cameras, live events, health
     STREAM = "stream"  # send a camera's pictures and hear who was seen
     RECOGNISE = "recognise"  # ask who is in a picture
@@ -34,8 +35,8 @@ class Right(StrEnum):
 
 ALL_RIGHTS = frozenset(Right(scope) for scope in SCOPES)
 ROLE_RIGHTS: dict[Role, frozenset[Right]] = {
-    Role.OWNER: ALL_RIGHTS,
-    Role.ADMIN: ALL_RIGHTS,  # but for what concerns owners
+    Role.OWNER: ALL_RIGHTS | {Right.GRANT},
+    Role.ADMIN: ALL_RIGHTS | {Right.GRANT},  # but for what concerns owners
     Role.TEACHER: frozenset({Right.READ, Right.STREAM, Right.RECOGNISE, Right.PUNCH}),
     Role.VIEWER: frozenset({Right.READ}),
 }
@@ -55,14 +56,14 @@ _TABLE: tuple[tuple[str, str, Right], ...] = (
     ("GET", "/api/v1/me", Right.SIGNED_IN),
     ("PUT", "/api/v1/me/password", Right.SESSION),
     ("GET", "/api/v1/users", Right.ADMIN),
-    ("POST", "/api/v1/users", Right.ADMIN),
+    ("POST", "/api/v1/users", Right.GRANT),
     ("GET", "/api/v1/users/{user_id}", Right.ADMIN),
-    ("PATCH", "/api/v1/users/{user_id}", Right.ADMIN),
+    ("PATCH", "/api/v1/users/{user_id}", Right.GRANT),
     ("DELETE", "/api/v1/users/{user_id}", Right.ADMIN),
-    ("PUT", "/api/v1/users/{user_id}/password", Right.ADMIN),
+    ("PUT", "/api/v1/users/{user_id}/password", Right.GRANT),
     ("DELETE", "/api/v1/users/{user_id}/sessions", Right.ADMIN),
     ("GET", "/api/v1/tokens", Right.ADMIN),
-    ("POST", "/api/v1/tokens", Right.ADMIN),
+    ("POST", "/api/v1/tokens", Right.GRANT),
     ("DELETE", "/api/v1/tokens/{token_id}", Right.ADMIN),
     ("POST", "/api/v1/pair", Right.OPEN),
     ("POST", "/api/v1/pairings", Right.ADMIN),

@@ -34,6 +34,20 @@ def test_every_generated_document_is_looked_at() -> None:
     assert {str(path.relative_to(ROOT)) for path in pages()} == set(GENERATED)
 
 
+def test_no_text_tells_to_install_us_by_name() -> None:
+    """The name on the public index is not ours: whoever follows such a text runs the code of strangers."""
+    named = re.compile(r"(?:pip|uv|pipx)\S* (?:install|add)\b[^\n`;]*?(?<![\w./-])rollcall(?![\w/.-])")
+    suffixes = {".md", ".py", ".toml", ".ts", ".html", ".json", ".txt", ".yml", ".yaml", ".svg", ".sh", ""}
+    own = ("docs", "recognition", "storage", "stream_server", "benchmarks", "tests", "web_client/src", "requirements")
+    paths = [path for path in ROOT.iterdir() if path.is_file()]
+    paths += [path for folder in own for path in (ROOT / folder).rglob("*") if path.is_file()]
+    texts = [path for path in paths if path.suffix in suffixes and "__pycache__" not in path.parts]
+    assert {"README.md", "Makefile", "onvif.py", "mobile.md"} <= {path.name for path in texts}
+    assert named.search("hint: pip install 'rollcall[tunnel]'")
+    others = [path for path in texts if path != Path(__file__).resolve()]  # which holds the example above
+    assert [str(path.relative_to(ROOT)) for path in others if named.search(path.read_text())] == []
+
+
 def _routes(routes: list[BaseRoute]) -> list[BaseRoute]:
     found: list[BaseRoute] = []
     for route in routes:

@@ -16,7 +16,8 @@ from stream_server.access_messages import (
 )
 from stream_server.api.request import NOT_FOUND, PROBLEMS, TOO_MANY, Cursor, Limit, ServicesOf, problems
 from stream_server.attempts import source_of
-from stream_server.principals import principal_of
+from stream_server.principals import Forbidden, principal_of
+from stream_server.rights import Right
 from stream_server.services import Services
 
 router = APIRouter(tags=["access"], responses=PROBLEMS)
@@ -27,8 +28,14 @@ open_router = APIRouter(tags=["access"], responses=PROBLEMS)
 @router.post("/pairings", status_code=201, summary="Issue a pairing code", responses=NOT_FOUND)
 async def create_pairing(body: PairingCreate, request: Request, services: ServicesOf) -> PairingCode:
     """The code is good for one device and some minutes. A phone opens `/camera#code=…` with it."""
+    principal = principal_of(request)
+    if body.create_camera and Right.CAMERAS not in principal.rights:
+        raise Forbidden(
+            f"adding a camera needs the right `{Right.CAMERAS}`, which the {principal.kind} does not have",
+            hint="add the camera first, and leave out create_camera",
+        )
     code, expires_at = await services.pairing.issue(
-        body.camera_id, body.name, create_camera=body.create_camera, by=principal_of(request)
+        body.camera_id, body.name, create_camera=body.create_camera, by=principal
     )
     return PairingCode(code=code, expires_at=expires_at, camera_id=body.camera_id)
 

@@ -24,7 +24,7 @@ async def list_tokens(services: ServicesOf) -> Tokens:
 
 @router.post("", status_code=201, summary="Make an API token")
 async def create_token(body: TokenCreate, request: Request, response: Response, services: ServicesOf) -> TokenCreated:
-    """The secret is told once. No token may more than whoever made it, also when that changes."""
+    """The secret is told once. API tokens make none, and none may more than its maker, also when that changes."""
     token, secret = await services.api_tokens.issue(
         body.name, [Right(scope) for scope in body.scopes], expires_at=body.expires_at, by=principal_of(request)
     )

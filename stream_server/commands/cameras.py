@@ -7,12 +7,10 @@ from typing import Any
 
 import click
 
-from recognition.errors import RequestError
 from stream_server.client import local_client
-from stream_server.commands.command import Group, json_option
+from stream_server.commands.command import Group, check_camera_id, json_option, server_option, typed_password
 from stream_server.settings import load_settings
 
-_SERVER = click.option("--server", default="http://127.0.0.1:8000", show_default=True, help="Address of the server.")
 _TEST_TIMEOUT_S = 60.0
 
 
@@ -30,7 +28,7 @@ def cameras() -> None:
 @click.option("--transport", type=click.Choice(["auto", "tcp", "udp"]), help="For RTSP; auto: TCP, then UDP.")
 @click.option("--disabled", is_flag=True, help="Do not open it yet.")
 @click.option("--replace", is_flag=True, help="Change the camera if the id is taken.")
-@_SERVER
+@server_option
 @json_option
 def add(
     camera_id: str,
@@ -41,10 +39,11 @@ def add(
     transport: str | None,
     disabled: bool,
     replace: bool,
-    server: str,
+    server: str | None,
     as_json: bool,
 ) -> None:
     """Add a camera. With an ADDRESS (rtsp, rtsps, http, https) the server opens it by itself."""
+    check_camera_id(camera_id)
     body: dict[str, Any] = {"name": name}
     if ask_password:
         body["password"] = _password()
@@ -58,11 +57,11 @@ def add(
 
 @cameras.command()
 @click.argument("camera_id", metavar="ID")
-@_SERVER
+@server_option
 @json_option
-def test(camera_id: str, server: str, as_json: bool) -> None:
+def test(camera_id: str, server: str | None, as_json: bool) -> None:
     """Open a camera once and say what came. Exit code 1 when no picture did."""
-    result = asyncio.run(_call(server, "POST", f"/{camera_id}/test"))
+    result = asyncio.run(_call(server, "POST", f"/{check_camera_id(camera_id)}/test"))
     if as_json:
         click.echo(json.dumps(result))
     elif result["ok"]:
@@ -75,9 +74,9 @@ def test(camera_id: str, server: str, as_json: bool) -> None:
 
 
 @cameras.command("list")
-@_SERVER
+@server_option
 @json_option
-def list_cameras(server: str, as_json: bool) -> None:
+def list_cameras(server: str | None, as_json: bool) -> None:
     """List cameras and how they do."""
     found = asyncio.run(_call(server, "GET", ""))
     if as_json:
@@ -92,11 +91,11 @@ def list_cameras(server: str, as_json: bool) -> None:
 
 @cameras.command()
 @click.argument("camera_id", metavar="ID")
-@_SERVER
+@server_option
 @json_option
-def remove(camera_id: str, server: str, as_json: bool) -> None:
+def remove(camera_id: str, server: str | None, as_json: bool) -> None:
     """Remove a camera; its address and credentials are deleted, records that name it stay."""
-    asyncio.run(_call(server, "DELETE", f"/{camera_id}"))
+    asyncio.run(_call(server, "DELETE", f"/{check_camera_id(camera_id)}"))
     click.echo(json.dumps({"removed": camera_id}) if as_json else f"{camera_id} was removed")
 
 
@@ -104,9 +103,9 @@ def remove(camera_id: str, server: str, as_json: bool) -> None:
 @click.option("--timeout", "timeout_s", default=4.0, show_default=True, help="Seconds to wait for answers.")
 @click.option("--username", default="", help="User of the cameras, to ask them for their streams.")
 @click.option("--ask-password", is_flag=True, help="Ask for their password, or read it from standard input.")
-@_SERVER
+@server_option
 @json_option
-def discover(timeout_s: float, username: str, ask_password: bool, server: str, as_json: bool) -> None:
+def discover(timeout_s: float, username: str, ask_password: bool, server: str | None, as_json: bool) -> None:
     """Look for ONVIF cameras in the network of the server, and ask each for its smallest stream."""
     wishes = {"timeout_s": timeout_s, "username": username, "password": _password() if ask_password else ""}
     found = asyncio.run(_call(server, "POST", "/discover", body=wishes))
@@ -121,14 +120,10 @@ def discover(timeout_s: float, username: str, ask_password: bool, server: str, a
 
 
 def _password() -> str:
-    if sys.stdin.isatty():
-        return str(click.prompt("Password of the camera", hide_input=True, err=True))
-    return sys.stdin.readline().rstrip("\n")
+    return typed_password("Password of the camera")
 
 
-async def _call(server: str, method: str, path: str, *, body: object = None, only_new: bool = False) -> Any:
-    if path.count("/") > 2 or any(character in path for character in "?#%"):
-        raise RequestError("that is no camera id", hint="use small letters, digits, - and _", code="camera_id_invalid")
+async def _call(server: str | None, method: str, path: str, *, body: object = None, only_new: bool = False) -> Any:
     async with local_client(server, load_settings(), timeout_s=_TEST_TIMEOUT_S) as client:
         headers = {"If-None-Match": "*"} if only_new else None
         return await client.call(method, f"/api/v1/cameras{path}", body=body, headers=headers)

@@ -10,11 +10,10 @@ from uuid import UUID
 import click
 
 from stream_server.client import ServerClient, ServerSaidNo, local_client
-from stream_server.commands.command import Group, json_option
+from stream_server.commands.command import Group, json_option, server_option
 from stream_server.settings import load_settings
 
 PHOTOGRAPH_TIMEOUT_S = 60.0
-_SERVER = click.option("--server", default="http://127.0.0.1:8000", show_default=True, help="Address of the server.")
 
 
 @click.group(cls=Group)
@@ -26,9 +25,9 @@ def people() -> None:
 @click.argument("name")
 @click.argument("photographs", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--consent", is_flag=True, help="The person has agreed to be recognised by face.")
-@_SERVER
+@server_option
 @json_option
-def add(name: str, photographs: tuple[Path, ...], consent: bool, server: str, as_json: bool) -> None:
+def add(name: str, photographs: tuple[Path, ...], consent: bool, server: str | None, as_json: bool) -> None:
     """Add a person, and enrol with photographs of one face each. Says why when one is refused."""
     if photographs and not consent:
         raise click.UsageError("photographs need the person's consent: --consent says that it was given")
@@ -39,9 +38,9 @@ def add(name: str, photographs: tuple[Path, ...], consent: bool, server: str, as
 @people.command()
 @click.argument("person_id", type=click.UUID)
 @click.argument("photographs", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@_SERVER
+@server_option
 @json_option
-def enrol(person_id: UUID, photographs: tuple[Path, ...], server: str, as_json: bool) -> None:
+def enrol(person_id: UUID, photographs: tuple[Path, ...], server: str | None, as_json: bool) -> None:
     """Enrol somebody who was added before with more photographs; `rollcall people list` shows the ids."""
     result = asyncio.run(_enrol_more(person_id, photographs, server))
     _report(result, f"{result['templates']} faces were enrolled", as_json)
@@ -49,9 +48,9 @@ def enrol(person_id: UUID, photographs: tuple[Path, ...], server: str, as_json: 
 
 @people.command("enrol-photos")
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
-@_SERVER
+@server_option
 @json_option
-def enrol_photos(source: Path, server: str, as_json: bool) -> None:
+def enrol_photos(source: Path, server: str | None, as_json: bool) -> None:
     """Enrol everybody with a folder or zip of photographs named by external id: s-1815.jpg, s-1815_2.jpg.
 
     Each picture by itself: one that is refused holds up no other, and is named with its reason.
@@ -61,16 +60,16 @@ def enrol_photos(source: Path, server: str, as_json: bool) -> None:
         click.echo(json.dumps(report))
     else:
         for refused in report["refused"]:
-            click.echo(f"{refused['photograph']}: {refused['detail']} ({refused['hint']})", err=True)
+            click.echo(_line(refused), err=True)
         click.echo(f"{report['enrolled']} photographs were enrolled, {len(report['refused'])} refused")
     if report["refused"]:
         sys.exit(1)
 
 
 @people.command("list")
-@_SERVER
+@server_option
 @json_option
-def list_people(server: str, as_json: bool) -> None:
+def list_people(server: str | None, as_json: bool) -> None:
     """List people by name."""
     found = asyncio.run(_list(server))
     if as_json:
@@ -85,7 +84,7 @@ def _report(result: dict[str, Any], text: str, as_json: bool) -> None:
         click.echo(json.dumps(result))
     else:
         for refused in result["refused"]:
-            click.echo(f"{refused['photograph']}: {refused['detail']} ({refused['hint']})", err=True)
+            click.echo(_line(refused), err=True)
         click.echo(text)
         if result["refused"]:
             click.echo(f"try again: rollcall people enrol {result['id']} PHOTOGRAPH", err=True)
@@ -93,13 +92,18 @@ def _report(result: dict[str, Any], text: str, as_json: bool) -> None:
         sys.exit(1)
 
 
-async def _add(name: str, photographs: tuple[Path, ...], consent: bool, server: str) -> dict[str, Any]:
+def _line(refused: dict[str, Any]) -> str:
+    hint = f" ({refused['hint']})" if refused["hint"] else ""
+    return f"{refused['photograph']}: {refused['detail']}{hint}"
+
+
+async def _add(name: str, photographs: tuple[Path, ...], consent: bool, server: str | None) -> dict[str, Any]:
     async with local_client(server, load_settings()) as client:
         person_id = await client.add_person(name, consent=consent)
         return {"name": name, **await _enrol(client, person_id, photographs)}
 
 
-async def _enrol_more(person_id: UUID, photographs: tuple[Path, ...], server: str) -> dict[str, Any]:
+async def _enrol_more(person_id: UUID, photographs: tuple[Path, ...], server: str | None) -> dict[str, Any]:
     async with local_client(server, load_settings()) as client:
         return await _enrol(client, person_id, photographs)
 
@@ -110,17 +114,23 @@ async def _enrol(client: ServerClient, person_id: UUID, photographs: tuple[Path,
         try:
             await client.enrol(person_id, path.read_bytes())
         except ServerSaidNo as error:
+            if error.code == "person_not_found":  # and no other photograph will change that
+                raise ServerSaidNo(
+                    error.detail,
+                    hint="`rollcall people list` shows the ids; `rollcall people add` adds somebody",
+                    code=error.code,
+                ) from error
             refused.append({"photograph": str(path), "code": error.code, "detail": error.detail, "hint": error.hint})
     return {"id": str(person_id), "templates": len(photographs) - len(refused), "refused": refused}
 
 
-async def _enrol_photos(source: Path, server: str, *, quiet: bool) -> dict[str, Any]:
+async def _enrol_photos(source: Path, server: str | None, *, quiet: bool) -> dict[str, Any]:
     from stream_server.commands.photographs import enrol_all
 
     async with local_client(server, load_settings(), timeout_s=PHOTOGRAPH_TIMEOUT_S) as client:
         return await enrol_all(source, client, quiet=quiet)
 
 
-async def _list(server: str) -> list[dict[str, Any]]:
+async def _list(server: str | None) -> list[dict[str, Any]]:
     async with local_client(server, load_settings()) as client:
         return [person async for person in client.pages("/api/v1/people", "people")]

@@ -14,11 +14,10 @@ from uuid import UUID
 import click
 
 from stream_server.client import local_client
-from stream_server.commands.command import Command
+from stream_server.commands.command import Command, server_option
 from stream_server.settings import load_settings
 
 _DAY = click.DateTime(formats=["%Y-%m-%d"])
-_SERVER = click.option("--server", default="http://127.0.0.1:8000", show_default=True, help="Address of the server.")
 
 
 @click.command(cls=Command)
@@ -45,7 +44,7 @@ _SERVER = click.option("--server", default="http://127.0.0.1:8000", show_default
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write; default: standard output."
 )
-@_SERVER
+@server_option
 def report(
     first_day: datetime | None,
     last_day: datetime | None,
@@ -57,7 +56,7 @@ def report(
     format_: str | None,
     bom: bool,
     output: Path | None,
-    server: str,
+    server: str | None,
 ) -> None:
     """Write attendance as CSV, JSON, an Excel workbook or a page to print. A file is there whole or not at all."""
     chosen = format_ or (output.suffix[1:] if output is not None else "") or "csv"
@@ -84,7 +83,7 @@ def report(
             asyncio.run(_write(server, params, file))
 
 
-async def _write(server: str, params: dict[str, str], file: BinaryIO) -> None:
+async def _write(server: str | None, params: dict[str, str], file: BinaryIO) -> None:
     async with local_client(server, load_settings(), timeout_s=120.0) as client:
         async for piece in client.download("/api/v1/reports/attendance", params):
             file.write(piece)

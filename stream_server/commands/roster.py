@@ -10,10 +10,9 @@ from typing import Any
 import click
 
 from stream_server.client import local_client
-from stream_server.commands.command import Group, json_option
+from stream_server.commands.command import Group, json_option, server_option
 from stream_server.settings import load_settings
 
-_SERVER = click.option("--server", default="http://127.0.0.1:8000", show_default=True, help="Address of the server.")
 _CHUNK = 256 * 1024
 IMPORT_TIMEOUT_S = 600.0
 
@@ -27,9 +26,9 @@ def roster() -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--apply", is_flag=True, help="Store it; otherwise only say what would happen.")
 @click.option("--all", "show_all", is_flag=True, help="Show the rows that change nothing too.")
-@_SERVER
+@server_option
 @json_option
-def import_file(file: Path, apply: bool, show_all: bool, server: str, as_json: bool) -> None:
+def import_file(file: Path, apply: bool, show_all: bool, server: str | None, as_json: bool) -> None:
     """Import people and groups from a CSV, XLSX or OneRoster file. Without --apply nothing is stored.
 
     The exit code is 1 when a row was refused.
@@ -38,7 +37,7 @@ def import_file(file: Path, apply: bool, show_all: bool, server: str, as_json: b
     say_report(report, as_json, show_all)
 
 
-async def send_file(file: Path, path: str, apply: bool, server: str, **params: str) -> Any:
+async def send_file(file: Path, path: str, apply: bool, server: str | None, **params: str) -> Any:
     """Send a file to an endpoint that takes it as its body; returns the report."""
     async with local_client(server, load_settings(), timeout_s=IMPORT_TIMEOUT_S) as client:
         asked = {"apply": str(apply).lower(), **params}

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from recognition.errors import RollcallError, UnavailableError
 from stream_server.access_settings import HttpsSettings
 from stream_server.commands.command import EXIT_UNAVAILABLE, Command, say_error
+from stream_server.local_address import AddressFile, LocalAddress
 from stream_server.memory import limit_malloc
 from stream_server.settings import Settings, load_settings
 
@@ -84,13 +85,16 @@ def run(settings: Settings) -> None:
             sys.exit(EXIT_UNAVAILABLE)
         opened.pop_all()  # from here on they are the server's
     _greet(settings, app, sockets, identity)
-    server = DoorServer(app, settings, _doorways(settings, app, sockets, identity), _announcer(settings, app, sockets))
+    address = AddressFile(settings.data_dir, _addresses(settings, sockets, identity))
+    on_listening = address.written_before(_announcer(settings, app, sockets), lambda text: click.echo(text, err=True))
+    server = DoorServer(app, settings, _doorways(settings, app, sockets, identity), on_listening)
     # uvicorn raises the signal again once it has stopped; asked to stop and stopped in order is exit code 0.
     signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         with contextlib.suppress(KeyboardInterrupt):
             server.run()
     finally:  # uvicorn itself exits when the start fails
+        address.remove()
         if app.state.startup_error is not None:
             say_error(app.state.startup_error)
             sys.exit(EXIT_UNAVAILABLE)
@@ -190,6 +194,22 @@ def _announcer(settings: Settings, app: "FastAPI", sockets: dict[str, socket.soc
             say_error(error)
 
     return on_listening
+
+
+def _addresses(settings: Settings, sockets: dict[str, socket.socket], identity: "TlsIdentity | None") -> LocalAddress:
+    port = _port(sockets["main"])
+    host = _host(settings)
+    if host in (ALL_ADDRESSES, "::"):
+        host = LOOPBACK if host == ALL_ADDRESSES else "::1"
+    if identity is None:
+        return LocalAddress(f"http://{_in_url(host)}:{port}")
+    phones = f"https://{_in_url(_lan_host(settings, identity))}:{port}"
+    # A certificate of one's own is for its names; that of `auto` is for this machine's addresses, too.
+    return LocalAddress(phones if identity.known is None else f"https://{_in_url(host)}:{port}", phones)
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _lan_host(settings: Settings, identity: "TlsIdentity") -> str:

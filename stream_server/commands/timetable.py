@@ -5,10 +5,8 @@ from pathlib import Path
 
 import click
 
-from stream_server.commands.command import Group, json_option
+from stream_server.commands.command import Group, json_option, server_option
 from stream_server.commands.roster import say_report, send_file
-
-_SERVER = click.option("--server", default="http://127.0.0.1:8000", show_default=True, help="Address of the server.")
 
 
 @click.group(cls=Group)
@@ -21,9 +19,9 @@ def timetable() -> None:
 @click.option("--apply", is_flag=True, help="Store it; otherwise only say what would happen.")
 @click.option("--source", default="timetable", show_default=True, help="Importing the same one again replaces it.")
 @click.option("--all", "show_all", is_flag=True, help="Show the lessons that do not change too.")
-@_SERVER
+@server_option
 @json_option
-def import_file(file: Path, apply: bool, source: str, show_all: bool, server: str, as_json: bool) -> None:
+def import_file(file: Path, apply: bool, source: str, show_all: bool, server: str | None, as_json: bool) -> None:
     """Import lessons from an iCalendar file. Without --apply nothing is stored.
 
     The exit code is 1 when an event was refused.

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from typing import Any
 from uuid import UUID
 
@@ -10,11 +9,10 @@ import click
 
 from recognition.errors import RequestError
 from stream_server.client import local_client
-from stream_server.commands.command import Group, json_option
+from stream_server.commands.command import Group, json_option, server_option, typed_password
 from stream_server.settings import load_settings
 
 ROLES = ("owner", "admin", "teacher", "viewer")
-_SERVER = click.option("--server", default="http://127.0.0.1:8000", show_default=True, help="Address of the server.")
 
 
 @click.group(cls=Group)
@@ -33,9 +31,9 @@ def users() -> None:
     multiple=True,
     help="A group of a teacher (kept, but no limit yet); may be repeated.",
 )
-@_SERVER
+@server_option
 @json_option
-def add(login: str, name: str | None, role: str, groups: tuple[UUID, ...], server: str, as_json: bool) -> None:
+def add(login: str, name: str | None, role: str, groups: tuple[UUID, ...], server: str | None, as_json: bool) -> None:
     """Add a user; asks for the password, or reads it from standard input."""
     body = {
         "login": login,
@@ -49,9 +47,9 @@ def add(login: str, name: str | None, role: str, groups: tuple[UUID, ...], serve
 
 
 @users.command("list")
-@_SERVER
+@server_option
 @json_option
-def list_users(server: str, as_json: bool) -> None:
+def list_users(server: str | None, as_json: bool) -> None:
     """List users by name."""
     found = asyncio.run(_listed(server))
     if as_json:
@@ -63,9 +61,9 @@ def list_users(server: str, as_json: bool) -> None:
 
 @users.command()
 @click.argument("login")
-@_SERVER
+@server_option
 @json_option
-def remove(login: str, server: str, as_json: bool) -> None:
+def remove(login: str, server: str | None, as_json: bool) -> None:
     """End a user's access, with all sessions and API tokens."""
     user_id = asyncio.run(_remove(server, login))
     click.echo(json.dumps({"id": user_id}) if as_json else f"{login} was removed")
@@ -73,43 +71,41 @@ def remove(login: str, server: str, as_json: bool) -> None:
 
 @users.command()
 @click.argument("login")
-@_SERVER
+@server_option
 @json_option
-def password(login: str, server: str, as_json: bool) -> None:
+def password(login: str, server: str | None, as_json: bool) -> None:
     """Set a user's password, and sign them out everywhere."""
     user_id = asyncio.run(_set_password(server, login, _password()))
     click.echo(json.dumps({"id": user_id}) if as_json else f"{login} has a new password")
 
 
 def _password() -> str:
-    if sys.stdin.isatty():
-        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
-    return sys.stdin.readline().rstrip("\r\n")
+    return typed_password("Password", confirm=True)
 
 
-async def _call(server: str, method: str, path: str, body: object = None) -> Any:
+async def _call(server: str | None, method: str, path: str, body: object = None) -> Any:
     async with local_client(server, load_settings()) as client:
         return await client.call(method, f"/api/v1/users{path}", body=body)
 
 
-async def _remove(server: str, login: str) -> str:
+async def _remove(server: str | None, login: str) -> str:
     user_id = await _id_of(server, login)
     await _call(server, "DELETE", f"/{user_id}")
     return user_id
 
 
-async def _set_password(server: str, login: str, new: str) -> str:
+async def _set_password(server: str | None, login: str, new: str) -> str:
     user_id = await _id_of(server, login)
     await _call(server, "PUT", f"/{user_id}/password", {"password": new})
     return user_id
 
 
-async def _listed(server: str, **wanted: str) -> list[dict[str, Any]]:
+async def _listed(server: str | None, **wanted: str) -> list[dict[str, Any]]:
     async with local_client(server, load_settings()) as client:
         return [user async for user in client.pages("/api/v1/users", "users", wanted)]
 
 
-async def _id_of(server: str, login: str) -> str:
+async def _id_of(server: str | None, login: str) -> str:
     for user in await _listed(server, login=login):
         return str(user["id"])
     raise RequestError(f"there is no user {login}", hint="`rollcall users list` shows them", code="user_not_found")

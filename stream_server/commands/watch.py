@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from stream_server.client import local_client
-from stream_server.commands.command import Command, json_option
+from stream_server.commands.command import Command, json_option, server_option
 from stream_server.feed import Message, open_feed
 from stream_server.settings import load_settings
 
@@ -23,13 +23,13 @@ _JPEG_QUALITY = 92
 
 @click.command(cls=Command)
 @click.argument("source", metavar="FILE_OR_URL")
-@click.option("--server", default="http://127.0.0.1:8000", show_default=True, help="Address of the server.")
+@server_option
 @click.option("--camera", default="watch", show_default=True, help="Camera to stream as; it is added when it is new.")
 @click.option(
     "--fps", type=click.FloatRange(0.1, 60), default=10.0, show_default=True, help="Frames a second to send, at most."
 )
 @json_option
-def watch(source: str, server: str, camera: str, fps: float, as_json: bool) -> None:
+def watch(source: str, server: str | None, camera: str, fps: float, as_json: bool) -> None:
     """Stream a video to a server as if it were a camera, and show who is marked."""
     summary = asyncio.run(_watch(source, server, camera, fps, quiet=as_json))
     if as_json:
@@ -40,7 +40,7 @@ def watch(source: str, server: str, camera: str, fps: float, as_json: bool) -> N
         sys.exit(1)
 
 
-async def _watch(source: str, server: str, camera: str, fps: float, *, quiet: bool) -> dict[str, Any]:
+async def _watch(source: str, server: str | None, camera: str, fps: float, *, quiet: bool) -> dict[str, Any]:
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 

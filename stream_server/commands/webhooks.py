@@ -9,10 +9,9 @@ from uuid import UUID
 import click
 
 from stream_server.client import local_client
-from stream_server.commands.command import Group, json_option
+from stream_server.commands.command import Group, json_option, server_option
 from stream_server.settings import load_settings
 
-_SERVER = click.option("--server", default="http://127.0.0.1:8000", show_default=True, help="Address of the server.")
 _ID = click.argument("webhook_id", metavar="ID", type=click.UUID)
 # A receiver may take its time; the server ends it.
 _TIMEOUT_S = 45.0
@@ -28,9 +27,11 @@ def webhooks() -> None:
 @click.option("--event", "event_types", multiple=True, help="Only events of this type, such as `attendance.*`.")
 @click.option("--names", is_flag=True, help="Send names of people, and not only their ids.")
 @click.option("--description", default="", help="For people.")
-@_SERVER
+@server_option
 @json_option
-def add(url: str, event_types: tuple[str, ...], names: bool, description: str, server: str, as_json: bool) -> None:
+def add(
+    url: str, event_types: tuple[str, ...], names: bool, description: str, server: str | None, as_json: bool
+) -> None:
     """Add a receiver, and print the secret that its messages are signed with. It is shown this once."""
     body = {"url": url, "event_types": event_types, "include_names": names, "description": description}
     added = asyncio.run(_call(server, "POST", "", body))
@@ -41,9 +42,9 @@ def add(url: str, event_types: tuple[str, ...], names: bool, description: str, s
 
 
 @webhooks.command("list")
-@_SERVER
+@server_option
 @json_option
-def list_webhooks(server: str, as_json: bool) -> None:
+def list_webhooks(server: str | None, as_json: bool) -> None:
     """List receivers and how they do."""
     found = asyncio.run(_call(server, "GET", ""))
     if as_json:
@@ -55,9 +56,9 @@ def list_webhooks(server: str, as_json: bool) -> None:
 
 @webhooks.command()
 @_ID
-@_SERVER
+@server_option
 @json_option
-def remove(webhook_id: UUID, server: str, as_json: bool) -> None:
+def remove(webhook_id: UUID, server: str | None, as_json: bool) -> None:
     """Remove a receiver; its address, secrets and log are deleted."""
     asyncio.run(_call(server, "DELETE", f"/{webhook_id}"))
     click.echo(json.dumps({"removed": str(webhook_id)}) if as_json else f"{webhook_id} was removed")
@@ -65,9 +66,9 @@ def remove(webhook_id: UUID, server: str, as_json: bool) -> None:
 
 @webhooks.command()
 @_ID
-@_SERVER
+@server_option
 @json_option
-def test(webhook_id: UUID, server: str, as_json: bool) -> None:
+def test(webhook_id: UUID, server: str | None, as_json: bool) -> None:
     """Send a test message and say what came. Exit code 1 when it was not taken."""
     _tell_delivery(asyncio.run(_call(server, "POST", f"/{webhook_id}/test")), as_json)
 
@@ -76,9 +77,9 @@ def test(webhook_id: UUID, server: str, as_json: bool) -> None:
 @_ID
 @click.option("--failed", is_flag=True, help="Only those that were not taken.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 200), help="How many.")
-@_SERVER
+@server_option
 @json_option
-def deliveries(webhook_id: UUID, failed: bool, limit: int, server: str, as_json: bool) -> None:
+def deliveries(webhook_id: UUID, failed: bool, limit: int, server: str | None, as_json: bool) -> None:
     """List what was sent to a receiver, the latest first."""
     path = f"/{webhook_id}/deliveries?limit={limit}" + ("&delivered=false" if failed else "")
     found = asyncio.run(_call(server, "GET", path))
@@ -93,9 +94,9 @@ def deliveries(webhook_id: UUID, failed: bool, limit: int, server: str, as_json:
 @webhooks.command()
 @_ID
 @click.argument("delivery_id", metavar="DELIVERY", type=click.UUID)
-@_SERVER
+@server_option
 @json_option
-def redeliver(webhook_id: UUID, delivery_id: UUID, server: str, as_json: bool) -> None:
+def redeliver(webhook_id: UUID, delivery_id: UUID, server: str | None, as_json: bool) -> None:
     """Send the event of a delivery again. Exit code 1 when it was not taken."""
     path = f"/{webhook_id}/deliveries/{delivery_id}/redeliver"
     _tell_delivery(asyncio.run(_call(server, "POST", path)), as_json)
@@ -105,9 +106,9 @@ def redeliver(webhook_id: UUID, delivery_id: UUID, server: str, as_json: bool) -
 @_ID
 @click.option("--skip", type=click.Choice(["none", "one", "all"]), default="none", show_default=True,
               help="Leave out the event that it does not take, or all that wait.")  # fmt: skip
-@_SERVER
+@server_option
 @json_option
-def enable(webhook_id: UUID, skip: str, server: str, as_json: bool) -> None:
+def enable(webhook_id: UUID, skip: str, server: str | None, as_json: bool) -> None:
     """Switch a receiver on again; what waits for it is sent."""
     webhook = asyncio.run(_call(server, "PATCH", f"/{webhook_id}", {"enabled": True, "skip": skip}))
     click.echo(json.dumps(webhook) if as_json else f"{webhook_id} is {_state(webhook)}")
@@ -115,9 +116,9 @@ def enable(webhook_id: UUID, skip: str, server: str, as_json: bool) -> None:
 
 @webhooks.command()
 @_ID
-@_SERVER
+@server_option
 @json_option
-def disable(webhook_id: UUID, server: str, as_json: bool) -> None:
+def disable(webhook_id: UUID, server: str | None, as_json: bool) -> None:
     """Switch a receiver off; events wait for it as long as they are kept."""
     webhook = asyncio.run(_call(server, "PATCH", f"/{webhook_id}", {"enabled": False}))
     click.echo(json.dumps(webhook) if as_json else f"{webhook_id} is {_state(webhook)}")
@@ -126,9 +127,9 @@ def disable(webhook_id: UUID, server: str, as_json: bool) -> None:
 @webhooks.command()
 @_ID
 @click.option("--overlap", "overlap_s", default=86_400.0, show_default=True, help="Seconds that the old one is valid.")
-@_SERVER
+@server_option
 @json_option
-def rotate(webhook_id: UUID, overlap_s: float, server: str, as_json: bool) -> None:
+def rotate(webhook_id: UUID, overlap_s: float, server: str | None, as_json: bool) -> None:
     """Give a receiver a new secret and print it, this once. Meanwhile messages are signed with both."""
     webhook = asyncio.run(_call(server, "POST", f"/{webhook_id}/secret", {"overlap_s": overlap_s}))
     click.echo(json.dumps(webhook) if as_json else f"The new secret, shown this once:\n\n    {webhook['secret']}\n")
@@ -153,7 +154,7 @@ def _state(webhook: dict[str, Any]) -> str:
     return "on"
 
 
-async def _call(server: str, method: str, path: str, body: object = None) -> dict[str, Any]:
+async def _call(server: str | None, method: str, path: str, body: object = None) -> dict[str, Any]:
     async with local_client(server, load_settings(), timeout_s=_TIMEOUT_S) as client:
         found = await client.call(method, f"/api/v1/webhooks{path}", body=body)
     return dict(found or {})

@@ -46,7 +46,8 @@ class NgrokLine:
             import ngrok  # noqa: F401
         except ImportError as error:
             raise TunnelUnusable(
-                "the ngrok SDK is not installed", hint="install it: pip install 'rollcall[tunnel]'"
+                "the ngrok SDK is not installed",
+                hint="`make extras` installs it, or `.venv/bin/pip install -e '.[tunnel]'` in the project's folder",
             ) from error
 
     async def open(self, port: int) -> str:

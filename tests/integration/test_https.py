@@ -125,11 +125,37 @@ async def test_a_restart_keeps_the_authority_that_phones_trust(secured: Secured)
     assert (secured.tls / "server.crt").exists()
 
 
-async def test_the_commands_of_this_machine_trust_it(secured: Secured) -> None:
-    done = await asyncio.to_thread(
-        secured.server.run_command, "people", "list", "--json", "--server", secured.server.url
-    )
-    assert (done.returncode, json.loads(done.stdout)) == (0, {"people": []}), done.stderr
+async def test_the_commands_of_this_machine_find_and_trust_it(secured: Secured) -> None:
+    server = secured.server
+    for named in ((), ("--server", server.url)):
+        done = await asyncio.to_thread(server.run_command, "people", "list", "--json", *named)
+        assert (done.returncode, json.loads(done.stdout)) == (0, {"people": []}), done.stderr
+    done = await asyncio.to_thread(server.run_command, "devices", "pair", "phone-x", "--json")
+    local, phones = (server.data_dir / "address").read_text().splitlines()
+    assert local == server.url
+    assert json.loads(done.stdout)["address"].startswith(f"{phones}/camera#code="), done.stderr
+    await server.stop()
+    assert not (server.data_dir / "address").exists()
+    await server.start()
+
+
+async def test_who_speaks_plain_http_to_it_is_asked_whether_it_speaks_https(secured: Secured, tmp_path: Path) -> None:
+    plain = secured.server.url.replace("https:", "http:")
+    (tmp_path / "video.mp4").write_bytes(b"none")
+    for command in (("people", "list"), ("watch", str(tmp_path / "video.mp4"))):
+        done = await asyncio.to_thread(secured.server.run_command, *command, "--server", plain)
+        assert done.returncode == 3
+        assert done.stderr.splitlines()[-1] == f"  does it speak https? Try --server {secured.server.url}"
+    async with ServerClient(plain, secured.server.token) as client:
+        with pytest.raises(ServerAway, match="does it speak https"):
+            async with client.socket("/ws/v1/events"):
+                pass
+
+
+async def test_who_speaks_https_to_plain_http_is_asked_whether_it_speaks_that(running_server: ChildServer) -> None:
+    secure = running_server.url.replace("http:", "https:")
+    done = await asyncio.to_thread(running_server.run_command, "people", "list", "--server", secure)
+    assert done.stderr.splitlines()[-1] == f"  does it speak plain http? Try --server {running_server.url}"
 
 
 @pytest.mark.skipif(chromium.path() is None, reason="there is no Chromium")

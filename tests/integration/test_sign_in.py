@@ -257,6 +257,37 @@ async def test_a_program_has_its_scopes_until_its_token_is_revoked(
         assert await refused(program, "GET", "/api/v1/people") == "unauthenticated"
 
 
+async def test_a_token_for_administration_gives_nobody_more_than_it_has_itself(
+    client: ServerClient, running_server: ChildServer
+) -> None:
+    viewer = await add_user(client)
+    made = await client.call("POST", "/api/v1/tokens", body={"name": "Robot", "scopes": ["admin"]})
+    everything = ["read", "stream", "recognise", "punch", "roster", "people", "cameras", "admin"]
+    async with ServerClient(running_server.url, made["token"]) as program:
+        assert (await program.call("GET", "/api/v1/me"))["rights"] == ["admin"]
+        user = {"login": next(NAMES), "name": "Me", "role": "admin", "password": GOOD}
+        one = f"/api/v1/users/{viewer['id']}"
+        for method, path, body in (
+            ("POST", "/api/v1/tokens", {"name": "More", "scopes": everything}),
+            ("POST", "/api/v1/tokens", {"name": "For ever", "scopes": ["admin"]}),
+            ("POST", "/api/v1/users", user),
+            ("PATCH", one, {"role": "admin"}),
+            ("PUT", f"{one}/password", {"password": "another good one"}),
+        ):
+            assert await refused(program, method, path, body=body) == "forbidden", path
+        pairing = {"camera_id": "robot-camera", "name": "Phone", "create_camera": True}
+        assert await refused(program, "POST", "/api/v1/pairings", body=pairing) == "forbidden"
+        await client.add_camera("robot-camera")
+        await program.call("POST", "/api/v1/pairings", body=pairing | {"create_camera": False})
+        assert viewer["id"] in [user["id"] for user in (await program.call("GET", "/api/v1/users"))["users"]]
+        await program.call("DELETE", f"/api/v1/tokens/{made['id']}")
+
+
+async def test_a_token_that_has_expired_already_is_not_made(client: ServerClient) -> None:
+    body = {"name": "Past", "scopes": ["read"], "expires_at": "2020-01-01T00:00:00Z"}
+    assert await refused(client, "POST", "/api/v1/tokens", body=body) == "expiry_past"
+
+
 async def test_a_stream_of_events_ends_in_order_with_its_token(
     client: ServerClient, running_server: ChildServer
 ) -> None:
@@ -354,6 +385,7 @@ async def test_users_tokens_and_devices_are_managed_from_the_command_line(
         await program.call("GET", "/api/v1/people")
     (token,) = (t for t in json.loads(run("tokens", "list", "--json"))["tokens"] if t["name"] == "Nightly")
     assert "Nightly  read  until" in run("tokens", "list")
+    assert "made by owner-token" in run("tokens", "list")
     run("tokens", "revoke", token["id"])
 
     shown = run("devices", "pair", "phone-cli", "--name", "Phone", "--address", "https://school.example/")

@@ -3,12 +3,13 @@ from typing import Any
 
 import pytest
 
-from storage import users
+from storage import api_tokens, users
 from storage.database import Database
 from storage.users import Role
-from stream_server.api_tokens import ApiTokens
+from stream_server.api_tokens import ApiTokens, ExpiryPast
+from stream_server.errors import status_of
 from stream_server.principals import OWNER_TOKEN, Forbidden, Kind, Principal, digest
-from stream_server.rights import ROLE_RIGHTS, Right
+from stream_server.rights import ROLE_RIGHTS, SCOPES, Right, asked_for
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -67,6 +68,28 @@ async def test_a_token_may_never_more_than_its_maker_may_now(tokens: ApiTokens, 
     async with database.acquire() as connection:
         await users.remove(connection, ada.user_id, NOON)
     assert await find(tokens, database, secret) is None
+
+
+async def test_a_token_with_every_scope_lets_nobody_else_in(tokens: ApiTokens, database: Database) -> None:
+    for by in (OWNER_TOKEN, await admin(database)):
+        _, secret = await tokens.issue("All", SCOPES, expires_at=None, by=by)
+        principal = await find(tokens, database, secret)
+        assert principal is not None
+        assert principal.rights == set(SCOPES)
+        with pytest.raises(Forbidden) as refused:
+            principal.check(asked_for({"type": "http", "method": "POST", "path": "/api/v1/tokens"}))
+        assert "sign in" in refused.value.hint
+
+
+@pytest.mark.parametrize("expires_at", [NOON, NOON - timedelta(days=365)])
+async def test_a_token_that_would_be_worth_nothing_is_not_made(
+    tokens: ApiTokens, database: Database, expires_at: datetime
+) -> None:
+    with pytest.raises(ExpiryPast) as refused:
+        await tokens.issue("Past", [Right.READ], expires_at=expires_at, by=OWNER_TOKEN)
+    assert status_of(refused.value) == 422
+    async with database.acquire() as connection:
+        assert await api_tokens.list_tokens(connection) == []
 
 
 async def test_a_token_tells_when_it_ends(tokens: ApiTokens, database: Database) -> None:

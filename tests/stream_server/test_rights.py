@@ -60,7 +60,17 @@ def test_whatever_streams_names_its_camera_so_that_a_device_can_be_held_to_its_o
 
 
 def test_what_needs_no_giving_is_no_scope() -> None:
-    assert set(Right) - set(SCOPES) == {Right.OPEN, Right.SIGNED_IN, Right.SESSION, Right.SETUP}
+    assert set(Right) - set(SCOPES) == {Right.OPEN, Right.SIGNED_IN, Right.SESSION, Right.SETUP, Right.GRANT}
+
+
+def test_what_lets_others_in_is_for_no_token_however_many_scopes_it_has() -> None:
+    granting = {
+        ("POST", "/api/v1/users"),
+        ("PATCH", "/api/v1/users/{user_id}"),
+        ("PUT", "/api/v1/users/{user_id}/password"),
+        ("POST", "/api/v1/tokens"),
+    }
+    assert {(rule.method, rule.path) for rule in RULES if rule.right is Right.GRANT} == granting
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,8 @@ _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\xa0\\\u2028\u2029]")
 # Some cameras want the password in the path: rtsp://10.0.0.7/user=admin&password=x&channel=1.
 _SECRET = re.compile(r"(?i)((?:^|[?&/;_])(?:pass|passwd|password|pwd|token|secret|key|auth)=)([^&/;]+)")
 
+_RESTART = "set it for the server and start it again"
+
 
 class AddressInvalid(RequestError):
     """That is no address of a camera."""
@@ -177,14 +179,14 @@ def _check(ip: Ip, rules: AddressRules) -> None:
         _refuse("stands for no single machine")
     if ip.is_loopback:
         if not rules.allow_loopback:
-            _refuse("is this machine itself", f"{rules.group}__ALLOW_LOOPBACK=true allows it, for tests")
+            _refuse("is this machine itself", f"{rules.group}__ALLOW_LOOPBACK=true allows it, for tests; {_RESTART}")
         return
     if ip.is_link_local:
         _refuse("is link-local")
     if ip.is_reserved:  # the broadcast address is one of these
         _refuse("is reserved")
     if not ip.is_global and not rules.allow_private:
-        _refuse("is in a private network", f"{rules.group}__ALLOW_PRIVATE=true allows the own network")
+        _refuse("is in a private network", f"{rules.group}__ALLOW_PRIVATE=true allows the own network; {_RESTART}")
 
 
 def _refuse(what: str, hint: str = "give another address") -> None:
@@ -222,7 +224,9 @@ def _resolve(host: str, port: int) -> list[str]:
 def _below(path: str, rules: AddressRules) -> Path:
     if rules.replay_dir is None:
         raise AddressNotAllowed(
-            "files are not opened", hint="ROLLCALL_PULL__REPLAY_DIR names the folder that recordings may be played from"
+            "files are not opened",
+            hint="ROLLCALL_PULL__REPLAY_DIR names the folder that recordings may be played from; "
+            "set it for the server and start it again",
         )
     root = rules.replay_dir.resolve()
     wanted = (root / unquote(path)).resolve()

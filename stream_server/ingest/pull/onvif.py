@@ -67,7 +67,10 @@ async def discover(timeout_s: float, username: str, password: str, rules: Addres
             process.kill()
             await process.wait()
     if "missing" in answer:
-        raise OnvifMissing(f"the package {answer['missing']} is not installed", hint="pip install rollcall[onvif]")
+        raise OnvifMissing(
+            f"the package {answer['missing']} is not installed",
+            hint="`make extras` installs it, or `.venv/bin/pip install -e '.[onvif]'` in the project's folder",
+        )
     return [FoundCamera(**camera) for camera in answer["cameras"]]
 
 

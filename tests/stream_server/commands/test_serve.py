@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from recognition.errors import UnavailableError
 from stream_server.access_settings import HttpsSettings, TunnelSettings
 from stream_server.commands import serve as serve_module
-from stream_server.commands.serve import _announcer, _host, _lan_host, listen, serve
+from stream_server.commands.serve import _addresses, _announcer, _host, _lan_host, listen, serve
+from stream_server.local_address import LocalAddress
 from stream_server.settings import HttpSettings, Settings
 
 AUTO = HttpsSettings(cert="auto")
@@ -75,6 +76,24 @@ def test_phones_are_told_an_address_which_every_phone_can_resolve() -> None:
 def test_with_a_certificate_of_ones_own_they_are_told_its_name() -> None:
     own = HttpsSettings(cert="a.pem", key=Path("a.key"), names=("rollcall.school.example",))
     assert _lan_host(settings_of(https=own), SimpleNamespace(known=None)) == "rollcall.school.example"  # type: ignore[arg-type]
+
+
+def test_commands_on_this_machine_are_told_an_address_that_the_certificate_is_good_for() -> None:
+    own = HttpsSettings(cert="a.pem", key=Path("a.key"), names=("rollcall.school.example",))
+    with listen("127.0.0.1", 0) as main:
+        port = main.getsockname()[1]
+
+        def addresses(identity: Any, **groups: Any) -> LocalAddress:
+            return _addresses(settings_of(**groups), {"main": main}, identity)
+
+        assert addresses(None) == LocalAddress(f"http://127.0.0.1:{port}")
+        assert addresses(None, http=HttpSettings(host="0.0.0.0")) == LocalAddress(f"http://127.0.0.1:{port}")
+        assert addresses(None, http=HttpSettings(host="::")) == LocalAddress(f"http://[::1]:{port}")
+        assert addresses(known("192.168.1.20"), https=AUTO) == LocalAddress(
+            f"https://127.0.0.1:{port}", f"https://192.168.1.20:{port}"
+        )
+        named = f"https://rollcall.school.example:{port}"
+        assert addresses(SimpleNamespace(known=None), https=own) == LocalAddress(named, named)
 
 
 async def test_when_the_doors_are_open_the_tunnel_is_told_its_port_and_phones_are_invited(
