@@ -158,7 +158,12 @@ def create_app(settings: Settings, *, identity: TlsIdentity | None = None) -> Fa
         max_age=600,
     )
     # Added last, it is the first to see a request.
-    app.add_middleware(Doorkeeper, public_host=lambda: _public_host(app), traffic=app.state.traffic)
+    app.add_middleware(
+        Doorkeeper,
+        public_host=lambda: _public_host(app),
+        traffic=app.state.traffic,
+        from_one=settings.http.max_connections_per_client,
+    )
     return app
 
 

@@ -171,7 +171,7 @@ class Guard:
     async def _principal(self, headers: Headers, scope: Scope) -> Principal:
         given = _token_of(headers, scope)
         if given is None:
-            given = session_token_of(headers)
+            given = session_token_of(scope)
             if given is None:
                 raise Unauthenticated("no token was given", hint=HOW)
             self._check_page(headers, scope, given)

@@ -14,6 +14,8 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recognition.errors import RequestError
+from stream_server.attempts import source_of
+from stream_server.connections import Places, from_one_client
 from stream_server.errors import response_to
 
 STATE_KEY = "rollcall.door"
@@ -87,11 +89,18 @@ def read_claim(headers: Iterable[tuple[bytes, bytes]]) -> Claim:
 class Doorkeeper:
     """ASGI middleware, the outermost: believes the tunnel, nobody else, and counts the tunnel's requests."""
 
-    def __init__(self, app: ASGIApp, *, public_host: Callable[[], str | None], traffic: Traffic) -> None:
-        """`public_host` is the host (and port, if any) of the tunnel's public address, when it has one."""
+    def __init__(
+        self, app: ASGIApp, *, public_host: Callable[[], str | None], traffic: Traffic, from_one: int = 64
+    ) -> None:
+        """`public_host` is the host (and port, if any) of the tunnel's public address, when it has one.
+
+        `from_one` is how many requests and sockets one visitor of the tunnel may have at one time.
+        """
         self._app = app
         self._public_host = public_host
         self._traffic = traffic
+        self._from_one = from_one
+        self._visitors = Places(from_one)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with what is true of it. The scope is changed in place: uvicorn logs from it."""
@@ -106,7 +115,20 @@ class Doorkeeper:
             if plain:
                 await _to_https(scope)(scope, receive, send)
                 return
+            await self._serve_visitor(scope, receive, send)
+            return
         await self._app(scope, receive, send)
+
+    async def _serve_visitor(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # The tunnel's connections are all of this machine; who has how many is known only from its word.
+        visitor = source_of(scope.get("client"))
+        if not self._visitors.take(visitor):
+            await response_to(from_one_client(self._from_one))(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._visitors.give_back(visitor)
 
     def _believe(self, scope: Scope, claim: Claim) -> bool:
         """Put in what the tunnel said; returns whether the request came over plain http."""

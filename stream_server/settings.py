@@ -73,7 +73,13 @@ class HttpSettings(_Group):
         (),
         description='Web origins, besides its own, that may call the server from a browser: ["https://example.org"].',
     )
-    max_connections: int = Field(512, ge=1, description="Connections at one time; requests beyond are answered 503.")
+    max_connections: int = Field(512, ge=1, description="Connections at one time; more are answered 503. The last few are kept for this machine.")
+    max_connections_per_client: int = Field(
+        64,
+        ge=1,
+        description="Connections at one time from one address (of IPv6: from one /64 network); "
+        "through a tunnel the requests of one visitor.",
+    )
     max_photo_bytes: int = Field(8 * 2**20, ge=1024, description="Largest photograph taken over REST.")
     max_subscribers: int = Field(64, ge=1, description="Readers of the event stream at one time.")
     pages_dir: Path | None = Field(
