@@ -66,7 +66,7 @@ def clear_session(response: Response) -> None:
 
 
 def _is_https(scope: Scope) -> bool:
-    if scope["scheme"] in ("https", "wss"):
+    if scope.get("scheme") in ("https", "wss"):
         return True
     # Behind a tunnel or proxy we see http; the browser's own word tells what it sees, and only it keeps the cookie.
     headers = Headers(scope=scope)

@@ -16,7 +16,7 @@ from stream_server.app import JSON_BODY_MAX_BYTES, OPEN_BODY_MAX_BYTES, create_a
 from stream_server.rights import RULES, Right
 from stream_server.settings import AuthSettings, HttpSettings, Settings
 
-TOKEN = "correct-horse"
+TOKEN = "correct-horse-battery"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 FOR_SESSIONS = {rule.path for rule in RULES if rule.right is Right.SESSION}
 OPEN = {rule.path for rule in RULES if rule.right is Right.OPEN}

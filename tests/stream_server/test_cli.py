@@ -22,7 +22,7 @@ from stream_server.commands.command import EXIT_FAILED, EXIT_UNAVAILABLE
 def _somewhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # away from any .env and data folder
     monkeypatch.setenv("ROLLCALL_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("ROLLCALL_AUTH__TOKEN", "open-sesame")
+    monkeypatch.setenv("ROLLCALL_AUTH__TOKEN", "open-sesame-1234")
     monkeypatch.setenv("DATABASE_URL", "")
 
 

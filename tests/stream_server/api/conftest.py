@@ -52,7 +52,7 @@ async def api(database: Database, tmp_path: Path) -> AsyncIterator[Api]:
     settings = Settings(
         _env_file=None,
         data_dir=tmp_path,
-        auth=AuthSettings(token=SecretStr("token")),
+        auth=AuthSettings(token=SecretStr("token-token-token")),
         site=SiteSettings(time_zone="Europe/Berlin"),
     )
     app = create_app(settings)

@@ -25,7 +25,7 @@ from stream_server.rights import Right
 from stream_server.settings import AuthSettings, Settings
 
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-BEARER = {"authorization": "Bearer open-sesame"}
+BEARER = {"authorization": "Bearer open-sesame-1234"}
 
 
 class Line:
@@ -127,7 +127,7 @@ class Server:
 
 @pytest_asyncio.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    app = create_app(Settings(_env_file=None, data_dir=tmp_path, auth=AuthSettings(token=SecretStr("open-sesame"))))
+    app = create_app(Settings(_env_file=None, data_dir=tmp_path, auth=AuthSettings(token=SecretStr("open-sesame-1234"))))
     table = Table()
     bus = EventBus(table, max_followers=2, idle_s=30.0)
     await bus.start()
