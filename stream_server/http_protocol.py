@@ -108,7 +108,9 @@ class DeadlineProtocol(HttpToolsProtocol):
     def on_url(self, url: bytes) -> None:
         """Take a part of the address."""
         if len(self.url) + len(url) > self.url_max_bytes:
-            self._stop(problem_response(414, "uri_too_long", "the address is too long", "send what is long in the body"))
+            self._stop(
+                problem_response(414, "uri_too_long", "the address is too long", "send what is long in the body")
+            )
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -216,5 +218,8 @@ class DeadlineProtocol(HttpToolsProtocol):
 
 def _header_too_large() -> JSONResponse:
     return problem_response(
-        431, "request_header_fields_too_large", "the header of the request is too large", "send fewer cookies or headers"
+        431,
+        "request_header_fields_too_large",
+        "the header of the request is too large",
+        "send fewer cookies or headers",
     )

@@ -77,7 +77,9 @@ class HttpSettings(_Group):
         (),
         description='Web origins, besides its own, that may call the server from a browser: ["https://example.org"].',
     )
-    max_connections: int = Field(512, ge=1, description="Connections at one time; more are answered 503. The last few are kept for this machine.")
+    max_connections: int = Field(
+        512, ge=1, description="Connections at one time; more are answered 503. The last few are kept for this machine."
+    )
     max_connections_per_client: int = Field(
         64,
         ge=1,

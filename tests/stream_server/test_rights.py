@@ -41,6 +41,7 @@ def test_nothing_is_open_by_accident() -> None:
         ("GET", "/healthz"),
         ("GET", "/api/v1/setup"),
         ("POST", "/api/v1/login"),
+        ("GET", "/"),
         ("GET", "/camera"),
         ("GET", "/assets/{name}"),
         ("POST", "/api/v1/pair"),

@@ -57,7 +57,7 @@ async def api(database: Database, tmp_path: Path) -> AsyncIterator[Api]:
     )
     app = create_app(settings)
     transport = httpx.ASGITransport(app=app)
-    headers = {"Authorization": "Bearer token"}
+    headers = {"Authorization": "Bearer token-token-token"}
     async with httpx.AsyncClient(transport=transport, base_url="http://rollcall.test", headers=headers) as http:
         made = Api(http, database, settings)
         now: Callable[[], datetime] = lambda: made.at  # noqa: E731

@@ -127,7 +127,9 @@ class Server:
 
 @pytest_asyncio.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    app = create_app(Settings(_env_file=None, data_dir=tmp_path, auth=AuthSettings(token=SecretStr("open-sesame-1234"))))
+    app = create_app(
+        Settings(_env_file=None, data_dir=tmp_path, auth=AuthSettings(token=SecretStr("open-sesame-1234")))
+    )
     table = Table()
     bus = EventBus(table, max_followers=2, idle_s=30.0)
     await bus.start()
