@@ -53,8 +53,8 @@ class DeadlineProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._admission = admission
-        self._served: ASGIApp = self.app  # type: ignore[assignment]
-        self.app = self._serve  # type: ignore[assignment]
+        self._served: ASGIApp = self.app
+        self.app = self._serve
         self._deadline: asyncio.TimerHandle | None = None
         self._turned_away: JSONResponse | None = None
         self._problem: JSONResponse | None = None

@@ -36,7 +36,7 @@ class Doorway:
 
 
 def config_of(app: ASGIApp, settings: Settings, *, lifespan: bool) -> uvicorn.Config:
-    """Limits are set by hand: uvicorn's own allow a socket to queue 512 MiB. Those of HTTP are in `DeadlineProtocol`."""
+    """Limits are set by hand: uvicorn's own allow a socket to queue 512 MiB. HTTP's are in `DeadlineProtocol`."""
     return uvicorn.Config(
         app,
         lifespan="on" if lifespan else "off",

@@ -1,4 +1,4 @@
-"""Names of settings that nobody knows: one that is misspelt would otherwise have no effect, and nobody would hear of it."""
+"""Names of settings that nobody knows: one that is misspelt would otherwise have no effect, without a word."""
 
 import difflib
 from collections.abc import Iterable, Iterator

@@ -128,7 +128,7 @@ async def test_the_process_is_alive_before_it_can_do_its_work(app: FastAPI) -> N
 
 async def test_every_route_says_that_it_cannot_answer_while_the_server_starts_or_stops(app: FastAPI) -> None:
     for path, methods in routes(app.routes):
-        if path in {"/healthz", "/api/v1/openapi.json", "/api/v1/me", "/camera", "/assets/{name}"} | FOR_SESSIONS:
+        if path in {"/healthz", "/api/v1/openapi.json", "/api/v1/me", "/", "/camera", "/assets/{name}"} | FOR_SESSIONS:
             continue
         for method in (methods or set()) - {"HEAD", "OPTIONS"}:
             response = await ask(app, method, filled(path), headers=BEARER)

@@ -223,7 +223,20 @@ def test_an_address_that_is_not_ours_is_said(
     host: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_main(monkeypatch, "serve", "--port", "0", "--host", host or "::zz") == EXIT_UNAVAILABLE
-    assert "cannot listen on" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "cannot listen on" in error
+    assert "--host" in error
+    assert "--port" not in error
+
+
+@pytest.mark.usefixtures("_logging_untouched")
+@pytest.mark.parametrize("variable", ["ROLLCALL_HTTP__PAGES_DIR", "ROLLCALL_PULL__REPLAY_DIR"])
+def test_what_was_set_wrongly_is_another_exit_code_than_what_is_away(
+    variable: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(variable, "nowhere")
+    assert run_main(monkeypatch, "serve", "--port", "0") == EXIT_FAILED
+    assert variable in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("_logging_untouched")
