@@ -174,6 +174,7 @@ def create_app(settings: Settings, *, identity: TlsIdentity | None = None) -> Fa
         public_host=lambda: _public_host(app),
         traffic=app.state.traffic,
         trusted_proxies=networks(settings.http.trusted_proxies),
+        from_one=settings.http.max_connections_per_client,
     )
     return app
 

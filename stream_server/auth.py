@@ -22,19 +22,21 @@ from recognition.errors import RequestError, RollcallError, UnavailableError
 from storage.errors import NotFound
 from stream_server.access import Access
 from stream_server.api_tokens import API_TOKEN
+from stream_server.attempts import TooManyAttempts, source_of
 from stream_server.cookies import COOKIE, CSRF_HEADER, HOST_COOKIE, SESSION_TOKEN, csrf_token_fits, session_token_of
 from stream_server.errors import MethodNotAllowed, response_to
 from stream_server.pairing import DEVICE_TOKEN
 from stream_server.principals import OWNER_TOKEN, Principal, digest
 from stream_server.rights import Right, asked_for
+from stream_server.wrong_tokens import WrongTokens
 
 # Says in the OpenAPI description what the guard demands; it checks nothing itself.
 TOKEN_SCHEME = Security(
     HTTPBearer(
         auto_error=False,
         scheme_name="token",
-        description="The owner's token, printed at the first start; an API token (`POST /api/v1/tokens`); or that of "
-        "a paired device.",
+        description="The owner's token, kept in the data folder; an API token (`POST /api/v1/tokens`); or that of a paired "
+        "device.",
     )
 )
 COOKIE_SCHEME = Security(
@@ -47,7 +49,7 @@ COOKIE_SCHEME = Security(
     )
 )
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-HOW = "send `Authorization: Bearer TOKEN`; the server printed the owner's token at its first start"
+HOW = "send `Authorization: Bearer TOKEN`; the owner's is in the file `token` of the data folder"
 TOKEN_BEGINNINGS = (DEVICE_TOKEN, API_TOKEN, SESSION_TOKEN)
 SUBPROTOCOL = "rollcall.v1"
 TOKEN_SUBPROTOCOL = "rollcall.bearer."
@@ -127,6 +129,7 @@ class Guard:
         self._app = app
         self._digest = digest(token)
         self._access = access
+        self._wrong = WrongTokens()
         self._origins = frozenset(origin.rstrip("/").lower() for origin in allowed_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -172,13 +175,14 @@ class Guard:
     async def _principal(self, headers: Headers, scope: Scope) -> Principal:
         given = _token_of(headers, scope)
         if given is None:
-            given = session_token_of(headers)
+            given = session_token_of(scope)
             if given is None:
                 raise Unauthenticated("no token was given", hint=HOW)
             self._check_page(headers, scope, given)
-        elif hmac.compare_digest(digest(given), self._digest):
+        elif self._is_owners(given, scope):
             return OWNER_TOKEN
         elif given.startswith(SESSION_TOKEN):
+            self._wrong.note()
             raise Unauthenticated("a session is a cookie and no token", hint=HOW)  # else it would need no CSRF token
         principal = None
         if given.startswith(TOKEN_BEGINNINGS):
@@ -187,8 +191,20 @@ class Guard:
                 raise UnavailableError("the server is starting or stopping", hint="try again in a moment")
             principal = await access.identities.of(given)
         if principal is None:
+            self._wrong.note()
             raise Unauthenticated("the token or session is wrong, has expired or was ended", hint=HOW)
         return principal
+
+    def _is_owners(self, given: str, scope: Scope) -> bool:
+        """Whether it is the owner's token. Raises TooManyAttempts."""
+        is_right = hmac.compare_digest(digest(given), self._digest)
+        if is_right or not given.startswith(TOKEN_BEGINNINGS):
+            try:
+                self._wrong.check_guess(source_of(scope.get("client")), is_right=is_right)
+            except TooManyAttempts:
+                self._wrong.note()
+                raise
+        return is_right
 
     def _check_page(self, headers: Headers, scope: Scope, session_token: str) -> None:
         """CsrfRefused unless a request that comes with a cookie was made by a page of ours."""

@@ -200,7 +200,7 @@ def local_token(settings: Settings) -> str:
     if not token:
         raise RequestError(
             f"no token is known: {settings.data_dir / 'token'} is not there",
-            hint="set ROLLCALL_AUTH__TOKEN to the token that the server printed at its first start",
+            hint="set ROLLCALL_AUTH__TOKEN to the token in the file `token` of the server's data folder",
             code="no_token",
         )
     return token

@@ -20,10 +20,16 @@ CSRF_HEADER = "X-CSRF-Token"
 SESSION_TOKEN = "rcs_"
 
 
-def session_token_of(headers: Headers) -> str | None:
-    """The session that a request names, if it names one."""
-    cookies = cookie_parser(headers.get("cookie", ""))
-    token = cookies.get(HOST_COOKIE) or cookies.get(COOKIE)
+def session_token_of(scope: Scope) -> str | None:
+    """The session that a request names, if it names one.
+
+    Over https only by the cookie that is bound to this host: a neighbour in the domain, or whoever answers plain http
+    in its name, can plant the other one.
+    """
+    cookies = cookie_parser(Headers(scope=scope).get("cookie", ""))
+    token = cookies.get(HOST_COOKIE)
+    if not token and not _is_https(scope):
+        token = cookies.get(COOKIE)
     return token if token and token.startswith(SESSION_TOKEN) else None
 
 
@@ -60,7 +66,7 @@ def clear_session(response: Response) -> None:
 
 
 def _is_https(scope: Scope) -> bool:
-    if scope["scheme"] == "https":
+    if scope.get("scheme") in ("https", "wss"):
         return True
     # Behind a tunnel or proxy we see http; the browser's own word tells what it sees, and only it keeps the cookie.
     headers = Headers(scope=scope)

@@ -9,12 +9,14 @@ written them. They are taken away before the application sees them.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recognition.errors import RequestError
+from stream_server.attempts import source_of
+from stream_server.connections import Places, from_one_client, is_within
 from stream_server.errors import response_to
 
 STATE_KEY = "rollcall.door"
@@ -95,12 +97,18 @@ class Doorkeeper:
         public_host: Callable[[], str | None],
         traffic: Traffic,
         trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = (),
+        from_one: int = 64,
     ) -> None:
-        """`public_host` is the host (and port, if any) of the tunnel's public address, when it has one."""
+        """`public_host` is the host (and port, if any) of the tunnel's public address, when it has one.
+
+        `from_one` is how many requests and sockets one visitor of the tunnel or of a proxy may have at one time.
+        """
         self._trusted = trusted_proxies
         self._app = app
         self._public_host = public_host
         self._traffic = traffic
+        self._from_one = from_one
+        self._visitors = Places(from_one)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with what is true of it. The scope is changed in place: uvicorn logs from it."""
@@ -115,10 +123,25 @@ class Doorkeeper:
             if plain:
                 await _to_https(scope)(scope, receive, send)
                 return
-        elif self._is_trusted(scope.get("client")):
+            await self._serve_visitor(scope, receive, send)
+            return
+        if is_within(scope.get("client"), self._trusted):
             # Where its clients must use https, the proxy says so to them itself.
             _put_in(scope, read_claim(headers))
+            await self._serve_visitor(scope, receive, send)
+            return
         await self._app(scope, receive, send)
+
+    async def _serve_visitor(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # The connections are all the tunnel's or the proxy's; who has how many is known only from its word.
+        visitor = source_of(scope.get("client"))
+        if not self._visitors.take(visitor):
+            await response_to(from_one_client(self._from_one))(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._visitors.give_back(visitor)
 
     def _believe(self, scope: Scope, claim: Claim) -> bool:
         """Put in what the tunnel said; returns whether the request came over plain http."""
@@ -131,17 +154,6 @@ class Doorkeeper:
             rest = [(name, value) for name, value in scope["headers"] if name != b"host"]
             scope["headers"] = [(b"host", host.encode("latin-1")), *rest]
         return not secure
-
-    def _is_trusted(self, client: tuple[str, int] | None) -> bool:
-        if not self._trusted or client is None:
-            return False
-        try:
-            address = ip_address(client[0].partition("%")[0])
-        except ValueError:  # a Unix socket has no address
-            return False
-        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        return any(address in network for network in self._trusted)
 
 
 def _put_in(scope: Scope, claim: Claim) -> None:

@@ -16,6 +16,7 @@ from typing import Protocol
 from tenacity import AsyncRetrying, before_sleep_log, retry_if_exception_type, wait_exponential_jitter
 
 from recognition.errors import UnavailableError
+from stream_server.connections import Places
 from stream_server.messages import Event, GapNotice, StatusNotice
 
 log = logging.getLogger("rollcall.events")
@@ -58,6 +59,10 @@ class TooManySubscribers(UnavailableError):
     code = "too_many_subscribers"
 
 
+# Of all places, whoever asks has so many: pages that are open, programs that listen.
+FOLLOWERS_OF_ONE = 8
+
+
 class KeepAlive:
     """Nothing happened for a while."""
 
@@ -80,6 +85,7 @@ class EventBus:
         self._handlers: list[Callable[[Event], None]] = []
         self._connect_handlers: list[Callable[[], None]] = []
         self._max_followers = max_followers
+        self._places = Places(FOLLOWERS_OF_ONE)
         self._idle_s = idle_s
         self.followers = 0
         self.connected = False
@@ -124,16 +130,21 @@ class EventBus:
                 with attempt:
                     await self._follow_outbox()
 
-    async def follow(self, after: int | None = None) -> AsyncGenerator[BusItem, None]:
+    async def follow(self, after: int | None = None, *, who: str | None = None) -> AsyncGenerator[BusItem, None]:
         """Events behind `after` (None: from now on), then live ones, without gap or repeat, for ever.
 
         GapNotice comes first where that is not possible, because events were forgotten. The server's status comes
-        before the events and whenever it changes, KeepAlive when nothing came for a while.
+        before the events and whenever it changes, KeepAlive when nothing came for a while. `who` has only so many
+        places, so that one reader who opens more and more does not take those of all; None has as many as there are.
         """
         if self.followers >= self._max_followers:
             raise TooManySubscribers(
                 f"{self.followers} readers follow the events already",
                 hint="close one, or raise ROLLCALL_HTTP__MAX_SUBSCRIBERS",
+            )
+        if who is not None and not self._places.take(who):
+            raise TooManySubscribers(
+                f"{FOLLOWERS_OF_ONE} readers follow the events with this credential already", hint="close one"
             )
         self.followers += 1
         try:
@@ -159,6 +170,8 @@ class EventBus:
                     yield KeepAlive()
         finally:
             self.followers -= 1
+            if who is not None:
+                self._places.give_back(who)
 
     async def _begin_behind(self, after: int | None) -> int:
         if after is None:

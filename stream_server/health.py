@@ -30,6 +30,7 @@ STAND_IN = (
 
 
 @router.get("/healthz", summary="Is the process alive?")
+@router.head("/healthz", include_in_schema=False)
 async def healthz() -> Health:
     """Always 200 while the process answers. Needs no token."""
     return Health()
@@ -45,6 +46,7 @@ async def healthz() -> Health:
     },
     dependencies=[TOKEN_SCHEME, COOKIE_SCHEME],
 )
+@router.head("/readyz", include_in_schema=False)
 async def readyz(services: ServicesOf) -> JSONResponse:
     """200 when frames are taken (`ok`, or `degraded` with the reasons), 503 while it starts."""
     body = readiness(services)

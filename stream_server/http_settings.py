@@ -1,12 +1,15 @@
 """Settings of the server's listening socket, and of who stands before it."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from stream_server.setting_group import Group, empty_is_unset, list_from_json, networks
+
+_ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
 
 
 class HttpSettings(Group):
@@ -24,7 +27,15 @@ class HttpSettings(Group):
         description="Addresses or networks of your own reverse proxies, whose `X-Forwarded-For` and `-Proto` are "
         'believed: ["10.0.0.5", "172.18.0.0/16"]. From anybody else these headers are taken away.',
     )
-    max_connections: int = Field(512, ge=1, description="Connections at one time; requests beyond are answered 503.")
+    max_connections: int = Field(
+        512, ge=1, description="Connections at one time; more are answered 503. The last few are kept for this machine."
+    )
+    max_connections_per_client: int = Field(
+        64,
+        ge=1,
+        description="Connections at one time from one address (of IPv6: from one /64 network); "
+        "through a tunnel or a trusted proxy the requests of one visitor.",
+    )
     max_photo_bytes: int = Field(8 * 2**20, ge=1024, description="Largest photograph taken over REST.")
     max_subscribers: int = Field(64, ge=1, description="Readers of the event stream at one time.")
     max_reports: int = Field(
@@ -43,6 +54,23 @@ class HttpSettings(Group):
     @classmethod
     def _from_json(cls, value: object) -> object:
         return list_from_json(value, '["https://a.example", "https://b.example"]')
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        plain = tuple(origin.removesuffix("/").lower() for origin in origins)
+        for origin in plain:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is no web origin, such as https://example.org or http://10.0.0.7:8080")
+        return plain
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_host_is_unset(cls, values: object) -> object:
+        # An empty address would be all of them.
+        if isinstance(values, dict) and values.get("host") == "":
+            return {name: value for name, value in values.items() if name != "host"}
+        return values
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request
 from starlette.datastructures import Headers
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 
 from recognition.errors import RequestError
 
@@ -82,7 +82,11 @@ def make_router(folder: Path) -> APIRouter:
             raise NoSuchFile("the web pages have no such file", hint="load the page again: a newer one may be built")
         return _answer(path, request.headers, {"Cache-Control": _FOREVER})
 
+    def front(request: Request) -> Response:
+        return RedirectResponse("/camera", status_code=303, headers=_HEADERS)
+
     # Plain routes: files are no part of the API that is described.
+    router.add_route("/", front, methods=["GET"])
     router.add_route("/camera", camera_page, methods=["GET"])
     router.add_route("/assets/{name}", asset, methods=["GET"])
     return router

@@ -45,6 +45,7 @@ SOCKET = "WEBSOCKET"
 _TABLE: tuple[tuple[str, str, Right], ...] = (
     ("GET", "/healthz", Right.OPEN),
     # Files that say nothing of anybody; whoever opens a page has no token yet.
+    ("GET", "/", Right.OPEN),
     ("GET", "/camera", Right.OPEN),
     ("GET", "/assets/{name}", Right.OPEN),
     ("GET", "/readyz", Right.READ),

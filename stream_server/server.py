@@ -13,8 +13,10 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from stream_server.connections import Admission
 from stream_server.door import STATE_KEY, Door, Traffic
 from stream_server.http_protocol import DeadlineProtocol
+from stream_server.setting_group import networks
 from stream_server.settings import Settings
 from stream_server.tunnel.meter import MeteredProtocol
 
@@ -35,7 +37,7 @@ class Doorway:
 
 
 def config_of(app: ASGIApp, settings: Settings, *, lifespan: bool) -> uvicorn.Config:
-    """Limits are set by hand: uvicorn's own allow a socket to queue 512 MiB."""
+    """Limits are set by hand: uvicorn's own allow a socket to queue 512 MiB. HTTP's are in `DeadlineProtocol`."""
     return uvicorn.Config(
         app,
         lifespan="on" if lifespan else "off",
@@ -51,10 +53,8 @@ def config_of(app: ASGIApp, settings: Settings, *, lifespan: bool) -> uvicorn.Co
         ws_per_message_deflate=False,
         ws_ping_interval=20.0,
         ws_ping_timeout=20.0,
-        limit_concurrency=settings.http.max_connections,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=GRACE_S,
-        h11_max_incomplete_event_size=64 * 1024,
     )
 
 
@@ -74,6 +74,11 @@ class DoorServer(uvicorn.Server):
         self._settings = settings
         self._doorways = doorways
         self._on_listening = on_listening
+        self._admission = Admission(
+            in_all=settings.http.max_connections,
+            from_one=settings.http.max_connections_per_client,
+            proxies=networks(settings.http.trusted_proxies),
+        )
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, and then listen."""
@@ -96,7 +101,13 @@ class DoorServer(uvicorn.Server):
             config.load()
         # uvicorn copies this into the scope of every request: nobody outside can write there.
         state = {**self.lifespan.state, STATE_KEY: doorway.door}
-        make = partial(DeadlineProtocol, config=config, server_state=self.server_state, app_state=state)
+        make = partial(
+            DeadlineProtocol,
+            config=config,
+            server_state=self.server_state,
+            app_state=state,
+            admission=self._admission,
+        )
         if doorway.traffic is None:
             return make
         return partial(MeteredProtocol, make, doorway.traffic)

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, WebSocket
+from fastapi import APIRouter, Header, Query, Request, WebSocket
+from starlette.requests import HTTPConnection
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -14,6 +15,7 @@ from stream_server.auth import SUBPROTOCOL
 from stream_server.errors import response_to
 from stream_server.events import BusItem, KeepAlive
 from stream_server.messages import Event, GapNotice, StatusNotice
+from stream_server.principals import OWNER_TOKEN, principal_of
 
 router = APIRouter(tags=["events"], responses=PROBLEMS)
 socket_router = APIRouter()
@@ -65,6 +67,7 @@ class EventStream(StreamingResponse):
 )
 async def follow_events(
     services: ServicesOf,
+    request: Request,
     last_event_id: Annotated[str | None, Header(description="Go on behind this event.")] = None,
     after: Annotated[
         int | None, Query(ge=0, description="The same for a first connection; 0 for all there are.")
@@ -75,7 +78,7 @@ async def follow_events(
     `status` events tell how the server is; they are not stored and have no id.
     """
     start = after if last_event_id is None else _event_id(last_event_id)
-    follower = services.bus.follow(start)
+    follower = services.bus.follow(start, who=_reader(request))
     first = await anext(follower)  # refused here, while there is still a status code to say so
     return EventStream(first, follower)
 
@@ -86,7 +89,7 @@ async def events_socket(socket: WebSocket) -> None:
     try:
         services = services_of(socket)
         after = socket.query_params.get("after")
-        follower = services.bus.follow(None if after is None else _event_id(after))
+        follower = services.bus.follow(None if after is None else _event_id(after), who=_reader(socket))
         first = await anext(follower)
     except RollcallError as error:
         await socket.send_denial_response(response_to(error))
@@ -127,6 +130,12 @@ async def _until_gone(socket: WebSocket) -> None:
     # Nothing is expected; what comes, text or not, is ignored.
     while (await socket.receive())["type"] != "websocket.disconnect":
         continue
+
+
+def _reader(connection: HTTPConnection) -> str | None:
+    """Who has a limited number of places: everybody but whoever has the owner's token."""
+    principal = principal_of(connection)
+    return None if principal is OWNER_TOKEN else principal.actor
 
 
 def _event_id(text: str) -> int:

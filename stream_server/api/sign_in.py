@@ -53,7 +53,7 @@ async def sign_out(request: Request, services: ServicesOf) -> Response:
 async def me(request: Request, response: Response) -> Me:
     """Whom the server takes the credential for, and its rights."""
     principal = principal_of(request)
-    session = session_token_of(request.headers) if principal.session_id is not None else None
+    session = session_token_of(request.scope) if principal.session_id is not None else None
     response.headers["Cache-Control"] = "no-store"
     return Me(
         kind=principal.kind.value,

@@ -1,6 +1,7 @@
 """`rollcall serve`: run the server."""
 
 import contextlib
+import errno
 import signal
 import socket
 import sys
@@ -11,10 +12,10 @@ from pydantic import ValidationError
 
 from recognition.errors import RollcallError, UnavailableError
 from stream_server.access_settings import HttpsSettings
-from stream_server.commands.command import EXIT_UNAVAILABLE, Command, say_error
+from stream_server.commands.command import Command, exit_code_of, say_error
 from stream_server.local_address import AddressFile, LocalAddress
 from stream_server.memory import limit_malloc
-from stream_server.settings import Settings, load_settings
+from stream_server.settings import Settings, check_folders, load_settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -54,6 +55,8 @@ class PortTaken(UnavailableError):
 @click.option("--key", metavar="KEY", help="File of the private key of your own certificate (ROLLCALL_HTTPS__KEY).")
 def serve(host: str | None, port: int | None, tunnel: str | None, https: str | None, key: str | None) -> None:
     """Run the server until it is told to stop."""
+    if host == "":
+        raise click.UsageError("--host needs an address; 0.0.0.0 is all of them")
     settings = load_settings()
     http = settings.http.model_copy(
         update={name: value for name, value in (("host", host), ("port", port)) if value is not None}
@@ -67,7 +70,7 @@ def serve(host: str | None, port: int | None, tunnel: str | None, https: str | N
 
 
 def run(settings: Settings) -> None:
-    """Serve; exits the process with 3 when the server cannot start."""
+    """Serve; exits the process with 1 or 3 when the server cannot start, as every command."""
     limit_malloc()  # before anything is imported that allocates much
     from stream_server.app import create_app
     from stream_server.logs import configure_logging
@@ -76,15 +79,16 @@ def run(settings: Settings) -> None:
     configure_logging(settings.log_level)
     with contextlib.ExitStack() as opened:
         try:
+            check_folders(settings)
             identity = _identity(settings)
             # Before a token is made: one that is never printed helps nobody.
             sockets = _listen_all(settings, identity, opened)
             app = create_app(settings, identity=identity)
         except RollcallError as error:
             say_error(error)
-            sys.exit(EXIT_UNAVAILABLE)
+            sys.exit(exit_code_of(error))
         opened.pop_all()  # from here on they are the server's
-    _greet(settings, app, sockets, identity)
+    _tell_token(settings, app)
     address = AddressFile(settings.data_dir, _addresses(settings, sockets, identity))
     on_listening = address.written_before(_announcer(settings, app, sockets), lambda text: click.echo(text, err=True))
     server = DoorServer(app, settings, _doorways(settings, app, sockets, identity), on_listening)
@@ -97,7 +101,7 @@ def run(settings: Settings) -> None:
         address.remove()
         if app.state.startup_error is not None:
             say_error(app.state.startup_error)
-            sys.exit(EXIT_UNAVAILABLE)
+            sys.exit(exit_code_of(app.state.startup_error))
 
 
 def _https(settings: HttpsSettings, cert: str | None, key: str | None) -> HttpsSettings:
@@ -153,24 +157,27 @@ def _doorways(
     return tuple(doorways)
 
 
-def _greet(
-    settings: Settings, app: "FastAPI", sockets: dict[str, socket.socket], identity: "TlsIdentity | None"
-) -> None:
-    if app.state.new_token is not None:
-        click.echo(
-            f"A token was made. It opens everything; keep it to yourself:\n\n    {app.state.new_token}\n",
-            err=True,
-        )
+def _tell_token(settings: Settings, app: "FastAPI") -> None:
+    if app.state.new_token is None:
+        return
+    path = settings.data_dir / "token"
+    # Elsewhere it would end up in a log, which is kept and read by others.
+    shown = f":\n\n    {app.state.new_token}\n" if sys.stderr.isatty() else f": it is in {path}"
+    click.echo(f"A token was made. It opens everything; keep it to yourself{shown}", err=True)
+
+
+def _greet(settings: Settings, sockets: dict[str, socket.socket], identity: "TlsIdentity | None") -> None:
     host = _host(settings)
     shown = f"[{host}]" if ":" in host else host
-    scheme = "http" if identity is None else "https"
-    click.echo(f"Rollcall listens on {scheme}://{shown}:{_port(sockets['main'])}", err=True)
+    address = f"{'http' if identity is None else 'https'}://{shown}:{_port(sockets['main'])}"
+    click.echo(f"Rollcall listens on {address}; the page for cameras is {address}/camera", err=True)
 
 
 def _announcer(settings: Settings, app: "FastAPI", sockets: dict[str, socket.socket]) -> Any:
     """What is done once the doors are open: the tunnel is opened, and phones in the local network are invited."""
 
     async def on_listening() -> None:
+        _greet(settings, sockets, app.state.identity)
         services = app.state.services
         if services.tunnel is not None:
             services.tunnel.listening(_port(sockets["tunnel"]))
@@ -245,6 +252,8 @@ def listen(host: str, port: int, hint: str = "choose another with --port, or 0 f
         listening.bind((host, port))
     except OSError as error:
         listening.close()
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            hint = "this machine has no such address: choose another with --host (ROLLCALL_HTTP__HOST)"
         raise PortTaken(f"cannot listen on {host} port {port}: {error.strerror}", hint=hint) from error
     listening.set_inheritable(True)
     return listening

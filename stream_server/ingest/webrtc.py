@@ -32,6 +32,8 @@ log = logging.getLogger("rollcall.webrtc")
 CLOSE_RESTART = 1012
 LAST_WORDS_S = 1.0
 ENDED_KEPT = 256
+# Peers of one camera that have not connected yet. Two: a client that tries again while its first try still hangs.
+PENDING_MAX = 2
 
 
 class TooManyPeers(UnavailableError):
@@ -81,6 +83,7 @@ class _Entry:
     peer: "Peer"
     subjects: Subjects
     task: asyncio.Task[None] | None = None
+    is_leaving: bool = False
     expiry: asyncio.TimerHandle | None = None
 
 
@@ -101,14 +104,14 @@ class WebRtcPeers:
         self._rss_mb = rss_mb
         self._entries: dict[str, _Entry] = {}
         self._ended: deque[tuple[str, str]] = deque(maxlen=ENDED_KEPT)
-        self._opening = 0
+        self._opening: list[str] = []  # their cameras
         self._peer_class: type[Peer] | None = None
         self._closed = False
 
     @property
     def count(self) -> int:
         """Peers that are connected or about to be."""
-        return len(self._entries) + self._opening
+        return len(self._entries) + len(self._opening)
 
     def ice_servers(self, camera_id: str) -> tuple[IceServer, ...]:
         """The STUN and TURN servers for a camera, with fresh credentials."""
@@ -126,12 +129,15 @@ class WebRtcPeers:
     ) -> OpenPeer:
         """Answer an offer and serve the peer from then on, for `ends_in_s` at most: as long as its credential holds.
 
+        Peers of the camera that have not connected by now make room for it.
         Raises TooManyPeers, TooManyCameras, MemoryFull, and the errors of `read_offer` and `Peer.answer`.
         """
         offer = read_offer(offer_sdp)
-        self._check_room(camera_id)
-        self._opening += 1
+        outdated = self._outdated(camera_id)
+        self._check_room(camera_id, leaving=len(outdated))
+        self._opening.append(camera_id)
         try:
+            await _end_all(outdated)
             if self._peer_class is None:
                 self._peer_class = await asyncio.to_thread(_peer_class)  # in a thread: the import takes long
             peer_class = self._peer_class
@@ -151,7 +157,7 @@ class WebRtcPeers:
                 entry.expiry = asyncio.get_running_loop().call_later(ends_in_s, peer.drop, "its access has expired")
             entry.task = asyncio.create_task(self._serve(session_id, entry), name=f"webrtc-{camera_id}")
         finally:
-            self._opening -= 1
+            self._opening.remove(camera_id)
         return OpenPeer(session_id, entry.etag, answer, servers)
 
     async def trickle(self, camera_id: str, session_id: str, if_match: str | None, fragment_sdp: str) -> None:
@@ -237,11 +243,23 @@ class WebRtcPeers:
             )
         return entry
 
-    def _check_room(self, camera_id: str) -> None:
+    def _outdated(self, camera_id: str) -> list[_Entry]:
+        """The oldest peers of a camera that have not connected, one more than may stay beside a new one."""
+        opening = self._opening.count(camera_id)
+        if opening >= PENDING_MAX:
+            raise TooManyPeers(f"{opening} WebRTC peers of this camera are being opened already", hint="wait for them")
+        pending = [
+            entry
+            for entry in self._entries.values()
+            if entry.camera_id == camera_id and entry.peer.is_connecting and not entry.is_leaving
+        ]
+        return pending[: max(0, len(pending) + opening + 1 - PENDING_MAX)]
+
+    def _check_room(self, camera_id: str, *, leaving: int) -> None:
         settings = self._settings
         if self._closed:
             raise UnavailableError("the server is stopping", hint="try again in a moment")
-        if self.count >= settings.max_peers:
+        if self.count - leaving >= settings.max_peers:
             raise TooManyPeers(
                 f"{settings.max_peers} WebRTC peers are connected already", hint="raise ROLLCALL_WEBRTC__MAX_PEERS"
             )
@@ -252,6 +270,15 @@ class WebRtcPeers:
                 f"the server holds {rss_mb:.0f} MB and takes no WebRTC peers beyond {settings.memory_max_mb} MB",
                 hint="send pictures over the camera WebSocket, which costs less",
             )
+
+
+async def _end_all(outdated: list[_Entry]) -> None:
+    for entry in outdated:
+        entry.is_leaving = True
+        entry.peer.drop("a newer connection of its camera came before it had connected")
+    tasks = [entry.task for entry in outdated if entry.task is not None]
+    if tasks:
+        await asyncio.wait(tasks)
 
 
 def _peer_class() -> "type[Peer]":

@@ -135,6 +135,11 @@ class Peer:
         self._connection.on("connectionstatechange", self._on_state)
         self._connection.on("datachannel", self._on_channel)
 
+    @property
+    def is_connecting(self) -> bool:
+        """Whether it has not connected yet, and may never do so."""
+        return self.state is PeerState.CONNECTING
+
     async def answer(self, offer: Offer, text: str) -> str:
         """The answer to an offer. Raises SdpUnusable and IceServersSilent; `close` must be called in any case."""
         _parse(text)

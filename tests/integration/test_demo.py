@@ -109,7 +109,7 @@ async def test_watch_says_so_when_the_server_goes_away(
 
 
 def test_watch_without_a_server_says_how_to_start_one(models_dir: Path, tmp_path: Path) -> None:
-    done = rollcall(models_dir, "watch", "x.mp4", "--server", "http://127.0.0.1:1", ROLLCALL_AUTH__TOKEN="x")
+    done = rollcall(models_dir, "watch", "x.mp4", "--server", "http://127.0.0.1:1", ROLLCALL_AUTH__TOKEN="x" * 16)
     assert done.returncode == 3
     assert "rollcall serve" in done.stderr
 

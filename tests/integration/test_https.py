@@ -214,5 +214,5 @@ async def test_a_certificate_of_ones_own_is_served(own_server: Callable[..., Chi
         if process.returncode is None:
             process.terminate()
         assert await process.wait() == 0
-    assert re.search(r"Rollcall listens on https://127\.0\.0\.1:\d+", log.read_text())
+    assert re.search(r"Rollcall listens on https://127\.0\.0\.1:\d+; ", log.read_text())
     assert not (server.data_dir / "tls").exists()

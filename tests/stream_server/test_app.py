@@ -16,7 +16,7 @@ from stream_server.app import JSON_BODY_MAX_BYTES, OPEN_BODY_MAX_BYTES, create_a
 from stream_server.rights import RULES, Right
 from stream_server.settings import AuthSettings, HttpSettings, Settings
 
-TOKEN = "correct-horse"
+TOKEN = "correct-horse-battery"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 FOR_SESSIONS = {rule.path for rule in RULES if rule.right is Right.SESSION}
 OPEN = {rule.path for rule in RULES if rule.right is Right.OPEN}
@@ -128,7 +128,7 @@ async def test_the_process_is_alive_before_it_can_do_its_work(app: FastAPI) -> N
 
 async def test_every_route_says_that_it_cannot_answer_while_the_server_starts_or_stops(app: FastAPI) -> None:
     for path, methods in routes(app.routes):
-        if path in {"/healthz", "/api/v1/openapi.json", "/api/v1/me", "/camera", "/assets/{name}"} | FOR_SESSIONS:
+        if path in {"/healthz", "/api/v1/openapi.json", "/api/v1/me", "/", "/camera", "/assets/{name}"} | FOR_SESSIONS:
             continue
         for method in (methods or set()) - {"HEAD", "OPTIONS"}:
             response = await ask(app, method, filled(path), headers=BEARER)

@@ -9,6 +9,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from recognition.errors import UnavailableError
+from stream_server import wrong_tokens
 from stream_server.auth import Guard, load_or_make_token
 
 TOKEN = "correct-horse"
@@ -74,13 +75,27 @@ async def test_a_request_with_the_token_is_let_in() -> None:
     assert (await get(headers={"authorization": f"bearer  {TOKEN} "})).text == "inside"
 
 
+async def test_guesses_at_the_owners_token_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wrong_tokens, "GUESSES_FROM_ONE", 3)
+    app, path = guard(), "/api/v1/people"
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://rollcall.test") as client:
+        for _ in range(5):
+            assert (await client.get(path, headers=BEARER)).status_code == 200
+        answers = [await client.get(path, headers={"Authorization": f"Bearer {number}"}) for number in range(4)]
+        assert [answer.status_code for answer in answers] == [401, 401, 401, 429]
+        assert int(answers[-1].headers["retry-after"]) > 0
+        assert (await client.get(path, headers=BEARER)).status_code == 429
+    transport = httpx.ASGITransport(app=app, client=("192.0.2.9", 1))
+    async with httpx.AsyncClient(transport=transport, base_url="http://rollcall.test") as client:
+        assert (await client.get(path, headers=BEARER)).status_code == 200
+
+
 async def test_only_healthz_and_the_pages_are_open() -> None:
-    for path in ("/healthz", "/camera", "/assets/camera-1a2b.js"):
+    for path in ("/healthz", "/", "/camera", "/assets/camera-1a2b.js"):
         assert (await get(path)).text == "inside", path
     shut = ("/camera/", "/Camera", "/assets", "/assets/x/y", "//assets/x", "/assets/../readyz", "/x/assets/y")
     for path in (
         *shut,
-        "/",
         "/readyz",
         "/healthz/",
         "/healthz/x",

@@ -11,10 +11,10 @@ def child(folder: Path, **settings: str) -> ChildServer:
 
 def test_a_child_never_gets_the_database_that_somebody_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://somebody@127.0.0.1:1/in-use")
-    monkeypatch.setenv("ROLLCALL_AUTH__TOKEN", "of-somebody")
+    monkeypatch.setenv("ROLLCALL_AUTH__TOKEN", "of-somebody-else-here")
     environment = child(tmp_path)._environment
     assert environment["DATABASE_URL"] == ""
-    assert environment["ROLLCALL_AUTH__TOKEN"] != "of-somebody"
+    assert environment["ROLLCALL_AUTH__TOKEN"] != "of-somebody-else-here"
     assert environment["ROLLCALL_DATA_DIR"] == str(tmp_path / "data")
     assert child(tmp_path, DATABASE_URL="postgresql://test")._environment["DATABASE_URL"] == "postgresql://test"
 

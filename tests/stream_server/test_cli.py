@@ -22,7 +22,7 @@ from stream_server.commands.command import EXIT_FAILED, EXIT_UNAVAILABLE
 def _somewhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # away from any .env and data folder
     monkeypatch.setenv("ROLLCALL_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("ROLLCALL_AUTH__TOKEN", "open-sesame")
+    monkeypatch.setenv("ROLLCALL_AUTH__TOKEN", "open-sesame-1234")
     monkeypatch.setenv("DATABASE_URL", "")
 
 
@@ -223,7 +223,20 @@ def test_an_address_that_is_not_ours_is_said(
     host: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_main(monkeypatch, "serve", "--port", "0", "--host", host or "::zz") == EXIT_UNAVAILABLE
-    assert "cannot listen on" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "cannot listen on" in error
+    assert "--host" in error
+    assert "--port" not in error
+
+
+@pytest.mark.usefixtures("_logging_untouched")
+@pytest.mark.parametrize("variable", ["ROLLCALL_HTTP__PAGES_DIR", "ROLLCALL_PULL__REPLAY_DIR"])
+def test_what_was_set_wrongly_is_another_exit_code_than_what_is_away(
+    variable: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(variable, "nowhere")
+    assert run_main(monkeypatch, "serve", "--port", "0") == EXIT_FAILED
+    assert variable in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("_logging_untouched")

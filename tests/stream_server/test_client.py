@@ -53,7 +53,7 @@ async def test_the_page_between_of_a_tunnel_is_skipped(client_of: Any) -> None:
 
 async def test_an_authority_of_this_machine_is_trusted_besides_the_others(tmp_path: Path) -> None:
     context, ca = certified(tmp_path / "tls")
-    settings = Settings(_env_file=None, data_dir=tmp_path, auth=AuthSettings(token=SecretStr("x")))
+    settings = Settings(_env_file=None, data_dir=tmp_path, auth=AuthSettings(token=SecretStr("x" * 16)))
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -163,7 +163,7 @@ def settings(folder: Path, token: str | None = None) -> Settings:
 def test_the_token_of_this_machine_is_found(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("kept\n")
     assert local_token(settings(tmp_path)) == "kept"
-    assert local_token(settings(tmp_path, "set")) == "set"
+    assert local_token(settings(tmp_path, "set" * 6)) == "set" * 6
 
 
 @pytest.mark.parametrize("content", [None, "", " \n"])

@@ -84,7 +84,14 @@ def test_signing_out_takes_both_cookies() -> None:
     ],
 )
 def test_a_session_is_read_from_its_cookie_and_nothing_else_is_one(cookie: str, token: str | None) -> None:
-    assert session_token_of(Headers({"cookie": cookie})) == token
+    assert session_token_of(scope(cookie=cookie)) == token
+
+
+@pytest.mark.parametrize("secure", [{"scheme": "https"}, {"scheme": "wss"}, {"origin": "https://school.example"}])
+def test_over_https_only_the_cookie_that_nobody_else_can_plant_counts(secure: dict[str, str]) -> None:
+    assert session_token_of(scope(cookie=f"rollcall={TOKEN}", **secure)) is None
+    assert session_token_of(scope(cookie=f"__Host-rollcall=; rollcall={TOKEN}", **secure)) is None
+    assert session_token_of(scope(cookie=f"rollcall=rcs_planted; __Host-rollcall={TOKEN}", **secure)) == TOKEN
 
 
 def test_a_csrf_token_fits_its_session_and_tells_nothing_of_it() -> None:

@@ -1,3 +1,4 @@
+import asyncio
 from typing import Any
 
 import pytest
@@ -149,6 +150,41 @@ async def test_anything_else_over_plain_http_is_refused(changes: dict[str, Any])
     assert inside.scope is None
     assert sent[0]["status"] == 403
     assert b'"https_required"' in sent[1]["body"]
+
+
+async def test_one_visitor_of_the_tunnel_has_its_share_of_requests_and_others_theirs() -> None:
+    inside, release, statuses = 0, asyncio.Event(), []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal inside
+        inside += 1
+        await release.wait()
+
+    async def send(message: Any) -> None:
+        statuses.append(message.get("status"))
+
+    keeper = Doorkeeper(app, public_host=lambda: None, traffic=Traffic(), from_one=2)
+
+    async def ask(client: str) -> None:
+        scope = {
+            "type": "http",
+            "scheme": "http",
+            "client": ("127.0.0.1", 4000),
+            "headers": raw({"X-Forwarded-For": client, "X-Forwarded-Proto": "https"}),
+            "state": {STATE_KEY: Door.TUNNEL},
+        }
+        await keeper(scope, None, send)  # type: ignore[arg-type]
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as asking:
+        for client in ("192.0.2.1", "192.0.2.1", "192.0.2.2"):
+            asking.create_task(ask(client))
+        while inside < 3:
+            await asyncio.sleep(0)
+        await ask("192.0.2.1")
+        assert statuses[0] == 503
+        release.set()
+    await ask("192.0.2.1")
+    assert inside == 4
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from tenacity import wait_none
 
 from recognition.errors import UnavailableError
 from stream_server import events as events_module
-from stream_server.events import GALLERY_CHANGED, PAGE, EventBus, KeepAlive, TooManySubscribers
+from stream_server.events import FOLLOWERS_OF_ONE, GALLERY_CHANGED, PAGE, EventBus, KeepAlive, TooManySubscribers
 from stream_server.messages import Event, GapNotice, StatusNotice
 
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -285,6 +285,25 @@ async def test_one_follower_too_many_is_refused_until_another_leaves() -> None:
     fourth = bus.follow()
     await anext(fourth)
     for follower in (second, fourth):
+        await follower.aclose()
+    assert bus.followers == 0
+
+
+async def test_one_credential_cannot_take_all_places() -> None:
+    bus = await started(MemoryOutbox(), max_followers=20)
+    followers = [bus.follow(who="api-token:1") for _ in range(FOLLOWERS_OF_ONE)]
+    for follower in followers:
+        await anext(follower)
+    with pytest.raises(TooManySubscribers):
+        await anext(bus.follow(who="api-token:1"))
+    for who in ("api-token:2", None):
+        followers.append(bus.follow(who=who))
+        await anext(followers[-1])
+    assert bus.followers == FOLLOWERS_OF_ONE + 2
+    await followers[0].aclose()
+    followers.append(bus.follow(who="api-token:1"))
+    await anext(followers[-1])
+    for follower in followers:
         await follower.aclose()
     assert bus.followers == 0
 

@@ -148,3 +148,9 @@ async def test_pages_that_are_not_built_say_how_to_build_them(tmp_path: Path) ->
     assert response.status_code == 404
     assert response.json()["code"] == "pages_not_built"
     assert re.search(r"make web\b", response.json()["hint"])
+
+
+async def test_the_address_of_the_server_alone_leads_to_the_page(built: Path) -> None:
+    for method in ("GET", "HEAD"):
+        answer = await get(built, "/", method)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/camera")

@@ -25,7 +25,7 @@ def routes(those: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 @pytest.fixture
 def served(tmp_path: Path) -> set[tuple[str, str]]:
-    app = create_app(Settings(_env_file=None, data_dir=tmp_path, auth=AuthSettings(token=SecretStr("t"))))
+    app = create_app(Settings(_env_file=None, data_dir=tmp_path, auth=AuthSettings(token=SecretStr("t" * 16))))
     return {(method, path) for method, path in routes(app.routes) if method != "HEAD"}
 
 
@@ -41,6 +41,7 @@ def test_nothing_is_open_by_accident() -> None:
         ("GET", "/healthz"),
         ("GET", "/api/v1/setup"),
         ("POST", "/api/v1/login"),
+        ("GET", "/"),
         ("GET", "/camera"),
         ("GET", "/assets/{name}"),
         ("POST", "/api/v1/pair"),

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from stream_server.settings import Settings, SettingsError, load_settings
+from stream_server.settings import Settings, SettingsError, check_folders, load_settings
 
 # A value for every setting that is not its default, as it is written and as it is read.
 VALUES: dict[str, tuple[str, Any]] = {
@@ -24,10 +24,11 @@ VALUES: dict[str, tuple[str, Any]] = {
     ),
     "ROLLCALL_HTTP__TRUSTED_PROXIES": ('["10.0.0.5", "fd00::/8"]', ("10.0.0.5", "fd00::/8")),
     "ROLLCALL_HTTP__MAX_CONNECTIONS": ("7", 7),
+    "ROLLCALL_HTTP__MAX_CONNECTIONS_PER_CLIENT": ("5", 5),
     "ROLLCALL_HTTP__MAX_PHOTO_BYTES": ("2048", 2048),
     "ROLLCALL_HTTP__MAX_SUBSCRIBERS": ("3", 3),
     "ROLLCALL_HTTP__PAGES_DIR": ("/srv/pages", Path("/srv/pages")),
-    "ROLLCALL_AUTH__TOKEN": ("open-sesame", SecretStr("open-sesame")),
+    "ROLLCALL_AUTH__TOKEN": ("open-sesame-1234", SecretStr("open-sesame-1234")),
     "ROLLCALL_AUTH__SESSION_IDLE_S": ("900", 900),
     "ROLLCALL_AUTH__SESSION_MAX_S": ("7200", 7200),
     "ROLLCALL_AUTH__PASSWORD_MIN_LENGTH": ("12", 12),
@@ -211,6 +212,15 @@ def test_every_setting_says_what_it_is() -> None:
         ("ROLLCALL_HTTP__ALLOWED_ORIGINS", '"https://a.example"'),
         ("ROLLCALL_HTTP__ALLOWED_ORIGINS", "[1]"),
         ("ROLLCALL_HTTP__PROT", "8000"),
+        ("ROLLCALL_HTP__PORT", "8000"),
+        ("ROLLCALL_HTTP_PORT", "8000"),
+        ("ROLLCALL_PORT", "8000"),
+        ("ROLLCALL_HTTP__ALLOWED_ORIGINS", '["*"]'),
+        ("ROLLCALL_HTTP__ALLOWED_ORIGINS", '["null"]'),
+        ("ROLLCALL_HTTP__ALLOWED_ORIGINS", '["https://a.example/page"]'),
+        ("ROLLCALL_HTTP__ALLOWED_ORIGINS", '["ftp://a.example"]'),
+        ("ROLLCALL_AUTH__TOKEN", "a"),
+        ("ROLLCALL_AUTH__TOKEN", "fifteen-letters"),
         ("ROLLCALL_WEBRTC__STUN_URLS", "stun:192.0.2.1"),
         ("ROLLCALL_WEBRTC__STUN_URLS", '["http://192.0.2.1"]'),
         ("ROLLCALL_WEBRTC__TURN_URLS", '["turn:192.0.2.1?transport=sctp"]'),
@@ -272,7 +282,7 @@ def test_the_database_has_a_second_name_for_those_who_set_everything_alike(monke
 
 def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:hunter2@host/db")
-    monkeypatch.setenv("ROLLCALL_AUTH__TOKEN", "open-sesame")
+    monkeypatch.setenv("ROLLCALL_AUTH__TOKEN", "open-sesame-1234")
     settings = load_settings()
     shown = repr(settings) + str(settings) + settings.model_dump_json() + repr(settings.auth)
     assert "hunter2" not in shown
@@ -318,10 +328,50 @@ def test_a_token_that_no_header_can_carry_is_refused(monkeypatch: pytest.MonkeyP
 
 
 def test_blanks_around_a_token_do_not_belong_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ROLLCALL_AUTH__TOKEN", " abc\n")
+    monkeypatch.setenv("ROLLCALL_AUTH__TOKEN", " abcdefghijklmnop\n")
     token = load_settings().auth.token
     assert token is not None
-    assert token.get_secret_value() == "abc"
+    assert token.get_secret_value() == "abcdefghijklmnop"
+
+
+@pytest.mark.parametrize("name", ["ROLLCALL_HTP__PORT", "ROLLCALL_HTTP_PORT", "rollcall_http__prt"])
+def test_for_a_misspelt_name_the_nearest_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "did you mean ROLLCALL_HTTP__PORT?" in refusal(monkeypatch, name, "8000")
+
+
+def test_a_misspelt_name_in_the_file_is_found_too(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("ROLLCALL_SIET__NAME=School\n")
+    with pytest.raises(SettingsError, match="did you mean ROLLCALL_SITE__NAME"):
+        load_settings()
+
+
+def test_variables_of_the_tests_are_no_settings_and_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROLLCALL_TEST_FACES", "/srv/faces")
+    monkeypatch.setenv("ROLLCALL_HTTP", '{"port": 81}')
+    assert load_settings().http.port == 81
+
+
+def test_an_empty_host_is_not_all_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROLLCALL_HTTP__HOST", "")
+    http = load_settings().http
+    assert http.host == "127.0.0.1"
+    assert "host" not in http.model_fields_set
+
+
+def test_an_origin_is_compared_without_its_last_slash_and_in_small_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROLLCALL_HTTP__ALLOWED_ORIGINS", '["https://A.Example/", "http://[::1]:8000"]')
+    assert load_settings().http.allowed_origins == ("https://a.example", "http://[::1]:8000")
+
+
+@pytest.mark.parametrize("variable", ["ROLLCALL_HTTP__PAGES_DIR", "ROLLCALL_PULL__REPLAY_DIR"])
+def test_folders_that_are_only_read_must_be_there(
+    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, str(tmp_path / "nowhere"))
+    with pytest.raises(SettingsError, match=variable):
+        check_folders(load_settings())
+    monkeypatch.setenv(variable, str(tmp_path))
+    check_folders(load_settings())
 
 
 def test_an_empty_data_folder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

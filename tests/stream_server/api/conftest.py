@@ -52,12 +52,12 @@ async def api(database: Database, tmp_path: Path) -> AsyncIterator[Api]:
     settings = Settings(
         _env_file=None,
         data_dir=tmp_path,
-        auth=AuthSettings(token=SecretStr("token")),
+        auth=AuthSettings(token=SecretStr("token-token-token")),
         site=SiteSettings(time_zone="Europe/Berlin"),
     )
     app = create_app(settings)
     transport = httpx.ASGITransport(app=app)
-    headers = {"Authorization": "Bearer token"}
+    headers = {"Authorization": "Bearer token-token-token"}
     async with httpx.AsyncClient(transport=transport, base_url="http://rollcall.test", headers=headers) as http:
         made = Api(http, database, settings)
         now: Callable[[], datetime] = lambda: made.at  # noqa: E731

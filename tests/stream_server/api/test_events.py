@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
@@ -16,12 +17,15 @@ from pydantic import SecretStr
 
 from stream_server.api import events as events_api
 from stream_server.app import create_app
+from stream_server.auth import Guard
 from stream_server.events import EventBus
 from stream_server.messages import Event, StatusNotice
+from stream_server.principals import Kind, Principal
+from stream_server.rights import Right
 from stream_server.settings import AuthSettings, Settings
 
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-BEARER = {"authorization": "Bearer open-sesame"}
+BEARER = {"authorization": "Bearer open-sesame-1234"}
 
 
 class Line:
@@ -123,7 +127,9 @@ class Server:
 
 @pytest_asyncio.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    app = create_app(Settings(_env_file=None, data_dir=tmp_path, auth=AuthSettings(token=SecretStr("open-sesame"))))
+    app = create_app(
+        Settings(_env_file=None, data_dir=tmp_path, auth=AuthSettings(token=SecretStr("open-sesame-1234")))
+    )
     table = Table()
     bus = EventBus(table, max_followers=2, idle_s=30.0)
     await bus.start()
@@ -160,6 +166,32 @@ async def test_the_stream_begins_with_the_status_and_gives_every_event_its_id(se
         "at": "2026-03-02T12:00:00Z",
         "data": {"name": "Ada\nLovelace"},
     }
+
+
+async def test_readers_are_counted_by_credential_but_for_the_owners_token(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str | None] = []
+    follow = server.bus.follow
+
+    def noted(after: int | None = None, *, who: str | None = None) -> Any:
+        asked.append(who)
+        return follow(after, who=who)
+
+    monkeypatch.setattr(server.bus, "follow", noted)
+    await (await server.stream()).leave()
+    token = Principal(Kind.API_TOKEN, UUID(int=7), "reader", frozenset({Right.READ}))
+
+    async def of_token(*_: Any) -> Principal:
+        return token
+
+    monkeypatch.setattr(Guard, "_principal", of_token)
+    await (await server.stream()).leave()
+    socket = server.connect("websocket", "/ws/v1/events")
+    socket.say("websocket.connect")
+    await socket.next()
+    await socket.leave()
+    assert asked == [None, token.actor, token.actor]
 
 
 async def test_a_reader_who_comes_back_goes_on_behind_the_last_event(server: Server) -> None:

@@ -1,5 +1,6 @@
 """How `rollcall serve` reads what it is told; that it serves is part of tests/integration."""
 
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,7 @@ from click.testing import CliRunner
 from recognition.errors import UnavailableError
 from stream_server.access_settings import HttpsSettings, TunnelSettings
 from stream_server.commands import serve as serve_module
-from stream_server.commands.serve import _addresses, _announcer, _host, _lan_host, listen, serve
+from stream_server.commands.serve import _addresses, _announcer, _host, _lan_host, _tell_token, listen, serve
 from stream_server.local_address import LocalAddress
 from stream_server.settings import HttpSettings, Settings
 
@@ -50,10 +51,24 @@ def test_what_is_said_on_the_command_line_wins(ran: list[Settings], monkeypatch:
     assert ran[1].http.port == 1
 
 
-@pytest.mark.parametrize("arguments", [["--tunnel", "pigeon"], ["--https", "a.pem"], ["--key", "a.key"]])
+@pytest.mark.parametrize(
+    "arguments", [["--tunnel", "pigeon"], ["--https", "a.pem"], ["--key", "a.key"], ["--host", ""]]
+)
 def test_what_cannot_be_is_wrong_usage(ran: list[Settings], arguments: list[str]) -> None:
     assert CliRunner().invoke(serve, arguments).exit_code == 2
     assert ran == []
+
+
+@pytest.mark.parametrize("on_terminal", [True, False])
+def test_a_new_token_is_shown_on_a_terminal_and_never_in_a_log(
+    on_terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    app: Any = SimpleNamespace(state=SimpleNamespace(new_token="very-secret"))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: on_terminal)
+    _tell_token(settings_of(data_dir=tmp_path), app)
+    said = capsys.readouterr().err
+    assert ("very-secret" in said) is on_terminal
+    assert (str(tmp_path / "token") in said) is not on_terminal
 
 
 def test_https_is_for_others_in_the_network_unless_an_address_is_named() -> None:

@@ -18,7 +18,15 @@ import pytest_asyncio
 from recognition.errors import RequestError
 from recognition.pipeline import CameraState
 from stream_server.ingest.conversation import TEXTS_MAX, welcome
-from stream_server.ingest.webrtc import MemoryFull, NoRestart, PeerNotFound, TooManyPeers, WebRtcPeers, WrongEtag
+from stream_server.ingest.webrtc import (
+    PENDING_MAX,
+    MemoryFull,
+    NoRestart,
+    PeerNotFound,
+    TooManyPeers,
+    WebRtcPeers,
+    WrongEtag,
+)
 from stream_server.ingest.webrtc_sdp import NoVideo, SdpUnusable, TooManyCandidates
 from stream_server.messages import AttendanceNotice, Pace
 from stream_server.session import CLOSE_REMOVED, CLOSE_REPLACED, CameraSession, TooManyCameras
@@ -399,6 +407,49 @@ async def test_an_offer_is_refused_when_there_is_no_room(hub: Hub) -> None:
     hub.full = True
     with pytest.raises(TooManyCameras):
         await make_peers(hub).open("door", offer)
+    await client.close()
+
+
+async def test_offers_of_one_camera_that_never_connect_do_not_keep_out_others(hub: Hub) -> None:
+    client = Client(video=Pictures(pictures()))
+    offer = await client.offer()
+    peers = make_peers(hub, max_peers=4, connect_timeout_s=60)
+    opened = [await peers.open("door", offer) for _ in range(5)]
+    assert peers.count == PENDING_MAX
+    with pytest.raises(PeerNotFound):
+        await peers.trickle("door", opened[2].session_id, opened[2].etag, "")
+    for camera in ("hall", "yard"):
+        await peers.open(camera, offer)
+    assert peers.count == 4
+    with pytest.raises(TooManyPeers):
+        await peers.open("gate", offer)
+    await peers.close_all()
+    await client.close()
+
+
+async def test_offers_of_one_camera_at_one_time_are_bounded(hub: Hub) -> None:
+    client = Client(video=Pictures(pictures()))
+    offer = await client.offer()
+    peers = make_peers(hub, max_peers=4, connect_timeout_s=60)
+    results = await asyncio.gather(*(peers.open("door", offer) for _ in range(6)), return_exceptions=True)
+    assert sum(isinstance(result, TooManyPeers) for result in results) == 4
+    assert peers.count == PENDING_MAX
+    await peers.close_all()
+    await client.close()
+
+
+async def test_a_peer_that_has_connected_is_not_ended_by_offers(hub: Hub) -> None:
+    peers, client = make_peers(hub), Client(video=Pictures(pictures()))
+    await connect(peers, client)
+    await hub.image()
+    offer = await client.offer()
+    for _ in range(4):
+        await peers.open("door", offer)
+    assert peers.count == 1 + PENDING_MAX
+    while not hub.images.empty():
+        hub.images.get_nowait()
+    await hub.image()
+    await peers.close_all()
     await client.close()
 
 

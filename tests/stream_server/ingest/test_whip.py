@@ -66,12 +66,12 @@ async def http(services: Any, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient
     settings = Settings(
         _env_file=None,
         data_dir=tmp_path,
-        auth=AuthSettings(token=SecretStr("open-sesame")),
+        auth=AuthSettings(token=SecretStr("open-sesame-1234")),
         http=HttpSettings(allowed_origins=(PAGE,)),
     )
     app = create_app(settings)
     app.state.services = services
-    headers = {"authorization": "Bearer open-sesame"}
+    headers = {"authorization": "Bearer open-sesame-1234"}
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://server", headers=headers) as client:
         yield client

@@ -140,7 +140,7 @@ def test_the_process_that_makes_it_gets_nothing_of_our_environment(
         seen.update(options["env"])  # type: ignore[call-overload]
         return real(*args, **options)  # type: ignore[call-overload]
 
-    monkeypatch.setenv("ROLLCALL_AUTH__TOKEN", "secret")
+    monkeypatch.setenv("ROLLCALL_AUTH__TOKEN", "secret-secret-secret")
     monkeypatch.setattr(subprocess, "run", run)
     TlsIdentity(AUTO, tmp_path)
     assert set(seen) == {"PYTHONPATH", "LANG"}

@@ -44,7 +44,7 @@ def test_its_address_is_read_from_its_log(line: str, address: str | None) -> Non
 
 
 async def test_it_opens_forwards_and_ends_without_a_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ROLLCALL_AUTH__TOKEN", "secret")
+    monkeypatch.setenv("ROLLCALL_AUTH__TOKEN", "secret-secret-secret")
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heads.append(await reader.readuntil(b"\r\n\r\n"))
