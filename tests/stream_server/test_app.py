@@ -114,7 +114,7 @@ async def test_no_socket_opens_without_the_token(app: FastAPI) -> None:
 
 
 async def test_what_is_no_route_is_closed_too(app: FastAPI) -> None:
-    for path in ("/", "/docs", "/redoc", "/openapi.json", "/api/v1/nothing", "/metrics"):
+    for path in ("/docs", "/redoc", "/openapi.json", "/api/v1/nothing", "/metrics"):
         assert (await ask(app, "GET", path)).status_code == 401, path
         assert (await ask(app, "GET", path, headers=BEARER)).status_code == 404, path
     start, *_ = await knock(app, "/ws/v1/nothing")
@@ -124,6 +124,12 @@ async def test_what_is_no_route_is_closed_too(app: FastAPI) -> None:
 async def test_the_process_is_alive_before_it_can_do_its_work(app: FastAPI) -> None:
     response = await ask(app, "GET", "/healthz")
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+async def test_the_health_of_the_server_may_be_asked_for_without_a_body(app: FastAPI) -> None:
+    assert (await ask(app, "HEAD", "/healthz")).status_code == 200
+    assert (await ask(app, "HEAD", "/readyz", headers=BEARER)).status_code == 503  # it has not started
+    assert (await ask(app, "HEAD", "/readyz")).status_code == 401
 
 
 async def test_every_route_says_that_it_cannot_answer_while_the_server_starts_or_stops(app: FastAPI) -> None:
