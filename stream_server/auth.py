@@ -35,8 +35,8 @@ TOKEN_SCHEME = Security(
     HTTPBearer(
         auto_error=False,
         scheme_name="token",
-        description="The owner's token, kept in the data folder; an API token (`POST /api/v1/tokens`); or that of a paired "
-        "device.",
+        description="The owner's token, kept in the data folder; an API token (`POST /api/v1/tokens`); or that of a "
+        "paired device.",
     )
 )
 COOKIE_SCHEME = Security(
