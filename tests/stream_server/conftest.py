@@ -8,6 +8,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from recognition.types import Sighting
+from tests.stream_server.stage import make_stage, stage
+
+__all__ = ["make_sighting", "make_stage", "noon", "stage"]
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 

@@ -2,124 +2,20 @@
 
 import asyncio
 import contextlib
-import math
-import sys
-import threading
-from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
-import av
 import numpy as np
 import pytest
-import pytest_asyncio
 
 from recognition.errors import RequestError
-from recognition.pipeline import CameraState
-from stream_server.ingest.conversation import TEXTS_MAX, welcome
-from stream_server.ingest.webrtc import (
-    PENDING_MAX,
-    MemoryFull,
-    NoRestart,
-    PeerNotFound,
-    TooManyPeers,
-    WebRtcPeers,
-    WrongEtag,
-)
+from stream_server.ingest.conversation import TEXTS_MAX
+from stream_server.ingest.webrtc import PENDING_MAX, MemoryFull, NoRestart, PeerNotFound, TooManyPeers, WrongEtag
 from stream_server.ingest.webrtc_sdp import NoVideo, SdpUnusable, TooManyCandidates
 from stream_server.messages import AttendanceNotice, Pace
-from stream_server.session import CLOSE_REMOVED, CLOSE_REPLACED, CameraSession, TooManyCameras
-from stream_server.settings import CameraSettings, WebRtcSettings
+from stream_server.session import TooManyCameras
 from tests.partners.webrtc_client import Client, Pictures, needs_address
+from tests.stream_server.ingest.peers import Hub, connect, make_peers, pictures, settled
 
 pytestmark = needs_address
-NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-
-
-class Hub:
-    """Takes every frame at once, like a hub whose pace is endless."""
-
-    def __init__(self) -> None:
-        self.images: asyncio.Queue[Any] = asyncio.Queue()
-        self.sessions: list[CameraSession] = []
-        self.skips = 0
-        self.wait_s = 0.0
-        self.full = False
-
-    def check_room(self, camera_id: str) -> None:
-        if self.full:
-            raise TooManyCameras("no room")
-
-    def attach(self, camera_id: str, sink: Any) -> CameraSession:
-        self.check_room(camera_id)
-        self.sessions.append(CameraSession(camera_id, CameraState(), sink=sink))
-        return self.sessions[-1]
-
-    def detach(self, session: CameraSession, sink: Any) -> None:
-        session.sink = None
-
-    def wanted_in_s(self, session: CameraSession) -> float:
-        return self.wait_s
-
-    def skipped(self, session: CameraSession, frames: int) -> None:
-        self.skips += frames
-
-    def offer(self, session: CameraSession, image: Any) -> None:
-        self.images.put_nowait(image)
-
-    async def image(self, within_s: float = 30.0) -> Any:
-        async with asyncio.timeout(within_s):
-            return await self.images.get()
-
-
-def make_peers(hub: Hub, *, rss_mb: float = 100.0, **settings: Any) -> WebRtcPeers:
-    return WebRtcPeers(
-        settings=WebRtcSettings(**settings),
-        hub=hub,  # type: ignore[arg-type]
-        welcome=lambda camera_id: welcome(CameraSettings(), camera_id, pace_fps=5.0, now=NOW),
-        rss_mb=lambda: rss_mb,
-    )
-
-
-def pictures(width: int = 320, height: int = 240) -> list[av.VideoFrame]:
-    """A square that moves over grey, dark on the left side and light on the right."""
-    frames = []
-    for number in range(8):
-        image = np.full((height, width, 3), 128, np.uint8)
-        image[:, : width // 2, 0] = 220  # blue
-        image[20:60, 20 + number * 10 : 60 + number * 10] = 255
-        frames.append(av.VideoFrame.from_ndarray(image, format="bgr24").reformat(format="yuv420p"))
-    return frames
-
-
-def held() -> tuple[int, int, int]:
-    """What could leak: tasks, decoder threads, open files and sockets."""
-    decoders = sum("decoder" in thread.name for thread in threading.enumerate())
-    return len(asyncio.all_tasks()), decoders, len(list(Path("/proc/self/fd").iterdir()))
-
-
-async def settled(check: Callable[[], bool], within_s: float = 30.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not check():
-            await asyncio.sleep(0.02)
-
-
-@pytest_asyncio.fixture
-async def hub() -> AsyncIterator[Hub]:
-    """With a check that whatever the test did, nothing is left of it."""
-    await asyncio.to_thread(__import__, "stream_server.ingest.webrtc_peer")
-    before = held()
-    yield Hub()
-    if sys.platform == "linux":
-        await settled(lambda: all(now <= then for now, then in zip(held(), before, strict=True)))
-
-
-async def connect(peers: WebRtcPeers, client: Client, camera: str = "door") -> Any:
-    opened = await peers.open(camera, await client.offer())
-    await client.take(opened.answer)
-    await client.connected()
-    return opened
 
 
 async def test_frames_become_pictures_and_messages_come_back(hub: Hub) -> None:
@@ -192,133 +88,6 @@ async def test_a_line_that_loses_and_reorders_packets_still_gives_pictures(hub: 
     for _ in range(10):
         assert (await hub.image()).shape == (480, 640, 3)
     await peers.close_all()
-    await client.close()
-
-
-async def test_a_client_that_never_connects_is_ended(hub: Hub) -> None:
-    peers, client = make_peers(hub, connect_timeout_s=0.2), Client(video=Pictures(pictures()))
-    await peers.open("door", await client.offer())
-    assert peers.count == 1
-    await settled(lambda: peers.count == 0)
-    assert hub.sessions == []
-    await client.close()
-
-
-async def test_a_client_without_any_address_that_resolves_is_ended(hub: Hub) -> None:
-    peers, client = make_peers(hub, connect_timeout_s=0.2), Client(video=Pictures(pictures()))
-    offer = await client.offer()
-    kept = [line for line in offer.split("\r\n") if not line.startswith(("a=candidate", "a=end-of"))]
-    kept.insert(-1, "a=candidate:1 1 udp 2130706431 00000000-1111-2222-3333-444444444444.local 9 typ host")
-    await peers.open("door", "\r\n".join(kept))
-    await settled(lambda: peers.count == 0)
-    await client.close()
-
-
-async def test_a_client_that_sends_no_frames_is_told_and_ended(hub: Hub) -> None:
-    class Silent(Pictures):
-        async def recv(self) -> av.VideoFrame:
-            await asyncio.sleep(math.inf if self._shown else 0.0)
-            return await super().recv()
-
-    peers, client = make_peers(hub, idle_timeout_s=0.5), Client(video=Silent(pictures()))
-    await connect(peers, client)
-    assert (await client.until("error"))["code"] == "no_frames"
-    await settled(lambda: peers.count == 0)
-    await client.close()
-
-
-async def test_a_video_that_is_too_large_is_refused_in_words(hub: Hub) -> None:
-    peers, client = make_peers(hub, max_frame_pixels=100_000), Client(video=Pictures(pictures(640, 480)))
-    await connect(peers, client)
-    error = await client.until("error")
-    assert error["code"] == "video_too_large"
-    assert "640x480" in error["detail"]
-    await settled(lambda: peers.count == 0)
-    assert hub.images.empty()
-    await client.close()
-
-
-async def test_a_client_that_goes_away_leaves_nothing(hub: Hub) -> None:
-    peers, client = make_peers(hub), Client(video=Pictures(pictures()))
-    await connect(peers, client)
-    await hub.image()
-    await client.close()
-    await settled(lambda: peers.count == 0)
-    assert hub.sessions[0].sink is None
-
-
-async def test_a_client_that_is_replaced_is_told_so(hub: Hub) -> None:
-    peers, client = make_peers(hub), Client(video=Pictures(pictures()))
-    await connect(peers, client)
-    await client.until("welcome")
-    assert hub.sessions[0].sink is not None
-    hub.sessions[0].sink.end(CLOSE_REPLACED, "another connection of this camera took over")
-    assert (await client.until("error"))["code"] == "replaced"
-    await settled(lambda: peers.count == 0)
-    await client.close()
-
-
-async def test_a_client_that_finds_no_room_when_it_has_connected_is_told_why(hub: Hub) -> None:
-    peers, client = make_peers(hub), Client(video=Pictures(pictures()))
-    opened = await peers.open("door", await client.offer())
-    hub.full = True  # others were quicker
-    await client.take(opened.answer)
-    error = await client.until("error")
-    assert (error["code"], error["detail"]) == ("too_many_cameras", "no room")
-    await settled(lambda: peers.count == 0)
-    assert hub.sessions == []
-    await client.close()
-
-
-async def test_a_client_without_a_channel_that_finds_no_room_is_ended_all_the_same(hub: Hub) -> None:
-    peers, client = make_peers(hub), Client(video=Pictures(pictures()), channel="other")
-    opened = await peers.open("door", await client.offer())
-    hub.full = True
-    await client.take(opened.answer)
-    await settled(lambda: peers.count == 0)
-    await client.close()
-
-
-async def test_the_clients_of_a_camera_that_is_removed_are_ended(hub: Hub) -> None:
-    peers, client, other, late = make_peers(hub), *(Client(video=Pictures(pictures())) for _ in range(3))
-    await connect(peers, client)
-    await connect(peers, other, "hall")
-    await peers.open("door", await late.offer())
-    await client.until("welcome")
-    assert hub.sessions[0].sink is not None
-    hub.sessions[0].sink.end(CLOSE_REMOVED, "the camera was removed")
-    peers.end_camera("door")
-    assert (await client.until("error"))["code"] == "removed"
-    await settled(lambda: peers.count == 1)
-    await peers.close_all()
-    for one in (client, other, late):
-        await one.close()
-
-
-async def _images(hub: Hub, count: int) -> None:
-    for _ in range(count):
-        await hub.image(within_s=1.0)
-
-
-async def test_frames_of_a_client_that_was_replaced_do_not_count(hub: Hub) -> None:
-    peers, client = make_peers(hub), Client(video=Pictures(pictures()))
-    opened = await connect(peers, client)
-    await hub.image()
-    hub.sessions[0].sink = None  # another connection came, and left again: the camera may be unknown by now
-    taken = hub.images.qsize()
-    with pytest.raises(TimeoutError):
-        await _images(hub, taken + 2)
-    await peers.close("door", opened.session_id)
-    await client.close()
-
-
-async def test_a_client_is_told_that_the_server_stops(hub: Hub) -> None:
-    peers, client = make_peers(hub), Client(video=Pictures(pictures()))
-    await connect(peers, client)
-    await client.until("welcome")
-    await peers.close_all()
-    assert peers.count == 0
-    assert (await client.until("error"))["code"] == "going_away"
     await client.close()
 
 

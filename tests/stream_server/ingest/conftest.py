@@ -1,0 +1,3 @@
+from tests.stream_server.ingest.peers import hub
+
+__all__ = ["hub"]
