@@ -123,9 +123,11 @@ async def test_of_two_who_want_the_same_new_camera_one_wins(database: Database, 
         if removed_before:
             await cameras.add(one, "door", "Old")
             await cameras.remove(one, "door", keep_id=True)
-        transaction = one.transaction()
-        await transaction.start()
         # The other's transaction is the older one, yet comes second.
+        older, transaction = other.transaction(), one.transaction()
+        await older.start()
+        await other.fetchval("SELECT now()")
+        await transaction.start()
         async with asyncio.TaskGroup() as group:
             async with asyncio.timeout(30):
                 await cameras.add(one, "door", "Mine", must_be_new=True)
@@ -138,6 +140,7 @@ async def test_of_two_who_want_the_same_new_camera_one_wins(database: Database, 
             group.create_task(second())
             await waiting(onlooker)
             await transaction.commit()
+        await older.rollback()
         assert (await cameras.get(one, "door")).name == "Mine"
 
 
