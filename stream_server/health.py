@@ -41,7 +41,12 @@ async def healthz() -> Health:
     summary="Can it do its work?",
     response_model=Readiness,
     responses={
-        **problems(_401="No token, or a wrong one", _403="Not with this token"),
+        **problems(
+            _401="No token, or a wrong one",
+            _403="Not with this token",
+            _414="The address is longer than 8 KiB",
+            _429="Tried too often with wrong tokens",
+        ),
         503: {"model": Readiness, "description": "It starts"},
     },
     dependencies=[TOKEN_SCHEME, COOKIE_SCHEME],

@@ -53,7 +53,9 @@ PROBLEMS = problems(
     _401="No token, or a wrong one",
     _403="The token is good, but not for this",
     _413="The body is larger than this endpoint takes",
+    _414="The address is longer than 8 KiB",
     _422="The input cannot be used",
+    _429="Tried too often, such as with wrong tokens; `Retry-After` says when to try again",
     _503="Something is away; try again",
 )
 NOT_FOUND = problems(_404="There is nothing by that id")

@@ -28,6 +28,10 @@ async def test_no_request_that_the_description_allows_or_forbids_breaks_the_serv
 ) -> None:
     async with own_server() as server:
         report = tmp_path / "report.json"
+        # Besides those that it expects by itself: an address that is too long is refused before it is read.
+        (tmp_path / "schemathesis.toml").write_text(
+            "[checks.negative_data_rejection]\nexpected-statuses = [400, 401, 403, 404, 405, 409, 413, 414, 415, 422, 428, 429]\n"
+        )
         done = await asyncio.to_thread(
             subprocess.run,
             [
@@ -44,7 +48,7 @@ async def test_no_request_that_the_description_allows_or_forbids_breaks_the_serv
             check=False,
         )  # fmt: skip
         log = server.log_path.read_text()
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2000:]
     assert json.loads(report.read_text())
     assert "Traceback" not in log, log[-3000:]
 
@@ -76,6 +80,7 @@ async def test_every_refusal_is_a_problem(
 def test_every_list_has_pages_or_a_bound() -> None:
     description = json.loads((Path(__file__).resolve().parents[2] / "docs/openapi.json").read_text())
     bounded = {
+        "/api/v1/tokens",
         "/api/v1/cameras",
         "/api/v1/webhooks",
         "/api/v1/people/{person_id}/templates",

@@ -13,14 +13,14 @@ from storage.users import Role, User
 from stream_server.accounts import Accounts
 from stream_server.passwords import Passwords
 from stream_server.principals import Kind, Principal
-from stream_server.rights import ALL_RIGHTS
+from stream_server.rights import ALL_RIGHTS, Right
 from tests.stream_server.api.conftest import MORNING, Api
 
 ADMIN = Principal(
-    Kind.API_TOKEN,
+    Kind.USER,
     UUID(int=9),
     "Admin",
-    ALL_RIGHTS,
+    ALL_RIGHTS | {Right.GRANT},
     role=Role.ADMIN,
     subjects=frozenset({("token", UUID(int=9))}),
 )

@@ -44,5 +44,4 @@ def test_the_list_says_who_made_a_token_and_whether_it_has_expired(monkeypatch: 
 
 
 def test_a_token_may_have_every_scope_at_once() -> None:
-    scopes: Any = tuple(scope.value for scope in SCOPES)
-    assert TokenCreate(name="All", scopes=scopes).scopes == scopes
+    assert TokenCreate(name="All", scopes=SCOPES).scopes == SCOPES
