@@ -30,7 +30,8 @@ async def test_no_request_that_the_description_allows_or_forbids_breaks_the_serv
         report = tmp_path / "report.json"
         # Besides those that it expects by itself: an address that is too long is refused before it is read.
         (tmp_path / "schemathesis.toml").write_text(
-            "[checks.negative_data_rejection]\nexpected-statuses = [400, 401, 403, 404, 405, 409, 413, 414, 415, 422, 428, 429]\n"
+            "[checks.negative_data_rejection]\n"
+            "expected-statuses = [400, 401, 403, 404, 405, 409, 413, 414, 415, 422, 428, 429]\n"
         )
         done = await asyncio.to_thread(
             subprocess.run,
