@@ -119,7 +119,15 @@ def commands_page() -> str:
         "",
     ]
     for path, command in _commands(rollcall, ("rollcall",)):
-        context = click.Context(command, info_name=" ".join(path), terminal_width=100, max_content_width=100)
+        # click keeps the option that it made for the first context: a test's, perhaps, with other names.
+        command._help_option = None
+        context = click.Context(
+            command,
+            info_name=" ".join(path),
+            terminal_width=100,
+            max_content_width=100,
+            help_option_names=rollcall.context_settings["help_option_names"],
+        )
         lines += [f"## {' '.join(path)}", "", "```text", command.get_help(context).rstrip(), "```", ""]
     return "\n".join(lines).rstrip() + "\n"
 
