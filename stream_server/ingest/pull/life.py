@@ -108,6 +108,11 @@ class PullLife:
             self.retry_mono = now_mono + self.patience.wait_s(self.failures, self.dice())
             self._become(PullState.RECONNECTING, reason)
 
+    def excuse(self, now_mono: float, held_up_s: float) -> None:
+        """Nobody listened for so long: what was not heard in that time is nobody's fault."""
+        self._last_packet_mono = min(now_mono, self._last_packet_mono + held_up_s)
+        self._last_word_mono = min(now_mono, self._last_word_mono + held_up_s)
+
     def look(self, now_mono: float) -> Todo:
         """Notice what has not happened."""
         if self.trying:

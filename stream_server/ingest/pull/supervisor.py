@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from stream_server.session import CLOSE_REPLACED, CameraHub, CameraSession
 log = logging.getLogger("rollcall.pull")
 
 LOOK_EVERY_S = 0.2
+# A look that comes so late says that this process had no time, and nothing of those it looks after.
+HELD_UP_S = 1.0
 # A reader says every half second that it is alive. All its cameras suffer when it is ended for a busy machine.
 READER_SILENT_S = 10.0
 TAKEN_OVER = "another connection streams as this camera"
@@ -99,7 +102,7 @@ class PullSupervisor:
         self._groups: list[ReaderGroup] = []
         self._alone: set[str] = set()
         self._ending: set[asyncio.Task[None]] = set()
-        self._looked_mono = 0.0
+        self._looked_mono = math.inf
         self._attempts = 0
 
     def set(self, camera_id: str, order: Order | None, *, refused: str = "") -> None:
@@ -187,9 +190,7 @@ class PullSupervisor:
 
     async def _look(self) -> None:
         now = self._now()
-        if now - self._looked_mono > 2.0:  # this loop itself was held up: nobody is to blame for silence
-            for group in self._groups:
-                group.heard_mono = now
+        self._excuse(now, now - self._looked_mono - LOOK_EVERY_S)
         self._looked_mono = now
         for group in list(self._groups):
             if now - group.heard_mono > READER_SILENT_S:
@@ -211,6 +212,15 @@ class PullSupervisor:
                     await self._open(camera)
                 case Todo.KILL:
                     self._kill_reader_of(camera)
+
+    def _excuse(self, now: float, held_up_s: float) -> None:
+        if held_up_s < HELD_UP_S:
+            return
+        log.warning("nobody could look after the cameras for %.1f s", held_up_s)
+        for group in self._groups:
+            group.heard_mono = min(now, group.heard_mono + held_up_s)
+        for camera in self._cameras.values():
+            camera.life.excuse(now, held_up_s)
 
     async def _open(self, camera: _Camera) -> None:
         attempt = camera.life.opening(self._now())

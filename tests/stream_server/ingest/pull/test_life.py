@@ -106,3 +106,20 @@ def test_a_camera_that_is_switched_off_stays_off(life: PullLife, changes: list[t
     assert [state for state, _ in changes] == [PullState.CONNECTING, PullState.LIVE, PullState.OFF]
     life.start(5.0)
     assert life.look(5.0) is Todo.OPEN
+
+
+def test_the_time_in_which_nobody_listened_does_not_count(life: PullLife) -> None:
+    live(life)
+    life.excuse(25.0, 24.0)
+    assert (life.look(25.0), life.state) == (Todo.NOTHING, PullState.LIVE)
+    life.look(27.1)
+    assert life.state is PullState.STALLED
+    assert life.look(44.1) is Todo.KILL
+
+
+def test_what_was_heard_meanwhile_is_not_put_into_the_future(life: PullLife) -> None:
+    live(life)
+    life.on_frame(24.9)
+    life.excuse(25.0, 24.0)
+    life.look(28.1)
+    assert life.state is PullState.STALLED
