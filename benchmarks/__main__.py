@@ -16,6 +16,7 @@ from rich.table import Table
 from benchmarks import attendance, cameras, latency, memory, pipeline, report, startup
 from benchmarks.machine import machine_facts
 from benchmarks.measurement import Measurement
+from benchmarks.peers.command import peers_command
 from recognition.errors import RollcallError
 from stream_server.settings import load_settings
 
@@ -110,6 +111,9 @@ def soak_command(minutes: float, as_json: bool, output: Path) -> None:
     click.echo(json.dumps(soak_report.as_json(came, facts)) if as_json else page)
     if came.failures:
         sys.exit(1)
+
+
+main.add_command(peers_command)
 
 
 def _progress(console: Console) -> Progress:

