@@ -101,6 +101,7 @@ def _prepared(peer: Peer, models_dir: Path, mirror: Path | None, advance: Advanc
         "ours": peer.ours,
         "how": peer.how,
         "error": None,
+        "recognises": peer.kind is Kind.RECOGNITION,
     }
     work = _Work(peer, row)
     advance(f"{peer.name}: install", 0.0)
@@ -124,10 +125,10 @@ def _prepared(peer: Peer, models_dir: Path, mirror: Path | None, advance: Advanc
         work.command = [str(installed.program), script, str(installed.folder)]
     elif peer.name == "opencv":
         models = [models_dir / YUNET, *_sface(models_dir, mirror)]
+        row["recognises"] = len(models) > 1
         if not models[0].is_file():
             work.fail(NotInstalled(f"{YUNET} is not in the model folder"))
         work.command = [str(installed.program), script, *map(str, models)]
-    row["recognises"] = peer.kind is Kind.RECOGNITION and (peer.name != "opencv" or len(models) > 1)
     row["installed"] = _weight(peer, installed, models)
     return work
 

@@ -162,7 +162,8 @@ def _at(row: Row, path: tuple[str, ...]) -> float | None:
     found: Any = row.get("accuracy")
     for key in path:
         found = (found or {}).get(key)
-    return None if found is None else found
+    value: float | None = found
+    return value
 
 
 def _memory_aim(base: Row, peers: Sequence[Row]) -> list[str]:

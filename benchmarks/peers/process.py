@@ -45,17 +45,21 @@ class PeerProcess:
         return self._process.pid
 
     def start(self) -> None:
-        """Start it on the last core; it need not be ready when this returns."""
+        """Start it on the last core; it need not be ready when this returns. PeerFailed when it cannot be started."""
         self.started_at = time.perf_counter()
-        with on_last_core():
-            self._process = subprocess.Popen(
-                self._command,
-                env=self._variables,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._words,
-                text=True,
-            )
+        try:
+            with on_last_core():
+                self._process = subprocess.Popen(
+                    self._command,
+                    env=self._variables,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=self._words,
+                    text=True,
+                )
+        except OSError as error:
+            self._words.close()
+            raise PeerFailed(f"{self.name} cannot be started: {error.strerror}") from error
 
     def ask(self, **order: Any) -> dict[str, Any]:
         """Its answer to an order. PeerFailed when it says that it failed, ends, or takes too long."""

@@ -58,7 +58,7 @@ def accuracy_table(rows: Sequence[Row]) -> list[str]:
     ]
     for row in rows:
         if row["error"] or not row.get("accuracy"):
-            lines.append(f"| {row['title']} | {_why(row)} {'| ' * 11}|")
+            lines.append(f"| {row['title']} | {_why(row)} {'| ' * 10}|")
             continue
         told = row["accuracy"]
         portraits, scenes = told.get("portraits", {}), told.get("scenes", {})
@@ -83,7 +83,7 @@ def accuracy_table(rows: Sequence[Row]) -> list[str]:
 def transport_table(rows: Sequence[Row]) -> list[str]:
     """What receiving a frame takes."""
     lines = [
-        "| | Frames a second | Processor time of a frame | Beside Rollcall | At 15 fps | Beside | Peak memory | Start |",
+        "| | Frames a second | Processor time | Beside Rollcall | At 15 fps | Beside Rollcall | Peak memory | Start |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in rows:
