@@ -139,7 +139,7 @@ def photograph_figures(
             "genuine_pairs": pairs[True],
             "tar": _rounded(accepted[True] / pairs[True]),
             "impostor_pairs": pairs[False],
-            "fmr": _rounded(accepted[False] / pairs[False]),
+            "fmr": _rounded(accepted[False] / pairs[False]) if pairs[False] else None,
         },
     }
 

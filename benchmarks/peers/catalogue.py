@@ -60,8 +60,9 @@ TRANSPORT_BASE = "rollcall-receiver"
 SLOWEST_KNOWN = "face_recognition"
 
 _OURS_HOW = (
-    "`recognise_picture`, as for a single picture: nothing is saved by tracking, and each face is compared with 1,000 "
-    "people, which the peers do not do. Accepts at a distance of 0.55 (its default)."
+    "Timed is a frame on its way through the pipeline, each from a camera that was never seen, so that tracking saves "
+    "nothing: every face is embedded, and compared with 1,000 people, which the peers do not do. Accepts at a distance "
+    "of 0.55 (its default)."
 )
 
 PEERS: tuple[Peer, ...] = (
@@ -112,7 +113,7 @@ PEERS: tuple[Peer, ...] = (
     ),
     Peer(
         "opencv",
-        "OpenCV FaceDetectorYN (+ FaceRecognizerSF)",
+        "OpenCV FaceDetectorYN",
         Kind.RECOGNITION,
         OPENCV,
         "opencv_peer.py",

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from benchmarks import report
 from benchmarks.machine import machine_facts
 from benchmarks.peers import page, plot, tables
 from benchmarks.peers.catalogue import BASE, PEERS, ROOT, TRANSPORT_BASE, Kind, Peer
@@ -86,12 +87,17 @@ def write(output: Path, new: list[dict[str, Any]]) -> None:
     output.mkdir(parents=True, exist_ok=True)
     rows = page.merged(page.read_rows(output / page.RESULTS_FILE), new)
     (output / page.RESULTS_FILE).write_text(json.dumps({"peers": rows}, indent=1) + "\n", "utf-8")
-    (output / page.PAGE_FILE).write_text(page.page(rows), "utf-8")
+    (output / page.PAGE_FILE).write_text(page.page(rows, server_peak_mb=_server_peak_mb()), "utf-8")
     (output / page.PLOT_FILE).write_text(plot.svg(rows), "utf-8")
     if output.resolve() == OUTPUT and README.is_file() and not any(row["quick"] for row in rows):
         updated = page.with_table(README.read_text("utf-8"), rows)
         if updated is not None:
             README.write_text(updated, "utf-8")
+
+
+def _server_peak_mb() -> float | None:
+    results = report.read_results(OUTPUT / report.RESULTS_FILE)
+    return next((result["value"] for result in results if result.get("name") == "memory.peak"), None)
 
 
 @contextmanager

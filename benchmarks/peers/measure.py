@@ -126,6 +126,7 @@ def _prepared(peer: Peer, models_dir: Path, mirror: Path | None, advance: Advanc
     elif peer.name == "opencv":
         models = [models_dir / YUNET, *_sface(models_dir, mirror)]
         row["recognises"] = len(models) > 1
+        row["title"] += " and FaceRecognizerSF" if row["recognises"] else ", detection only"
         if not models[0].is_file():
             work.fail(NotInstalled(f"{YUNET} is not in the model folder"))
         work.command = [str(installed.program), script, *map(str, models)]

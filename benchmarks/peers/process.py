@@ -17,6 +17,7 @@ from recognition.errors import UnavailableError
 
 ANSWER_TIMEOUT_S = 300.0
 _STOP_TIMEOUT_S = 10.0
+_WORDS_MAX = 200
 # One thread for whatever counts threads by these; the core below is for what does not ask.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "UV_THREADPOOL_SIZE"), "1")
 
@@ -85,7 +86,7 @@ class PeerProcess:
             raise PeerFailed(f"{self.name} ended: {self._last_words()}")
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
-            raise PeerFailed(f"{self.name}: {answer['error'].splitlines()[0]}")
+            raise PeerFailed(f"{self.name}: {answer['error'].splitlines()[0][:_WORDS_MAX]}")
         return answer
 
     def peak_mb(self) -> float | None:
@@ -112,7 +113,7 @@ class PeerProcess:
     def _last_words(self) -> str:
         self._words.seek(0)
         lines = self._words.read().decode(errors="replace").strip().splitlines()
-        return lines[-1][:300] if lines else "it said nothing"
+        return lines[-1][:_WORDS_MAX] if lines else "it said nothing"
 
     def __enter__(self) -> Self:
         """Start it."""

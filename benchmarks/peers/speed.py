@@ -82,6 +82,7 @@ def figures(rounds: Sequence[Round], name: str, base: str) -> dict[str, Any]:
             "cpu_ms": rounded(median([turn.cpu_ms for turn in own])),
             "faces": faces,
             "ms_per_face": rounded(ms / faces) if faces else None,
+            "cpu_ms_per_face": rounded(median([turn.cpu_ms for turn in own]) / faces) if faces else None,
             "ratio": _range(ratios),
         }
     return result

@@ -48,6 +48,8 @@ const human = new Human({
   gesture: { enabled: false },
 });
 
+await human.init();
+
 async function look(bytes) {
   const { data, info } = await sharp(bytes).removeAlpha().toColourspace('srgb').raw().toBuffer({ resolveWithObject: true });
   const tensor = human.tf.tensor3d(new Uint8Array(data.buffer, data.byteOffset, data.length), [info.height, info.width, 3], 'int32');

@@ -1,7 +1,9 @@
-"""Rollcall's own pipeline, as a picture by itself is recognised. `python rollcall_recognition.py MODELS ENGINE`"""
+"""Rollcall's own pipeline on frames of cameras that were never seen. `python rollcall_recognition.py MODELS ENGINE`"""
 
+import itertools
 import sys
 import time
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from recognition.gallery import Gallery
 from recognition.models.store import BLAZEFACE, FACE_RECOGNITION_INT8, ModelStore
 from recognition.pipeline import PipelineSettings, Recogniser
 from recognition.quality import pose
-from recognition.types import Template
+from recognition.types import Frame, Template
 from stream_server.memory import limit_malloc
 
 _GALLERY_PEOPLE = 1000
@@ -42,11 +44,17 @@ def main(models: str, engine: str) -> None:
         model_id=embedder.model_id,
     )
 
+    numbers = itertools.count()
+
     def recognise(data: bytes) -> int:
-        return len(recogniser.recognise_picture(decode(data), gallery))
+        # A camera that is new with each frame: whoever is in it was never seen, and every face is embedded.
+        number = next(numbers)
+        frame = Frame(f"camera-{number}", 1, data, datetime.now(UTC), time.monotonic())
+        faces = recogniser.process(frame, recogniser.new_camera(), gallery).faces
+        return sum(face.match is not None for face in faces)
 
     def look(data: bytes) -> list[Face]:
-        # The stages of `recognise_picture`, whose results do not hold the embeddings.
+        # The stages of `recognise_picture` before it judges quality; its results do not hold the embeddings.
         picture = decode_scaled(data, PHOTOGRAPH_LIMITS)
         found = detect_close_up(detector, picture.image_bgr)
         chips = [aligned_chip(picture.image_bgr, detection) for detection in found]
