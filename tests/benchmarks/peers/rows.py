@@ -9,6 +9,7 @@ def row(name: str, *, ratio: float = 1.0, peak_mb: float = 120.0, **more: Any) -
     """A peer that recognises and was measured."""
     ms = 20.0 * ratio
     time = {"ms": ms, "cpu_ms": ms, "faces": 4, "ms_per_face": ms / 4, "cpu_ms_per_face": 0.9 * ms / 4, "ratio": None}
+    nobody = {**time, "faces": 0, "ms_per_face": None, "cpu_ms_per_face": None}
     return {
         "name": name,
         "title": f"The {name}",
@@ -24,7 +25,7 @@ def row(name: str, *, ratio: float = 1.0, peak_mb: float = 120.0, **more: Any) -
         "time": {
             "four": time,
             "small": time,
-            "empty": {**time, "faces": 0, "ms_per_face": None, "cpu_ms_per_face": None},
+            "empty": nobody,
         },
         "per_face_ratio": {"median": ratio, "p5": ratio, "p95": ratio + 1},
         "accuracy": {
