@@ -38,7 +38,7 @@ class Plan:
     accuracy: bool = True
 
 
-FULL = Plan(rounds=15, starts=5, load=transport.FULL)
+FULL = Plan(rounds=25, starts=5, load=transport.FULL)
 QUICK = Plan(rounds=2, starts=1, load=transport.QUICK)
 
 
@@ -236,7 +236,7 @@ def _speed(works: Sequence[_Work], sets: PictureSets, plan: Plan, advance: Advan
     for name, work in by_name.items():
         if not work.row["error"]:
             work.row["time"] = speed.figures(rounds, name, BASE)
-            work.row["per_face_ratio"] = speed.per_face_ratio(rounds, name, BASE, "four")
+            work.row["per_face_ratio"] = speed.per_face_ratios(rounds, name, BASE, "four")
 
 
 def _transport(works: Sequence[_Work], jpeg: bytes, plan: Plan, advance: Advance) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.measurement import median, percentile, rounded
 from benchmarks.peers.process import PeerFailed, PeerProcess
 
-TURN_S = 0.4
+TURN_S = 0.3
 _TURN_MIN, _TURN_MAX = 2, 40
 
 
@@ -40,17 +40,18 @@ def interleaved(
     results: list[Round] = []
     for number in range(-1, rounds):  # the first one warms up and tells how many pictures make a turn
         order = alive[number % len(alive) :] + alive[: number % len(alive)] if alive else []
-        this: Round = {}
-        for name in order:
-            try:
-                this[name] = {
-                    picture: _turn(peers[name], path, times.get((name, picture), _TURN_MIN))
-                    for picture, path in pictures.items()
-                }
-            except PeerFailed as error:
-                alive.remove(name)
-                failed(name, error)
-                this.pop(name, None)
+        this: Round = {name: {} for name in order}
+        # All peers on one picture before the next: what is compared lies close together in time.
+        for picture, path in pictures.items():
+            for name in order:
+                if name not in alive:
+                    continue
+                try:
+                    this[name][picture] = _turn(peers[name], path, times.get((name, picture), _TURN_MIN))
+                except PeerFailed as error:
+                    alive.remove(name)
+                    this.pop(name)
+                    failed(name, error)
         if number >= 0:
             results.append(this)
         else:
@@ -88,23 +89,26 @@ def figures(rounds: Sequence[Round], name: str, base: str) -> dict[str, Any]:
     return result
 
 
-def per_face_ratio(rounds: Sequence[Round], name: str, base: str, picture: str) -> dict[str, float] | None:
-    """How many times as long as the base a face takes, within each round; None where one of them found no face."""
-    ratios = [
-        _per_face(turns[name][picture]) / _per_face(turns[base][picture])
+def per_face_ratios(rounds: Sequence[Round], name: str, base: str, picture: str) -> dict[str, dict[str, float] | None]:
+    """How many times as long as the base a face takes, within each round, by `time` and by `cpu` (processor time).
+
+    None where one of them found no face.
+    """
+    pairs = [
+        (turns[name][picture], turns[base][picture])
         for turns in rounds
         if {name, base} <= turns.keys() and turns[name][picture].faces and turns[base][picture].faces
     ]
-    return _range(ratios)
+    more_faces = [other.faces / own.faces for own, other in pairs]
+    return {
+        "time": _range([own.ms / other.ms * more for (own, other), more in zip(pairs, more_faces, strict=True)]),
+        "cpu": _range([own.cpu_ms / other.cpu_ms * more for (own, other), more in zip(pairs, more_faces, strict=True)]),
+    }
 
 
 def _turn(peer: PeerProcess, path: Path, times: int) -> Turn:
     answer = peer.ask(do="time", picture=str(path), times=times)
     return Turn(median(answer["ms"]), float(answer["cpu_ms"]), int(answer["faces"]))
-
-
-def _per_face(turn: Turn) -> float:
-    return turn.ms / turn.faces
 
 
 def _range(values: Sequence[float]) -> dict[str, float] | None:

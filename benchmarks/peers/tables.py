@@ -18,7 +18,7 @@ def short_table(rows: Sequence[Row]) -> list[str]:
             continue
         cells = (
             _ms(_time(row, "four", "ms_per_face")),
-            ratio_text(row.get("per_face_ratio"), spread=False),
+            ratio_text(_beside(row, "time"), spread=False),
             megabytes(row.get("peak_mb")),
             _recall(row, "small", of=False),
             _portrait(row, "tar"),
@@ -30,18 +30,19 @@ def short_table(rows: Sequence[Row]) -> list[str]:
 def speed_table(rows: Sequence[Row]) -> list[str]:
     """Time, memory, size and start."""
     lines = [
-        "| | A face | Processor | Beside Rollcall | Four faces | Small faces | Empty | Peak memory | Installed "
-        "| First answer |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| | A face | Beside Rollcall | Processor | Beside Rollcall | Four faces | Small faces | Empty | Peak memory "
+        "| Installed | First answer |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in rows:
         if row["error"]:
-            lines.append(f"| {row['title']} | {_why(row)} | | | | | | | | |")
+            lines.append(f"| {row['title']} | {_why(row)} | | | | | | | | | |")
             continue
         cells = (
             _ms(_time(row, "four", "ms_per_face")),
+            ratio_text(_beside(row, "time")),
             _ms(_time(row, "four", "cpu_ms_per_face")),
-            ratio_text(row.get("per_face_ratio")),
+            ratio_text(_beside(row, "cpu")),
             *(_ms(_time(row, picture, "ms")) for picture in ("four", "small", "empty")),
             megabytes(row.get("peak_mb")),
             _installed(row),
@@ -113,6 +114,11 @@ def _why(row: Row) -> str:
 def _time(row: Row, picture: str, figure: str) -> float | None:
     value: float | None = (row.get("time") or {}).get(picture, {}).get(figure)
     return value
+
+
+def _beside(row: Row, kind: str) -> Mapping[str, float] | None:
+    ratio: Mapping[str, float] | None = (row.get("per_face_ratio") or {}).get(kind)
+    return ratio
 
 
 def _ms(value: float | None, digits: int = 1) -> str:

@@ -71,7 +71,7 @@ def test_each_peer_becomes_a_row_with_everything_that_was_measured(run: Any) -> 
     assert second["installed"]["mb"] == 12.3
     assert second["first_answer_s"] > 0
     assert second["time"]["four"]["ms_per_face"] == 2.0
-    assert second["per_face_ratio"]["median"] == 1.0
+    assert second["per_face_ratio"]["time"]["median"] == 1.0
     found = second["accuracy"]["photographs"]
     assert found["large"] == found["small"] == Recall(1, 1, 0).as_dict()
     assert found["rank1"] == 1.0

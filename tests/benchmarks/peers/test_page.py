@@ -31,6 +31,21 @@ def test_the_aim_of_ten_times_less_time_is_shown_as_met_or_missed(ratio: float, 
     assert "faces found at 640 px yes (21 and 21)" in lines[0]
 
 
+def test_accuracy_beside_the_slowest_is_told_figure_by_figure_and_where_it_is_worse() -> None:
+    def judged(tar: float, strangers: int) -> dict[str, object]:
+        own = {"genuine_pairs": 80, "tar": tar, "impostor_pairs": 700, "fmr": 0.0}
+        portraits = {"images": 40, "faces_found": 40, "rank1": 1.0, "d_prime": 5.0, "tar_at_fmr": {}, "own_limit": own}
+        scenes = {"faces": 44, "found": 44, "extra": 0, "strangers": 29, "strangers_accepted": strangers}
+        return {**row("x")["accuracy"], "portraits": portraits, "scenes": scenes}
+
+    lines = page.aims(
+        [row("rollcall", accuracy=judged(0.93, 0)), row("face_recognition", ratio=20.0, accuracy=judged(0.96, 1))]
+    )
+    assert "true pairs within the own limit **no** (0.93 and 0.96)" in lines[0]
+    assert "strangers within it yes (0 and 1)" in lines[0]
+    assert "TAR at" not in lines[0]
+
+
 def test_memory_is_compared_with_those_that_recognise_and_those_that_only_detect() -> None:
     peers = [row("human", peak_mb=500.0), row("opencv", peak_mb=80.0, recognises=False)]
     lines = page.aims([row("rollcall"), *peers])
@@ -45,12 +60,12 @@ def test_a_peer_that_failed_proves_nothing() -> None:
 
 
 def test_a_run_of_some_peers_leaves_the_others_as_they_were() -> None:
-    old = [row("rollcall"), row("human", ratio=9.0), row("gone")]
-    new = [row("human", ratio=8.0), row("opencv")]
-    assert [(kept["name"], kept["per_face_ratio"]["median"]) for kept in page.merged(old, new)] == [
-        ("rollcall", 1.0),
+    old = [row("rollcall"), row("human", peak_mb=9.0), row("gone")]
+    new = [row("human", peak_mb=8.0), row("opencv")]
+    assert [(kept["name"], kept["peak_mb"]) for kept in page.merged(old, new)] == [
+        ("rollcall", 120.0),
         ("human", 8.0),
-        ("opencv", 1.0),
+        ("opencv", 120.0),
     ]
 
 

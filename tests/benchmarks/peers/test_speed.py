@@ -25,12 +25,14 @@ class Scripted:
         return {"ms": [self._ms] * order["times"], "cpu_ms": self._ms, "faces": 4}
 
 
-def run(peers: dict[str, Any], rounds: int) -> tuple[list[speed.Round], dict[str, str], list[float]]:
+def run(
+    peers: dict[str, Any], rounds: int, pictures: dict[str, Path] = PICTURES
+) -> tuple[list[speed.Round], dict[str, str], list[float]]:
     failed: dict[str, str] = {}
     done: list[float] = []
     results = speed.interleaved(
         peers,
-        PICTURES,
+        pictures,
         rounds=rounds,
         advance=done.append,
         failed=lambda name, error: failed.update({name: str(error)}),
@@ -51,7 +53,7 @@ def test_the_first_round_is_not_counted_and_tells_how_long_a_turn_is() -> None:
     peers = {"quick": Scripted("quick", [], ms=20.0), "slow": Scripted("slow", [], ms=900.0)}
     results, _, _ = run(peers, 2)
     assert len(results) == 2
-    assert peers["quick"].asked == [2, 20, 20]
+    assert peers["quick"].asked == [2, 15, 15]
     assert peers["slow"].asked == [2, 2, 2]
 
 
@@ -63,7 +65,13 @@ def test_one_that_fails_is_named_and_the_others_go_on() -> None:
     assert [sorted(turns) for turns in results] == [["a", "b"], ["a"], ["a"]]
 
 
-@pytest.mark.parametrize(("ms", "times"), [(0.0, 40), (10.0, 40), (100.0, 4), (5000.0, 2)])
+def test_all_look_at_one_picture_before_the_next() -> None:
+    log: list[str] = []
+    run({name: Scripted(name, log) for name in "ab"}, 1, {"four": Path("four.jpg"), "empty": Path("empty.jpg")})
+    assert "".join(log[4:]) == "abab"
+
+
+@pytest.mark.parametrize(("ms", "times"), [(0.0, 40), (5.0, 40), (100.0, 3), (5000.0, 2)])
 def test_a_turn_is_a_few_tenths_of_a_second_and_at_least_two_pictures(ms: float, times: int) -> None:
     assert speed.turn_length(ms) == times
 
@@ -79,10 +87,11 @@ def test_ratios_are_taken_within_a_round_so_that_a_slow_moment_falls_on_both() -
 
 
 def test_a_face_is_compared_with_a_face_when_not_all_were_found() -> None:
-    rounds: list[speed.Round] = [{"base": {"four": Turn(20, 20, 4)}, "peer": {"four": Turn(100, 100, 2)}}]
-    ratio = speed.per_face_ratio(rounds, "peer", "base", "four")
-    assert ratio is not None
-    assert ratio["median"] == 10.0
+    rounds: list[speed.Round] = [{"base": {"four": Turn(20, 20, 4)}, "peer": {"four": Turn(100, 40, 2)}}]
+    ratios = speed.per_face_ratios(rounds, "peer", "base", "four")
+    assert ratios["time"] is not None
+    assert ratios["cpu"] is not None
+    assert (ratios["time"]["median"], ratios["cpu"]["median"]) == (10.0, 4.0)
     rounds = [{"base": {"four": Turn(20, 20, 4)}, "peer": {"four": Turn(100, 100, 0)}}]
-    assert speed.per_face_ratio(rounds, "peer", "base", "four") is None
+    assert speed.per_face_ratios(rounds, "peer", "base", "four") == {"time": None, "cpu": None}
     assert speed.figures(rounds, "peer", "base")["four"]["ms_per_face"] is None
