@@ -66,7 +66,8 @@ that lie within the own limit of one of the 40 portraits.
 """
 _TRANSPORT_NOTE = """
 Four cameras send the same JPEG, at first as fast as it is taken, and then 15 times a second each. Processor time is
-the receiver's alone, for a frame received.
+the receiver's alone, for a frame received; *Beside Rollcall* compares it. Frames a second are bounded by the sender
+as much as by the receiver: four connections of one Python process on another core.
 """
 _METHOD = """
 Each peer is installed by pip or npm from a lock with hashes into an environment of its own under `build/peers`, and

@@ -20,7 +20,7 @@ def svg(rows: Sequence[Row]) -> str:
     panels = [
         ("Time of a face, four in a picture of 640x480", "ms", [_figure(row, "time") for row in shown], 1),
         ("Peak memory of the process", "MB", [_figure(row, "memory") for row in shown], 0),
-        ("Installed, beyond Python and Node", "MB", [_figure(row, "installed") for row in shown], 0),
+        ("Installed, beyond Python and Node (Rollcall: the whole server)", "MB", [_figure(row, "installed") for row in shown], 0),
     ]
     parts: list[str] = []
     y = 0

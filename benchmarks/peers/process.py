@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -130,11 +130,24 @@ class PeerProcess:
 @contextlib.contextmanager
 def on_last_core() -> Iterator[None]:
     """What is started within runs on the last core that this process may use, and so does all that it starts."""
+    with _on_cores(lambda cores: {max(cores)}):
+        yield
+
+
+@contextlib.contextmanager
+def off_last_core() -> Iterator[None]:
+    """This thread leaves the last core to what is measured, where there is another one."""
+    with _on_cores(lambda cores: cores - {max(cores)} or cores):
+        yield
+
+
+@contextlib.contextmanager
+def _on_cores(choose: Callable[[set[int]], set[int]]) -> Iterator[None]:
     if not hasattr(os, "sched_setaffinity"):
         yield
         return
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(before)})
+    os.sched_setaffinity(0, choose(before))
     try:
         yield
     finally:

@@ -11,7 +11,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks.measurement import median, rounded
-from benchmarks.peers.process import PeerFailed, PeerProcess
+from benchmarks.peers.process import PeerFailed, PeerProcess, off_last_core
 
 CAMERAS = 4
 PACED_FPS = 15.0
@@ -61,7 +61,8 @@ def figures(rounds: list[dict[str, Passage]], base: list[dict[str, Passage]]) ->
 
 def _passage(receiver: PeerProcess, port: int, jpeg: bytes, frames: int, fps: float | None) -> Passage:
     before = receiver.ask(do="tell")
-    seconds = asyncio.run(_send(port, jpeg, frames, fps))
+    with off_last_core():
+        seconds = asyncio.run(_send(port, jpeg, frames, fps))
     after = receiver.ask(do="tell")
     sent, came = frames * CAMERAS, after["frames"] - before["frames"]
     if came != sent:

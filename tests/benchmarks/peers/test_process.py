@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.peers.process import PeerFailed, PeerProcess, on_last_core
+from benchmarks.peers.process import PeerFailed, PeerProcess, off_last_core, on_last_core
 
 ECHO = """
 import json, os, sys
@@ -56,4 +56,8 @@ def test_this_process_keeps_its_own_cores() -> None:
     before = os.sched_getaffinity(0)
     with on_last_core():
         assert os.sched_getaffinity(0) == {max(before)}
+        with off_last_core():  # there is no other
+            assert os.sched_getaffinity(0) == {max(before)}
+    with off_last_core():
+        assert os.sched_getaffinity(0) == (before - {max(before)} or before)
     assert os.sched_getaffinity(0) == before
