@@ -6,6 +6,7 @@ from typing import Any
 
 Row = dict[str, Any]
 
+_INSTALLED = "Installed, beyond Python and Node (Rollcall: the whole server)"
 _WIDTH, _LEFT, _RIGHT = 760, 250, 110
 _BAR, _GAP, _HEAD, _FOOT = 16, 8, 44, 12
 _STYLE = (
@@ -20,7 +21,7 @@ def svg(rows: Sequence[Row]) -> str:
     panels = [
         ("Time of a face, four in a picture of 640x480", "ms", [_figure(row, "time") for row in shown], 1),
         ("Peak memory of the process", "MB", [_figure(row, "memory") for row in shown], 0),
-        ("Installed, beyond Python and Node (Rollcall: the whole server)", "MB", [_figure(row, "installed") for row in shown], 0),
+        (_INSTALLED, "MB", [_figure(row, "installed") for row in shown], 0),
     ]
     parts: list[str] = []
     y = 0
