@@ -130,10 +130,16 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     database = await Database.connect(dsn, pool_max=settings.storage.pool_max)
     stack.push_async_callback(database.close)
 
-    people = PeopleKeeper(database, models.chosen.model_id)
+    box = SecretBox.from_settings(
+        settings.secrets.key.get_secret_value() if settings.secrets.key else None,
+        settings.data_dir,
+        [old.get_secret_value() for old in settings.secrets.old_keys],
+    )
+    people = PeopleKeeper(database, models.chosen.model_id, box)
     cameras = CameraRegistry(database, auto_register=settings.cameras.auto_register)
     bus = EventBus(OutboxSource(database, dsn), max_followers=settings.http.max_subscribers)
     await bus.start()  # before the gallery is read: what changes in between is then heard of
+    await people.seal_plain()
     await people.load()
     await cameras.load()
 
@@ -167,9 +173,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     pulls = PullKeeper(
         database=database,
         settings=settings,
-        box=SecretBox.from_settings(
-            settings.secrets.key.get_secret_value() if settings.secrets.key else None, settings.data_dir
-        ),
+        box=box,
         supervisor=lambda record: PullSupervisor(
             hub=hub,
             pace_fps=lambda: sampler.pace_fps,
@@ -197,6 +201,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         cameras=cameras,
         recorder=recorder,
         bus=bus,
+        box=box,
         pulls=pulls,
         supervisor=supervisor,
         webrtc=webrtc,

@@ -13,6 +13,7 @@ from stream_server.api.request import ServicesOf
 from stream_server.auth import TOKEN_SCHEME
 from stream_server.memory import peak_rss_mb, rss_mb
 from stream_server.messages import Health, Readiness, StatusNotice
+from stream_server.people import KEY_IS_MISSING
 from stream_server.services import Services
 
 log = logging.getLogger("rollcall.health")
@@ -67,6 +68,7 @@ def readiness(services: Services) -> Readiness:
             "people": services.people.people,
             "templates": services.people.templates,
             "templates_of_other_models": services.people.of_other_models,
+            "templates_unreadable": services.people.unreadable,
         },
         storage={
             "state": "ok" if _storage_ok(services) else "away",
@@ -143,4 +145,6 @@ def _reasons(services: Services) -> list[str]:
         reasons.append(f"the {name} task failed and was started again ({count} times since the start; see the log)")
     if services.people.of_other_models:
         reasons.append("some templates are of another face network and not compared: enrol these people again")
+    if services.people.unreadable:
+        reasons.append(f"{services.people.unreadable} templates cannot be opened and name nobody: {KEY_IS_MISSING}")
     return reasons

@@ -15,6 +15,7 @@ from stream_server.models import LoadedModels
 from stream_server.people import PeopleKeeper
 from stream_server.recorder import Recorder
 from stream_server.sampler import Sampler
+from stream_server.secrets import SecretBox
 from stream_server.session import CameraHub
 from stream_server.settings import Settings
 from stream_server.supervision import Supervisor
@@ -39,6 +40,7 @@ class Services:
     cameras: CameraRegistry
     recorder: Recorder
     bus: EventBus
+    box: SecretBox
     pulls: PullKeeper
     supervisor: Supervisor
     webrtc: WebRtcPeers

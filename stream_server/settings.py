@@ -214,16 +214,26 @@ class PullSettings(_Group):
 
 
 class SecretsSettings(_Group):
-    """The key of kept secrets, such as passwords of cameras."""
+    """The key of what is kept encrypted: templates, and passwords of cameras."""
 
     key: SecretStr | None = Field(
-        None, description="32 bytes as base64. Made and kept in the data folder (`secret-key`) when not set."
+        None,
+        description="Key of templates and kept passwords: 32 bytes as base64. "
+        "Made and kept in the data folder (`secret-key`) when not set.",
+    )
+    old_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description='Keys from before, which open what is not yet sealed under the new one: ["..."].'
     )
 
     @field_validator("key", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("old_keys", mode="before")
+    @classmethod
+    def _from_json(cls, value: object) -> object:
+        return () if value == "" else _list_from_json(value, '["base64 of 32 bytes"]')
 
 
 class WebRtcSettings(_Group):

@@ -123,6 +123,7 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
         async with services.database.acquire() as connection:
             stored = await templates.add(
                 connection,
+                cipher=services.box,
                 person_id=person_id,
                 model_id=services.models.chosen.model_id,
                 embedding=enrolment.embedding,

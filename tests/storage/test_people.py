@@ -15,14 +15,22 @@ from storage import attendance, attendance_lists, outbox, people, templates
 from storage.database import Connection
 from storage.errors import Conflict, NotFound
 from storage.people import Consent
+from stream_server.secrets import SecretBox
 
 UTC_ZONE = ZoneInfo("UTC")
+CIPHER = SecretBox(bytes(range(32)))
 
 
 async def enrol(connection: Connection, person_id: UUID, seed: int = 0) -> templates.StoredTemplate:
     embedding = np.random.default_rng(seed).standard_normal(128).astype(np.float32)
     return await templates.add(
-        connection, person_id=person_id, model_id="model-a", embedding=embedding, quality=0.8, source="photograph"
+        connection,
+        cipher=CIPHER,
+        person_id=person_id,
+        model_id="model-a",
+        embedding=embedding,
+        quality=0.8,
+        source="photograph",
     )
 
 
@@ -88,7 +96,7 @@ async def test_revoking_consent_deletes_the_templates_at_once(
     revoked = await people.update(connection, ada.person_id, at=later, consent=Consent.REVOKED)
 
     assert (revoked.consent, revoked.consent_at, revoked.template_count) == (Consent.REVOKED, later, 0)
-    assert await templates.load_gallery(connection, "model-a") == []
+    assert (await templates.load_gallery(connection, "model-a", CIPHER)).templates == []
     last = (await outbox.read_after(connection, 0))[-1]
     assert (last.type, last.payload) == ("gallery.changed", {"person_id": str(ada.person_id)})
 
