@@ -20,7 +20,9 @@ from storage.embedded import EmbeddedPostgres
 from storage.spool import Spool
 from stream_server import health, housekeeping
 from stream_server.api import attendance as attendance_api
+from stream_server.api import audit as audit_api
 from stream_server.api import cameras as cameras_api
+from stream_server.api import consents as consents_api
 from stream_server.api import events as events_api
 from stream_server.api import people as people_api
 from stream_server.api import recognition as recognition_api
@@ -30,6 +32,7 @@ from stream_server.cameras import CameraRegistry
 from stream_server.errors import BodyLimitProblem, install_error_handlers
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
+from stream_server.forgetting import Forgetter
 from stream_server.ingest import conversation, whip
 from stream_server.ingest import websocket as websocket_ingest
 from stream_server.ingest.pull.keeper import PullKeeper, patience_of
@@ -39,6 +42,7 @@ from stream_server.models import LoadedModels
 from stream_server.outbox import OutboxSource
 from stream_server.people import PeopleKeeper
 from stream_server.recorder import Recorder
+from stream_server.request_id import RequestId
 from stream_server.sampler import Pacing, Sampler
 from stream_server.secrets import SecretBox
 from stream_server.services import Services, utc_now
@@ -81,7 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
     api = APIRouter(prefix="/api/v1", max_body_size=JSON_BODY_MAX_BYTES, dependencies=[TOKEN_SCHEME])
     api.include_router(people_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
     api.include_router(recognition_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
-    for module in (sessions_api, attendance_api, cameras_api, events_api):
+    for module in (sessions_api, attendance_api, cameras_api, events_api, consents_api, audit_api):
         api.include_router(module.router)
     app.include_router(api)
     app.include_router(websocket_ingest.router)
@@ -94,9 +98,10 @@ def create_app(settings: Settings) -> FastAPI:
         allow_origins=list(settings.http.allowed_origins),
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=["Authorization", "Content-Type", "If-Match", "Last-Event-ID"],
-        expose_headers=["Accept-Patch", "ETag", "Link", "Location", "Retry-After"],
+        expose_headers=["Accept-Patch", "ETag", "Link", "Location", "Retry-After", "X-Request-ID"],
         max_age=600,
     )
+    app.add_middleware(RequestId)
     return app
 
 
@@ -152,6 +157,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     refused = Spool(settings.data_dir / "refused", max_records=REFUSED_MAX)
     stack.callback(refused.close)
     recorder = Recorder(partial(_store_sighting, database, settings), spool, refused)
+    forgetter = Forgetter(database, recorder)
     sampler = Sampler(
         Pacing(
             max_fps=settings.cameras.max_fps,
@@ -209,12 +215,15 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     bus.on_event(people.on_event)
     bus.on_connect(people.look_again)
     bus.on_event(hub.on_event)
+    bus.on_event(forgetter.on_event)
+    bus.on_connect(forgetter.look_again)
     # Taken down in reverse: cameras end first, then what they feed.
     stack.push_async_callback(recorder.close)
     for name, work in (
         ("recorder", recorder.run),
         ("events", bus.run),
         ("gallery", people.run),
+        ("forgetting", forgetter.run),
         ("housekeeping", partial(housekeeping.run, services)),
         ("memory", housekeeping.give_back_memory),
         ("status", partial(health.watch, services, warm_up)),

@@ -15,6 +15,8 @@ COMMANDS = {
     "recognise": ("stream_server.commands.recognise", "recognise"),
     "evaluate": ("stream_server.commands.evaluate", "evaluate"),
     "people": ("stream_server.commands.people", "people"),
+    "consent-texts": ("stream_server.commands.consent_texts", "consent_texts"),
+    "audit": ("stream_server.commands.audit", "audit"),
     "cameras": ("stream_server.commands.cameras", "cameras"),
     "models": ("stream_server.commands.models", "models"),
     "db": ("stream_server.commands.db", "db"),

@@ -162,6 +162,10 @@ class StatusNotice(Shape):
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S", examples=["Ada Lovelace"])]
 ExternalId = Annotated[str, Field(min_length=1, max_length=200, examples=["s-1815"])]
 
+ConsentTextVersion = Annotated[
+    int | None, Field(ge=1, lt=2**31, description="Version of the text that was agreed to; default: the newest.")
+]
+
 
 class Problem(BaseModel):
     """The one shape of an error, `application/problem+json` (RFC 9457)."""
@@ -180,6 +184,7 @@ class PersonCreate(Shape):
     name: Name
     external_id: ExternalId | None = None
     consent: StrictBool = Field(False, description="The person has agreed to be recognised by face.")
+    consent_text: ConsentTextVersion = None
 
 
 class PersonUpdate(Shape):
@@ -188,6 +193,7 @@ class PersonUpdate(Shape):
     name: Name | None = None
     external_id: ExternalId | None = None
     consent: StrictBool | None = None
+    consent_text: ConsentTextVersion = None
 
 
 class Person(Shape):
@@ -198,6 +204,7 @@ class Person(Shape):
     external_id: str | None
     consent: Consent
     consent_at: datetime | None
+    consent_text: int | None = Field(None, description="Version of the text that the person agreed to.")
     templates: int
     created_at: datetime
 

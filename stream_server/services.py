@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from storage.database import Database
+from stream_server.auditing import SeenLately
 from stream_server.cameras import CameraRegistry
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
@@ -45,6 +46,7 @@ class Services:
     supervisor: Supervisor
     webrtc: WebRtcPeers
     now: Callable[[], datetime] = utc_now
+    seen_lately: SeenLately = field(default_factory=SeenLately)
     models_ready: bool = False
     models_problem: str | None = None
     # Each is a process of its own.

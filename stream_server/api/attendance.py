@@ -8,7 +8,9 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from storage import attendance, attendance_lists
+from stream_server.api.audited import AuditOf
 from stream_server.api.request import NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
+from stream_server.auditing import Action
 from stream_server.messages import Attendance, AttendanceList, AttendanceMark, PersonRef
 
 router = APIRouter(prefix="/attendance", tags=["attendance"], responses=PROBLEMS)
@@ -17,6 +19,7 @@ router = APIRouter(prefix="/attendance", tags=["attendance"], responses=PROBLEMS
 @router.get("", summary="List attendance")
 async def list_attendance(
     services: ServicesOf,
+    audit: AuditOf,
     session_id: UUID | None = None,
     person_id: UUID | None = None,
     day: Annotated[date | None, Query(description="Day of the site, 2026-01-31.")] = None,
@@ -25,6 +28,13 @@ async def list_attendance(
 ) -> AttendanceList:
     """In the order in which the records were made; all conditions given must hold."""
     async with services.database.acquire() as connection:
+        await audit.seen(
+            connection,
+            Action.ATTENDANCE_READ,
+            person_id,
+            session=None if session_id is None else str(session_id),
+            day=None if day is None else day.isoformat(),
+        )
         page = await attendance_lists.list_records(
             connection,
             session_id=session_id,
@@ -38,10 +48,12 @@ async def list_attendance(
 
 
 @router.get("/{attendance_id}", summary="One record", responses=NOT_FOUND)
-async def get_attendance(attendance_id: UUID, services: ServicesOf) -> Attendance:
+async def get_attendance(attendance_id: UUID, services: ServicesOf, audit: AuditOf) -> Attendance:
     """A record."""
     async with services.database.acquire() as connection:
-        return _record(await attendance_lists.get(connection, attendance_id))
+        record = await attendance_lists.get(connection, attendance_id)
+        await audit.seen(connection, Action.ATTENDANCE_READ, record.person_id, record=str(attendance_id))
+    return _record(record)
 
 
 @router.post(
@@ -53,9 +65,10 @@ async def get_attendance(attendance_id: UUID, services: ServicesOf) -> Attendanc
         200: {"model": Attendance, "description": "There is a record already; it stays as it is"},
     },
 )
-async def mark(body: AttendanceMark, services: ServicesOf, response: Response) -> Attendance:
+async def mark(body: AttendanceMark, services: ServicesOf, audit: AuditOf, response: Response) -> Attendance:
     """The way without a face: needs no consent and no template."""
-    async with services.database.acquire() as connection:
+    async with services.database.acquire() as connection, connection.transaction():
+        await audit.changed(connection, Action.ATTENDANCE_MARKED, body.person_id, method="manual")
         recorded = await attendance.mark_manually(
             connection,
             body.person_id,

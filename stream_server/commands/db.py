@@ -63,7 +63,8 @@ def rotate_key(make_new: bool, forget_old: bool, as_json: bool) -> None:
     """Seal what is kept encrypted (templates, passwords of cameras) under the key in use.
 
     Safe beside running servers and to be interrupted: what is done stays done, and the rest is done by the next run.
-    Keys of the environment are changed there first: the new one as ROLLCALL_SECRETS__KEY, the other in ROLLCALL_SECRETS__OLD_KEYS. Exit code 1: something is under no known key.
+    Keys of the environment are changed there first: the new one as ROLLCALL_SECRETS__KEY, the one before among
+    ROLLCALL_SECRETS__OLD_KEYS. Exit code 1: something is sealed under no known key.
     """
     from stream_server.keys import KeyRing
     from stream_server.secrets import SecretBox

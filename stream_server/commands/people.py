@@ -1,4 +1,4 @@
-"""`rollcall people`: add and list people of a running server."""
+"""`rollcall people`: add, list and erase people of a running server, and what they agreed to."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ _SERVER = click.option("--server", default="http://127.0.0.1:8000", show_default
 
 @click.group(cls=Group)
 def people() -> None:
-    """Add and list people."""
+    """Add, list and erase people, and record what they agreed to."""
 
 
 @people.command()
@@ -59,6 +59,47 @@ def list_people(server: str, as_json: bool) -> None:
         click.echo(f"{person['id']}  {person['name']}  consent {person['consent']}, {person['templates']} faces")
 
 
+@people.command()
+@click.argument("person_id", type=click.UUID)
+@click.option("--grant/--revoke", "granted", required=True, help="What the person has said.")
+@click.option("--text", type=click.IntRange(1), help="Version of the text that was agreed to.  [default: the newest]")
+@_SERVER
+@json_option
+def consent(person_id: UUID, granted: bool, text: int | None, server: str, as_json: bool) -> None:
+    """Record that somebody agreed to be recognised by face, or took it back: faces and sightings then go at once."""
+    body = {"consent": granted, **({} if text is None else {"consent_text": text})}
+    person = asyncio.run(_call(server, "PATCH", f"/api/v1/people/{person_id}", body))
+    to = f" to version {person['consent_text']} of the text" if person["consent_text"] else ""
+    click.echo(json.dumps(person) if as_json else f"{person['name']}: consent {person['consent']}{to}")
+
+
+@people.command()
+@click.argument("person_id", type=click.UUID)
+@_SERVER
+@json_option
+def consents(person_id: UUID, server: str, as_json: bool) -> None:
+    """Show every answer that somebody gave, with its text version, when, and who recorded it."""
+    found = asyncio.run(_call(server, "GET", f"/api/v1/people/{person_id}/consents"))
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    for answer in found["consents"]:
+        click.echo(f"{answer['at']}  {answer['state']}  text {answer['consent_text'] or '-'}  by {answer['by']}")
+
+
+@people.command()
+@click.argument("person_id", type=click.UUID)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_SERVER
+@json_option
+def erase(person_id: UUID, yes: bool, server: str, as_json: bool) -> None:
+    """Forget who somebody is, for good: name, faces, sightings. That somebody attended stays, without a name."""
+    if not yes:
+        click.confirm(f"Erase {person_id}? This cannot be undone", abort=True, err=True)
+    asyncio.run(_call(server, "DELETE", f"/api/v1/people/{person_id}"))
+    click.echo(json.dumps({"ok": True, "id": str(person_id)}) if as_json else f"{person_id} was erased")
+
+
 def _report(result: dict[str, Any], text: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(result))
@@ -91,6 +132,11 @@ async def _enrol(client: ServerClient, person_id: UUID, photographs: tuple[Path,
         except ServerSaidNo as error:
             refused.append({"photograph": str(path), "code": error.code, "detail": error.detail, "hint": error.hint})
     return {"id": str(person_id), "templates": len(photographs) - len(refused), "refused": refused}
+
+
+async def _call(server: str, method: str, path: str, body: object = None) -> Any:
+    async with ServerClient(server, local_token(load_settings())) as client:
+        return await client.call(method, path, body=body)
 
 
 async def _list(server: str) -> list[dict[str, Any]]:

@@ -125,11 +125,27 @@ async def test_revoking_consent_keeps_that_somebody_attended_and_no_trait_of_the
     assert [row["person_id"] for row in seen] == [grace.person_id]
 
 
-async def test_consent_without_templates_changes_no_gallery(connection: Connection, noon: datetime) -> None:
+async def test_consent_alone_changes_no_gallery_but_its_end_is_told_to_all(
+    connection: Connection, noon: datetime
+) -> None:
     person = await people.create(connection, name="Ada", at=noon)
     await people.update(connection, person.person_id, at=noon, consent=Consent.GRANTED)
-    await people.update(connection, person.person_id, at=noon, consent=Consent.REVOKED)
     assert await event_types(connection) == []
+    # Sightings may wait on the disk of any server, also when the templates went before.
+    await people.update(connection, person.person_id, at=noon, consent=Consent.REVOKED)
+    assert await event_types(connection) == ["gallery.changed"]
+    await people.update(connection, person.person_id, at=noon, consent=Consent.REVOKED)
+    assert await event_types(connection) == ["gallery.changed"]
+
+
+async def test_those_without_consent_are_told_apart(connection: Connection, ada: people.Person, noon: datetime) -> None:
+    never = await people.create(connection, name="Never", at=noon)
+    gone = await people.create(connection, name="Gone", at=noon, consent=Consent.GRANTED)
+    await people.erase(connection, gone.person_id, at=noon)
+    nobody = uuid4()
+    asked = {ada.person_id, never.person_id, gone.person_id, nobody}
+    assert await people.without_consent(connection, asked) == asked - {ada.person_id}
+    assert await people.without_consent(connection, []) == set()
 
 
 async def test_a_failed_change_leaves_neither_change_nor_event(
