@@ -17,6 +17,8 @@ from storage.database import Connection, Record
 from storage.errors import NotFound
 
 NOTE_LENGTH_MAX = 1000
+PRUNE_MAX = 2000
+"""Records that are deleted at once."""
 
 
 class Status(StrEnum):
@@ -143,6 +145,30 @@ async def mark_manually(
             seen_at=at if status in (Status.PRESENT, Status.LATE) else None,
             note=note,
         )
+
+
+async def prune(connection: Connection, older_than: datetime, limit: int = PRUNE_MAX) -> int:
+    """Delete records of sessions that ended before `older_than`, at most `limit`; return how many.
+
+    As many as that: ask again. The sessions stay; they name nobody.
+    """
+    count: int = await connection.fetchval(
+        """
+        WITH gone AS (
+            DELETE FROM attendance WHERE id IN (
+                SELECT old.id FROM class_sessions AS session
+                JOIN attendance AS old ON old.session_id = session.id
+                WHERE session.ends_at < $1
+                LIMIT $2 FOR UPDATE OF old SKIP LOCKED
+            )
+            RETURNING 1
+        )
+        SELECT count(*) FROM gone
+        """,
+        older_than,
+        limit,
+    )
+    return count
 
 
 async def _insert_sighting(connection: Connection, sighting: Sighting, session_id: UUID) -> bool:

@@ -305,6 +305,18 @@ class StorageSettings(_Group):
         description="Sightings (who was where, and how near the face was) are deleted when they are older. "
         "Attendance stays.",
     )
+    attendance_keep_days: int = Field(
+        0,
+        ge=0,
+        le=_CENTURY_DAYS,
+        description="Attendance of sessions that ended longer ago is deleted; 0: it is kept.",
+    )
+    audit_keep_days: int = Field(
+        365,
+        ge=30,
+        le=_CENTURY_DAYS,
+        description="Entries of the audit log, and the answers of people erased, are deleted when they are older.",
+    )
 
 
 class Settings(BaseSettings):
