@@ -25,6 +25,7 @@ from stream_server.api import cameras as cameras_api
 from stream_server.api import consents as consents_api
 from stream_server.api import events as events_api
 from stream_server.api import people as people_api
+from stream_server.api import person_export as person_export_api
 from stream_server.api import recognition as recognition_api
 from stream_server.api import sessions as sessions_api
 from stream_server.auth import TOKEN_SCHEME, Guard, load_or_make_token
@@ -85,7 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
     api = APIRouter(prefix="/api/v1", max_body_size=JSON_BODY_MAX_BYTES, dependencies=[TOKEN_SCHEME])
     api.include_router(people_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
     api.include_router(recognition_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
-    for module in (sessions_api, attendance_api, cameras_api, events_api, consents_api, audit_api):
+    for module in (sessions_api, attendance_api, cameras_api, events_api, consents_api, audit_api, person_export_api):
         api.include_router(module.router)
     app.include_router(api)
     app.include_router(websocket_ingest.router)

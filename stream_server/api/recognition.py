@@ -14,9 +14,6 @@ from stream_server.auditing import Action
 from stream_server.messages import Recognised, RecognisedFace
 from stream_server.people import PeopleKeeper
 
-# A picture may show more people than an entry has room for.
-PEOPLE_NOTED_MAX = 40
-
 
 def make_router(*, max_photo_bytes: int) -> APIRouter:
     """The route of /recognise."""
@@ -40,9 +37,10 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
         async with services.executor.admit() as turn:
             photo = await read_photo(request)
             width, height, faces = await turn.run(look)
-        named = [face.person_id for face in faces if face.person_id is not None]
-        async with services.database.acquire() as connection:
-            await audit.changed(connection, Action.PICTURE_RECOGNISED, people=named[:PEOPLE_NOTED_MAX])
+        named: set[UUID | None] = {UUID(face.person_id) for face in faces if face.person_id is not None}
+        async with services.database.acquire() as connection, connection.transaction():
+            for person_id in named or {None}:
+                await audit.changed(connection, Action.PICTURE_RECOGNISED, person_id)
         return Recognised(width=width, height=height, faces=tuple(_face(face, services.people) for face in faces))
 
     return router

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 import click
@@ -100,6 +101,27 @@ def erase(person_id: UUID, yes: bool, server: str, as_json: bool) -> None:
     click.echo(json.dumps({"ok": True, "id": str(person_id)}) if as_json else f"{person_id} was erased")
 
 
+@people.command()
+@click.argument("person_id", type=click.UUID)
+@click.option("--vectors", is_flag=True, help="Also the vectors of the enrolled faces.")
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write.  [default: person-ID.json]"
+)
+@_SERVER
+@json_option
+def export(person_id: UUID, vectors: bool, output: Path | None, server: str, as_json: bool) -> None:
+    """Write everything that is held on somebody to a file, readable by you alone. Overwrites no file."""
+    path = output or Path(f"person-{person_id}.json")
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        try:
+            size = asyncio.run(_export(server, person_id, vectors, file))
+        except BaseException:
+            path.unlink()  # half a document is worse than none
+            raise
+    text = f"what is held on {person_id} is in {path} ({size} bytes)"
+    click.echo(json.dumps({"ok": True, "file": str(path), "bytes": size}) if as_json else text)
+
+
 def _report(result: dict[str, Any], text: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(result))
@@ -132,6 +154,12 @@ async def _enrol(client: ServerClient, person_id: UUID, photographs: tuple[Path,
         except ServerSaidNo as error:
             refused.append({"photograph": str(path), "code": error.code, "detail": error.detail, "hint": error.hint})
     return {"id": str(person_id), "templates": len(photographs) - len(refused), "refused": refused}
+
+
+async def _export(server: str, person_id: UUID, vectors: bool, file: BinaryIO) -> int:
+    params = {"vectors": "true"} if vectors else None
+    async with ServerClient(server, local_token(load_settings())) as client:
+        return sum([file.write(piece) async for piece in client.download(f"/api/v1/people/{person_id}/export", params)])
 
 
 async def _call(server: str, method: str, path: str, body: object = None) -> Any:

@@ -167,3 +167,23 @@ async def test_the_commands_do_the_same(client: ServerClient, running_server: Ch
     assert "was erased" in await run("people", "erase", str(person_id), typed="y\n")
     log = await run("audit", "--person", str(person_id), "--action", "person.", "--since", "2026-01-01", "--count", "2")
     assert [line.split("  ")[2] for line in log.splitlines()] == ["person.erased", "person.created"]
+
+
+async def test_what_is_held_on_somebody_can_be_asked_for_and_that_is_noted(
+    client: ServerClient, running_server: ChildServer, tmp_path: Path
+) -> None:
+    person_id = await client.add_person("Exported", consent=True)
+    await client.call("POST", "/api/v1/attendance", body={"person_id": str(person_id), "note": "late bus"})
+    path = tmp_path / "held.json"
+    command = ("people", "export", str(person_id), "--output", str(path), "--server", running_server.url)
+    done = await asyncio.to_thread(running_server.run_command, *command)
+    assert done.returncode == 0, done.stderr
+    assert path.stat().st_mode & 0o777 == 0o600
+    held = json.loads(path.read_text())
+    assert (held["person"]["name"], held["attendance"][0]["note"]) == ("Exported", "late bus")
+    assert "person.exported" in {entry["action"] for entry in held["audit"]}
+    again = await asyncio.to_thread(running_server.run_command, *command)
+    assert again.returncode == 1  # no file is overwritten
+    with pytest.raises(ServerSaidNo) as refused:
+        await client.call("GET", f"/api/v1/people/{uuid4()}/export")
+    assert refused.value.code == "person_not_found"

@@ -113,11 +113,13 @@ UPGRADE = (
     $$
     """,
     "CREATE INDEX sightings_by_age ON sightings (captured_at)",
+    # For erasing somebody, and for showing them what is held.
     "CREATE INDEX outbox_by_person ON outbox ((payload -> 'person' ->> 'id'))",
+    "CREATE INDEX outbox_by_person_id ON outbox ((payload ->> 'person_id'))",
 )
 
 DOWNGRADE = (
-    "DROP INDEX outbox_by_person, sightings_by_age",
+    "DROP INDEX outbox_by_person_id, outbox_by_person, sightings_by_age",
     "DROP FUNCTION forget_audit, forget_consents",
     "DROP TABLE audit_log, consents, consent_texts",
     "DROP FUNCTION refuse_change",
