@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from storage import templates
+from storage import templates, unknown_faces
 from storage.cipher import Cipher, SecretUnreadable
 from storage.database import Connection, Database, Record
 
@@ -22,6 +22,13 @@ class SealedColumn:
 
 SEALED = (
     SealedColumn("templates", "sealed", ("person_id", "model_id"), templates.context_of_row),
+    SealedColumn(
+        "unknown_face_members",
+        "sealed",
+        ("face_id", "model_id"),
+        lambda row: unknown_faces.member_context(row["face_id"], row["id"], row["model_id"]),
+    ),
+    SealedColumn("unknown_face_members", "crop", (), lambda row: unknown_faces.crop_context(row["id"])),
     SealedColumn("cameras", "sealed", (), lambda row: f"camera {row['id']}"),
 )
 """Every such column; a test compares them with the tables."""

@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from recognition.errors import RollcallError
 from recognition.types import Sighting
+from recognition.unknown import ClusterPolicy
 from storage import attendance
 from storage.database import Database
 from storage.embedded import EmbeddedPostgres
@@ -28,6 +29,7 @@ from stream_server.api import people as people_api
 from stream_server.api import person_export as person_export_api
 from stream_server.api import recognition as recognition_api
 from stream_server.api import sessions as sessions_api
+from stream_server.api import unknown_faces as unknown_faces_api
 from stream_server.auth import TOKEN_SCHEME, Guard, load_or_make_token
 from stream_server.cameras import CameraRegistry
 from stream_server.errors import BodyLimitProblem, install_error_handlers
@@ -50,6 +52,7 @@ from stream_server.services import Services, utc_now
 from stream_server.session import CameraHub
 from stream_server.settings import Settings
 from stream_server.supervision import Supervisor, cancelled
+from stream_server.unknown_faces import UnknownFaceCollector
 
 log = logging.getLogger("rollcall")
 
@@ -86,7 +89,16 @@ def create_app(settings: Settings) -> FastAPI:
     api = APIRouter(prefix="/api/v1", max_body_size=JSON_BODY_MAX_BYTES, dependencies=[TOKEN_SCHEME])
     api.include_router(people_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
     api.include_router(recognition_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
-    for module in (sessions_api, attendance_api, cameras_api, events_api, consents_api, audit_api, person_export_api):
+    for module in (
+        sessions_api,
+        attendance_api,
+        cameras_api,
+        events_api,
+        consents_api,
+        audit_api,
+        person_export_api,
+        unknown_faces_api,
+    ):
         api.include_router(module.router)
     app.include_router(api)
     app.include_router(websocket_ingest.router)
@@ -167,12 +179,23 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
             frame_deadline_s=settings.cameras.frame_deadline_s,
         )
     )
+    unknown = UnknownFaceCollector(
+        database,
+        box,
+        ClusterPolicy(
+            distance_max=settings.unknown_faces.distance_max,
+            members_max=settings.unknown_faces.max_faces,
+            clusters_max=settings.unknown_faces.max_people,
+        ),
+        crops=settings.unknown_faces.crops,
+    )
     hub = CameraHub(
         sampler=sampler,
         executor=executor,
         people=people,
         frame_deadline_s=settings.cameras.frame_deadline_s,
         record=recorder.record,
+        record_unknown=unknown.offer,
         make_state=models.make_state,
         now=utc_now,
         max_cameras=settings.cameras.max_cameras,
@@ -207,6 +230,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         people=people,
         cameras=cameras,
         recorder=recorder,
+        unknown=unknown,
         bus=bus,
         box=box,
         pulls=pulls,
@@ -225,6 +249,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         ("events", bus.run),
         ("gallery", people.run),
         ("forgetting", forgetter.run),
+        ("unknown-faces", unknown.run),
         ("housekeeping", partial(housekeeping.run, services)),
         ("memory", housekeeping.give_back_memory),
         ("status", partial(health.watch, services, warm_up)),

@@ -16,6 +16,7 @@ COMMANDS = {
     "evaluate": ("stream_server.commands.evaluate", "evaluate"),
     "people": ("stream_server.commands.people", "people"),
     "consent-texts": ("stream_server.commands.consent_texts", "consent_texts"),
+    "unknown-faces": ("stream_server.commands.unknown_faces", "unknown_faces"),
     "audit": ("stream_server.commands.audit", "audit"),
     "cameras": ("stream_server.commands.cameras", "cameras"),
     "models": ("stream_server.commands.models", "models"),

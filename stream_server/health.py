@@ -88,6 +88,8 @@ def readiness(services: Services) -> Readiness:
             "pace_fps": round(sampler.pace_fps, 2),
             "frame_cost_ms": None if sampler.frame_cost_ms is None else round(sampler.frame_cost_ms, 1),
             "refused_single": services.executor.refused_single,
+            "unknown_faces_stored": services.unknown.stored,
+            "unknown_faces_dropped": services.unknown.dropped,
         },
         sockets={
             "cameras": services.hub.connected,

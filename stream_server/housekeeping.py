@@ -27,7 +27,7 @@ async def run(services: Services) -> None:
 
 async def forget_the_old(services: Services) -> dict[str, int]:
     """Delete what is older than the settings let it be; how many of each kind. Raises UnavailableError."""
-    return await retention.forget_the_old(services.database, services.settings.storage, services.now())
+    return await retention.forget_the_old(services.database, services.settings, services.now())
 
 
 async def give_back_memory() -> None:

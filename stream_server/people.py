@@ -7,7 +7,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_ji
 
 from recognition.errors import UnavailableError
 from recognition.gallery import Gallery
-from storage import templates
+from storage import templates, unknown_faces
 from storage.cipher import Cipher
 from storage.database import Database
 from stream_server.events import GALLERY_CHANGED
@@ -63,11 +63,12 @@ class PeopleKeeper:
         """Read gallery and names."""
         async with self._database.acquire() as connection:
             faces = await templates.load_gallery(connection, self._model_id, self._cipher)
+            ignored = await unknown_faces.load_ignored(connection, self._model_id, self._cipher)
             names = await templates.enrolled_names(connection, self._model_id)
             counts = await templates.count_by_model(connection)
         self.of_other_models = sum(count for model_id, count in counts.items() if model_id != self._model_id)
         # Ten thousand people take 40 ms, for which the event loop must not stand still.
-        gallery = await asyncio.to_thread(Gallery, faces.templates, model_id=self._model_id)
+        gallery = await asyncio.to_thread(Gallery, faces.templates, model_id=self._model_id, ignored=ignored)
         # At once, so that a name and a template always belong together.
         self.gallery = gallery
         self._names = {str(person_id): name for person_id, name in names.items() if str(person_id) in gallery}

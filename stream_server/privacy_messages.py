@@ -1,12 +1,12 @@
-"""JSON shapes of consent and of the audit log."""
+"""JSON shapes of consent, of the audit log, and of unknown faces."""
 
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
-from stream_server.messages import Consent, Page, Shape
+from stream_server.messages import Consent, ConsentTextVersion, ExternalId, Name, Page, Shape
 
 
 class ConsentTextPut(Shape):
@@ -64,3 +64,45 @@ class AuditLog(Page):
     """A page of the audit log, the newest first."""
 
     audit: tuple[AuditEntry, ...]
+
+
+class UnknownFaceBody(Shape):
+    """Faces that seem to be of one person whom nobody has named."""
+
+    id: UUID
+    ignored: bool
+    seen: int = Field(description="How many tracks belonged to it, kept or not.")
+    faces: int = Field(description="How many faces are kept.")
+    quality: float = Field(description="0 to 1, of the best one.")
+    cameras: tuple[str, ...]
+    has_crop: bool = Field(description="Whether there is a picture to look at.")
+    first_seen: datetime
+    last_seen: datetime
+
+
+class UnknownFaces(Page):
+    """A page of unknown faces, seen last first."""
+
+    unknown_faces: tuple[UnknownFaceBody, ...]
+
+
+class UnknownFaceAssign(Shape):
+    """It is this person, who has agreed to be recognised."""
+
+    person_id: UUID
+
+
+class UnknownFacePerson(Shape):
+    """It is somebody new, who has agreed to be recognised."""
+
+    name: Name
+    external_id: ExternalId | None = None
+    consent: StrictBool = Field(description="Must be true: the faces are enrolled.")
+    consent_text: ConsentTextVersion = None
+
+
+class UnknownFaceNamed(Shape):
+    """The person that an unknown face is now, and how many faces were enrolled."""
+
+    person_id: UUID
+    templates: int

@@ -4,21 +4,23 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 
-from storage import attendance, audit, consents, outbox, sightings
+from storage import attendance, audit, consents, outbox, sightings, unknown_faces
 from storage.database import Connection, Database
-from stream_server.settings import StorageSettings
+from stream_server.settings import Settings
 
 log = logging.getLogger("rollcall.retention")
 
-BATCH = 2000
+BATCH = 500
 
 Delete = Callable[[Connection, datetime, int], Awaitable[int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of data. `keep_days` is its setting in `StorageSettings`; `zero_keeps` says that 0 means for ever.
+    """One kind of data. `keep_days` is its setting, such as `storage.audit_keep_days`; 0 days mean that nothing is
+    kept, or, with `zero_keeps`, that all of it is.
 
     `delete` takes away at most so many that are older than a moment and says how many they were; as many as that means
     that there may be more.
@@ -31,19 +33,22 @@ class Kind:
 
 
 KINDS = (
-    Kind("events", "outbox_keep_days", outbox.prune),
-    Kind("sightings", "sightings_keep_days", sightings.prune),
-    Kind("attendance records", "attendance_keep_days", attendance.prune, zero_keeps=True),
-    Kind("answers of erased people", "audit_keep_days", consents.forget),
-    Kind("audit entries", "audit_keep_days", audit.forget),
+    Kind("events", "storage.outbox_keep_days", outbox.prune),
+    Kind("sightings", "storage.sightings_keep_days", sightings.prune),
+    Kind("attendance records", "storage.attendance_keep_days", attendance.prune, zero_keeps=True),
+    Kind("unknown faces", "unknown_faces.keep_days", unknown_faces.forget_members),
+    Kind("pictures of unknown faces", "unknown_faces.crops_keep_days", unknown_faces.forget_crops),
+    Kind("faces to be ignored", "unknown_faces.ignored_keep_days", unknown_faces.forget_ignored),
+    Kind("answers of erased people", "storage.audit_keep_days", consents.forget),
+    Kind("audit entries", "storage.audit_keep_days", audit.forget),
 )
 
 
-async def forget_the_old(database: Database, settings: StorageSettings, now: datetime) -> dict[str, int]:
+async def forget_the_old(database: Database, settings: Settings, now: datetime) -> dict[str, int]:
     """Delete what is older than the settings let it be, and return how many of each kind. Raises UnavailableError."""
     counts: dict[str, int] = {}
     for kind in KINDS:
-        days: int = getattr(settings, kind.keep_days)
+        days: int = attrgetter(kind.keep_days)(settings)
         if days == 0 and kind.zero_keeps:
             continue
         counts[kind.name] = 0

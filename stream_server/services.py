@@ -20,6 +20,7 @@ from stream_server.secrets import SecretBox
 from stream_server.session import CameraHub
 from stream_server.settings import Settings
 from stream_server.supervision import Supervisor
+from stream_server.unknown_faces import UnknownFaceCollector
 
 
 def utc_now() -> datetime:
@@ -40,6 +41,7 @@ class Services:
     people: PeopleKeeper
     cameras: CameraRegistry
     recorder: Recorder
+    unknown: UnknownFaceCollector
     bus: EventBus
     box: SecretBox
     pulls: PullKeeper

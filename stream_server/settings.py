@@ -5,7 +5,6 @@ as `ROLLCALL_HTTP__PORT`. A file `.env` in the working directory is read too; th
 `docs/reference/settings.md` lists all of them, and a test holds it to this module.
 """
 
-import json
 import re
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +13,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AliasChoices,
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -26,6 +23,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
 from recognition.errors import RequestError
+from stream_server.privacy_settings import SecretsSettings, UnknownFacesSettings
+from stream_server.setting_group import CENTURY_DAYS as _CENTURY_DAYS
+from stream_server.setting_group import Group as _Group
+from stream_server.setting_group import list_from_json as _list_from_json
 
 
 class SettingsError(RequestError):
@@ -34,24 +35,8 @@ class SettingsError(RequestError):
     code = "bad_setting"
 
 
-_CENTURY_DAYS = 36_500
-
-
-class _Group(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 # What aiortc reads; anything else would fail with the first offer only.
 _ICE_URL = re.compile(r"stuns?:[\w.\[\]:-]+|turns?:[\w.\[\]:-]+(\?transport=(udp|tcp))?", re.ASCII)
-
-
-def _list_from_json(value: object, example: str) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError as error:
-        raise ValueError(f"a list is written as {example}") from error
 
 
 class SiteSettings(_Group):
@@ -213,29 +198,6 @@ class PullSettings(_Group):
         return None if value == "" else value
 
 
-class SecretsSettings(_Group):
-    """The key of what is kept encrypted: templates, and passwords of cameras."""
-
-    key: SecretStr | None = Field(
-        None,
-        description="Key of templates and kept passwords: 32 bytes as base64. "
-        "Made and kept in the data folder (`secret-key`) when not set.",
-    )
-    old_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        (), description='Keys from before, which open what is not yet sealed under the new one: ["..."].'
-    )
-
-    @field_validator("key", mode="before")
-    @classmethod
-    def _empty_is_unset(cls, value: object) -> object:
-        return None if value == "" else value
-
-    @field_validator("old_keys", mode="before")
-    @classmethod
-    def _from_json(cls, value: object) -> object:
-        return () if value == "" else _list_from_json(value, '["base64 of 32 bytes"]')
-
-
 class WebRtcSettings(_Group):
     """Cameras over WebRTC (WHIP)."""
 
@@ -346,6 +308,7 @@ class Settings(BaseSettings):
     storage: StorageSettings = StorageSettings()
     pull: PullSettings = PullSettings()
     secrets: SecretsSettings = SecretsSettings()
+    unknown_faces: UnknownFacesSettings = UnknownFacesSettings()
     webrtc: WebRtcSettings = WebRtcSettings()
 
     @field_validator("database_url", mode="before")

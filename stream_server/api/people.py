@@ -10,6 +10,7 @@ from recognition.enrolment import Enrolment
 from recognition.frames import decode
 from recognition.pipeline import Recogniser
 from storage import people, templates
+from storage.database import Connection
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import (
     NOT_FOUND,
@@ -33,6 +34,8 @@ from stream_server.messages import (
     TemplateBody,
     Templates,
 )
+from stream_server.services import Services
+from stream_server.unknown_faces import forget_faces_like
 
 _WHY_REFUSED = {
     "no_face": (
@@ -98,6 +101,8 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
             if consent is not None:
                 action = Action.CONSENT_GRANTED if body.consent else Action.CONSENT_REVOKED
                 await audit.changed(connection, action, person_id, text=body.consent_text)
+            if body.consent is False:
+                await _forget_unknown(connection, services, person_id)
             person = await people.update(
                 connection,
                 person_id,
@@ -115,6 +120,7 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
         """Deletes name and templates for good; that somebody attended stays, without a name."""
         async with services.database.acquire() as connection, connection.transaction():
             await audit.changed(connection, Action.PERSON_ERASED, person_id)
+            await _forget_unknown(connection, services, person_id)
             await people.erase(connection, person_id, at=services.now(), actor=audit.actor)
 
     @router.post(
@@ -184,6 +190,11 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
             await templates.delete(connection, template_id, person_id=person_id)
 
     return router
+
+
+async def _forget_unknown(connection: Connection, services: Services, person_id: UUID) -> None:
+    distance_max = services.settings.recognition.review_distance
+    await forget_faces_like(connection, services.box, person_id, services.people.gallery.model_id, distance_max)
 
 
 def _enrol(photo: bytes, services: ServicesOf) -> Callable[[Recogniser], Enrolment]:

@@ -12,6 +12,7 @@ import pytest
 
 from stream_server.child import ChildServer
 from stream_server.client import ServerClient, ServerSaidNo
+from stream_server.feed import open_feed
 
 
 async def test_a_lost_key_costs_the_names_and_not_the_server(
@@ -187,3 +188,80 @@ async def test_what_is_held_on_somebody_can_be_asked_for_and_that_is_noted(
     with pytest.raises(ServerSaidNo) as refused:
         await client.call("GET", f"/api/v1/people/{uuid4()}/export")
     assert refused.value.code == "person_not_found"
+
+
+async def test_a_stranger_is_kept_where_the_site_says_so_and_becomes_a_person_or_is_ignored(
+    own_server: Callable[..., ChildServer], pictures: Any, tmp_path: Path
+) -> None:
+    server = own_server(ROLLCALL_UNKNOWN_FACES__KEEP_DAYS="3", ROLLCALL_UNKNOWN_FACES__CROPS="true")
+    await asyncio.to_thread(server.upgrade)
+    await server.start()
+    async with server.client() as client:
+        path = "/api/v1/unknown-faces"
+
+        async def listed() -> list[dict[str, Any]]:
+            return list((await client.call("GET", path))["unknown_faces"])
+
+        async def show(camera: str, seed: int) -> None:
+            async with open_feed(client, camera) as feed:
+                for frame in pictures.view("sample1.jpg", frames=24, seed=seed):
+                    await feed.send(frame)
+                    await asyncio.sleep(0.12)
+
+        await show("door", 1)
+        async with asyncio.timeout(20):
+            while len(await listed()) < 2:
+                await show("door", 1)
+        faces = await listed()
+        assert {tuple(face["cameras"]) for face in faces} == {("door",)}
+        first, second = faces[0]["id"], faces[1]["id"]
+        crop = await client.call("GET", f"{path}/{first}")
+        assert crop["has_crop"]
+        command = ("unknown-faces", "crop", first, str(tmp_path / "face.jpg"), "--server", server.url)
+        done = await asyncio.to_thread(server.run_command, *command)
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / "face.jpg").read_bytes().startswith(b"\xff\xd8\xff")
+
+        no_consent = await client.add_person("Said No", consent=False)
+        with pytest.raises(ServerSaidNo) as refused:
+            await client.call("POST", f"{path}/{first}/assign", body={"person_id": str(no_consent)})
+        assert refused.value.code == "consent_missing"
+        with pytest.raises(ServerSaidNo):
+            await client.call("POST", f"{path}/{first}/person", body={"name": "Nobody", "consent": False})
+        assert first in [face["id"] for face in await listed()]  # nothing half done
+        assert "Nobody" not in [person["name"] async for person in client.pages("/api/v1/people", "people")]
+
+        named = await client.call("POST", f"{path}/{first}/person", body={"name": "No Stranger", "consent": True})
+        assert named["templates"] >= 1
+        await client.call("POST", f"{path}/{second}/ignore")
+        assert {first, second}.isdisjoint(face["id"] for face in await listed())
+        async with asyncio.timeout(10):
+            while (await client.readiness())["gallery"]["people"] < 1:
+                await asyncio.sleep(0.02)
+        seen = await client.call("POST", "/api/v1/recognise", photo=pictures.view("sample1.jpg", frames=1)[0])
+        assert "No Stranger" in {face["name"] for face in seen["faces"]}
+        others = {face["id"] for face in await listed()}
+        await show("yard", 2)
+        assert {first, second}.isdisjoint(face["id"] for face in await listed())
+        # Whoever was named or is ignored is not collected anew.
+        assert all("door" in face["cameras"] for face in await listed() if face["id"] in others)
+
+        actions = [
+            entry["action"] async for entry in client.pages("/api/v1/audit", "audit", {"action": "unknown_face."})
+        ]
+        assert actions == ["unknown_face.ignored", "unknown_face.named"]
+        for face in await listed():
+            await client.call("DELETE", f"{path}/{face['id']}")
+        assert await listed() == []
+        await client.call("DELETE", f"/api/v1/people/{named['person_id']}")
+    log = server.log_path.read_text()
+    assert "Traceback" not in log, log
+
+
+async def test_strangers_are_not_kept_unless_the_site_says_so(client: ServerClient, pictures: Any) -> None:
+    async with open_feed(client, "lobby") as feed:
+        for frame in pictures.view("sample1.jpg", frames=12):
+            await feed.send(frame)
+            await asyncio.sleep(0.1)
+    assert (await client.call("GET", "/api/v1/unknown-faces"))["unknown_faces"] == []
+    assert (await client.readiness())["recognition"]["unknown_faces_dropped"] == 0

@@ -45,6 +45,7 @@ def make_services(**changes: Any) -> Any:
         recorder=SimpleNamespace(
             spooling=False, pending=0, stored=3, dropped=0, refused=0, withheld=0, damaged=0, problem=""
         ),
+        unknown=SimpleNamespace(stored=0, dropped=0),
         people=SimpleNamespace(people=2, templates=5, of_other_models=0, unreadable=0),
         executor=SimpleNamespace(threads=2, refused_single=0),
         webrtc=SimpleNamespace(count=0),

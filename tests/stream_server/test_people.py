@@ -12,6 +12,7 @@ from tenacity import wait_none
 
 from recognition.types import Template
 from storage import templates as template_table
+from storage import unknown_faces as unknown_face_table
 from storage.errors import StorageUnavailable
 from storage.templates import EnrolledFaces
 from stream_server import people as people_module
@@ -31,6 +32,7 @@ class Tables:
         self.names: dict[UUID, str] = {}
         self.others = 0
         self.locked: set[UUID] = set()
+        self.ignored: list[int] = []
         self.away = False
         self.reads = 0
         self.read = asyncio.Event()
@@ -56,6 +58,9 @@ class Tables:
         ]
         return EnrolledFaces(faces, len(self.locked))
 
+    async def load_ignored(self, _: Any, model_id: str, __: Any) -> list[Template]:
+        return [Template("m-1", "ignored:1", model_id, np.full(128, number, np.float32)) for number in self.ignored]
+
     async def enrolled_names(self, _: Any, model_id: str) -> dict[UUID, str]:
         return dict(self.names)
 
@@ -69,6 +74,7 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> Tables:
     tables = Tables()
     for name in ("load_gallery", "enrolled_names", "count_by_model"):
         monkeypatch.setattr(template_table, name, getattr(tables, name))
+    monkeypatch.setattr(unknown_face_table, "load_ignored", tables.load_ignored)
     monkeypatch.setattr(people_module, "DEBOUNCE_S", 0.0)
     monkeypatch.setattr(people_module, "wait_exponential_jitter", lambda **_: wait_none())
     tables.enrol(1, "Ada")
@@ -178,3 +184,10 @@ async def test_whose_templates_cannot_be_opened_has_no_name_and_is_counted(
     await until(lambda: keeper.unreadable == 1)
     assert (keeper.people, keeper.templates) == (1, 1)
     assert keeper.name(str(UUID(int=2))) is None
+
+
+async def test_a_face_to_be_ignored_is_in_the_gallery_and_nobody(keeper: PeopleKeeper, tables: Tables) -> None:
+    tables.ignored.append(9)
+    keeper.on_event(changed())
+    await until(lambda: tables.reads == 2 and keeper.gallery.search(np.full(128, 9, np.float32)).ignored)  # type: ignore[union-attr]
+    assert (keeper.people, len(keeper.gallery)) == (1, 1)

@@ -1,4 +1,4 @@
-"""Templates are encrypted; the history of consent and the audit log; sightings by age."""
+"""Templates are encrypted; the history of consent, the audit log, unknown faces; sightings by age."""
 
 from alembic import op
 
@@ -112,6 +112,30 @@ UPGRADE = (
     END
     $$
     """,
+    """
+    CREATE TABLE unknown_faces (
+        id uuid PRIMARY KEY,
+        seen integer NOT NULL,
+        first_seen_at timestamptz NOT NULL,
+        last_seen_at timestamptz NOT NULL,
+        ignored_at timestamptz
+    )
+    """,
+    "CREATE INDEX unknown_faces_by_time ON unknown_faces (last_seen_at, id)",
+    # 545 bytes as in templates.
+    """
+    CREATE TABLE unknown_face_members (
+        id uuid PRIMARY KEY,
+        face_id uuid NOT NULL REFERENCES unknown_faces (id) ON DELETE CASCADE,
+        model_id text NOT NULL CHECK (model_id <> ''),
+        sealed bytea NOT NULL CHECK (octet_length(sealed) = 545),
+        crop bytea,
+        quality real NOT NULL,
+        camera_id text NOT NULL,
+        captured_at timestamptz NOT NULL
+    )
+    """,
+    "CREATE INDEX unknown_face_members_by_face ON unknown_face_members (face_id, quality)",
     "CREATE INDEX sightings_by_age ON sightings (captured_at)",
     # For erasing somebody, and for showing them what is held.
     "CREATE INDEX outbox_by_person ON outbox ((payload -> 'person' ->> 'id'))",
@@ -121,6 +145,7 @@ UPGRADE = (
 DOWNGRADE = (
     "DROP INDEX outbox_by_person_id, outbox_by_person, sightings_by_age",
     "DROP FUNCTION forget_audit, forget_consents",
+    "DROP TABLE unknown_face_members, unknown_faces",
     "DROP TABLE audit_log, consents, consent_texts",
     "DROP FUNCTION refuse_change",
     "CREATE INDEX templates_by_model ON templates (model_id)",
