@@ -94,7 +94,7 @@ class TrackEvidence:
         self._observations.append(_Observation(embedding, max(quality.score, 0.05), match))
         self.quality = quality
         self._looked_mono = now_mono
-        if chip_bgr is not None and quality.score > self._best_score:
+        if chip_bgr is not None and not self._collected and quality.score > self._best_score:
             self.chip_bgr = chip_bgr
         self._best_score = max(self._best_score, quality.score)
         self._best_size_px = max(self._best_size_px, quality.size_px)

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from storage import audit
@@ -71,14 +71,25 @@ class SeenLately:
             self._noted.popitem(last=False)
 
 
+class ClockAndMemory(Protocol):
+    """What an auditor needs of the running parts."""
+
+    @property
+    def now(self) -> Callable[[], datetime]:
+        """The server's clock."""
+
+    @property
+    def seen_lately(self) -> SeenLately:
+        """What was noted in the last minute."""
+
+
 class Auditor:
     """Notes what one request does."""
 
-    def __init__(self, actor: str, request_id: str, now: Callable[[], datetime], lately: SeenLately) -> None:
+    def __init__(self, actor: str, request_id: str, services: ClockAndMemory) -> None:
         self.actor = actor
         self._request_id = request_id
-        self._now = now
-        self._lately = lately
+        self._services = services
 
     async def changed(
         self,
@@ -104,11 +115,11 @@ class Auditor:
         """Note that somebody is about to be shown something: once a minute for the same actor and the same thing."""
         entry = self._entry(action, person_id, subject, details)
         what = repr((entry.actor, entry.action, entry.subject, entry.details))
-        if self._lately.is_new(what):
+        if self._services.seen_lately.is_new(what):
             await audit.append(connection, entry)
-            self._lately.noted(what)
+            self._services.seen_lately.noted(what)
 
     def _entry(self, action: Action, person_id: UUID | None, subject: str, details: dict[str, Any]) -> Entry:
         about = audit.of_person(person_id) if person_id is not None else subject or None
         given = {name: value for name, value in details.items() if value is not None}
-        return Entry(self._now(), self.actor, action.value, about, self._request_id, given)
+        return Entry(self._services.now(), self.actor, action.value, about, self._request_id, given)

@@ -6,10 +6,10 @@ Times are ISO 8601 in UTC. Boxes are pixels of the picture that was sent, as x1,
 """
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 PROTOCOL = 1
 
@@ -178,7 +178,17 @@ class Problem(BaseModel):
     hint: str = ""
 
 
-class PersonCreate(Shape):
+class ConsentGiven(Shape):
+    """A version of the text goes with an agreement to it, and with nothing else."""
+
+    @model_validator(mode="after")
+    def _text_goes_with_consent(self) -> Self:
+        if getattr(self, "consent_text", None) is not None and getattr(self, "consent", None) is not True:
+            raise ValueError("consent_text needs consent: true")
+        return self
+
+
+class PersonCreate(ConsentGiven):
     """A person to add. Without consent nobody is ever compared with this person's face."""
 
     name: Name
@@ -187,7 +197,7 @@ class PersonCreate(Shape):
     consent_text: ConsentTextVersion = None
 
 
-class PersonUpdate(Shape):
+class PersonUpdate(ConsentGiven):
     """What to change; what is absent stays. Taking consent back deletes the templates at once."""
 
     name: Name | None = None

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, StrictBool
 
-from stream_server.messages import Consent, ConsentTextVersion, ExternalId, Name, Page, Shape
+from stream_server.messages import Consent, ConsentGiven, ConsentTextVersion, ExternalId, Name, Page, Shape
 
 
 class ConsentTextPut(Shape):
@@ -92,7 +92,7 @@ class UnknownFaceAssign(Shape):
     person_id: UUID
 
 
-class UnknownFacePerson(Shape):
+class UnknownFacePerson(ConsentGiven):
     """It is somebody new, who has agreed to be recognised."""
 
     name: Name

@@ -21,7 +21,7 @@ def auditor_of(connection: HTTPConnection) -> Auditor:
     """The auditor of a request or WebSocket."""
     services = services_of(connection)
     request_id = getattr(connection.state, "request_id", "")
-    return Auditor(actor_of(connection), request_id, services.now, services.seen_lately)
+    return Auditor(actor_of(connection), request_id, services)
 
 
 AuditOf = Annotated[Auditor, Depends(auditor_of)]

@@ -41,9 +41,9 @@ def routes(routes_or_app: Any, prefix: str = "") -> Iterator[tuple[str, set[str]
 
 
 def filled(path: str) -> str:
-    for name in ("person_id", "template_id", "session_id", "attendance_id"):
+    for name in ("person_id", "template_id", "session_id", "attendance_id", "face_id"):
         path = path.replace(f"{{{name}}}", str(UUID(int=1)))
-    path = path.replace("{camera_id}", "door")
+    path = path.replace("{camera_id}", "door").replace("{version}", "1")
     assert "{" not in path
     return path
 

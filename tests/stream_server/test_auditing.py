@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -60,8 +61,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 def make_auditor(noon: datetime, clock: Clock) -> Callable[..., Auditor]:
-    lately = SeenLately(mono=clock)
-    return lambda actor=OWNER, request_id="r1": Auditor(actor, request_id, lambda: noon, lately)
+    services = SimpleNamespace(now=lambda: noon, seen_lately=SeenLately(mono=clock))
+    return lambda actor=OWNER, request_id="r1": Auditor(actor, request_id, services)
 
 
 async def entries(database: Database) -> list[audit.Entry]:
