@@ -1,6 +1,7 @@
 """What a running server does for the privacy of the people whom it knows."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -250,7 +251,17 @@ async def test_a_stranger_is_kept_where_the_site_says_so_and_becomes_a_person_or
             entry["action"] async for entry in client.pages("/api/v1/audit", "audit", {"action": "unknown_face."})
         ]
         assert actions == ["unknown_face.ignored", "unknown_face.named"]
-        for face in await listed():
+        # Everybody's face enrolled as one person's: when they take consent back, all that looks like it goes as well.
+        everybody = await client.add_person("Everybody", consent=True)
+        for number in range(len(pictures.faces("sample1.jpg"))):
+            with contextlib.suppress(ServerSaidNo):  # some are too small to be enrolled
+                await client.enrol(everybody, pictures.crop("sample1.jpg", number))
+        before = len(await listed())
+        await client.call("PATCH", f"/api/v1/people/{everybody}", body={"consent": False})
+        assert (await client.call("GET", f"{path}?ignored=true"))["unknown_faces"] == []
+        left = await listed()
+        assert len(left) < max(before, 1)
+        for face in left:
             await client.call("DELETE", f"{path}/{face['id']}")
         assert await listed() == []
         await client.call("DELETE", f"/api/v1/people/{named['person_id']}")
