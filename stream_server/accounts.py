@@ -13,6 +13,7 @@ from storage.database import Connection, Database
 from storage.user_sessions import Session
 from storage.users import Role, User
 from stream_server.attempts import AttemptLimit
+from stream_server.auditing import Action, Auditor
 from stream_server.cookies import SESSION_TOKEN
 from stream_server.passwords import Passwords
 from stream_server.principals import Kind, Principal, digest
@@ -71,10 +72,10 @@ class Accounts:
                 self._has_owner = await users.has_owner(connection)
         return not self._has_owner
 
-    async def set_up(self, login: str, name: str, password: str) -> SignedIn:
+    async def set_up(self, login: str, name: str, password: str, audit: Auditor) -> SignedIn:
         """The first owner, signed in. Raises Conflict `setup_done`, `login_taken`, PasswordTooWeak."""
-        user = await self.add(login, name, password, role=Role.OWNER, by="owner-token", first_owner=True)
-        return await self._begin(user)
+        user = await self.add(login, name, password, role=Role.OWNER, by=audit.actor, audit=audit, first_owner=True)
+        return await self._begin(user, audit)
 
     async def add(
         self,
@@ -84,14 +85,15 @@ class Accounts:
         *,
         role: Role,
         by: str,
+        audit: Auditor,
         groups: tuple[UUID, ...] = (),
         first_owner: bool = False,
     ) -> User:
         """A new user. Raises Conflict `login_taken`, RequestError `login_invalid`, PasswordTooWeak."""
         self._passwords.check_strength(password, login)
         password_hash = await self._passwords.hash(password)
-        async with self._database.acquire() as connection:
-            return await users.add(
+        async with self._database.acquire() as connection, connection.transaction():
+            user = await users.add(
                 connection,
                 login=plain_login(login),
                 name=name,
@@ -102,8 +104,10 @@ class Accounts:
                 groups=groups,
                 first_owner=first_owner,
             )
+            await audit.changed(connection, Action.USER_CREATED, subject=user_subject(user.user_id), role=role.value)
+        return user
 
-    async def sign_in(self, login: str, password: str, source: str) -> SignedIn:
+    async def sign_in(self, login: str, password: str, source: str, audit: Auditor) -> SignedIn:
         """A new session. `source` is who asks, as of `attempts.source_of`.
 
         Raises TooManyAttempts, SignInRefused, PasswordsBusy and StorageUnavailable.
@@ -116,6 +120,10 @@ class Accounts:
         fits = await self._passwords.matches(user.password_hash if user else None, password)
         if user is None or not fits:
             log.info("a sign-in from %s was refused", source)
+            # Whatever was typed as login is not kept: it may have been the password.
+            subject = "" if user is None else user_subject(user.user_id)
+            async with self._database.acquire() as connection:
+                await audit.seen(connection, Action.SIGN_IN_REFUSED, subject=subject, source=source)
             raise SignInRefused("login or password are wrong", hint="an owner or admin can set a new password")
         self._by_address.give_back(source)
         self._by_account.give_back(login)
@@ -124,14 +132,15 @@ class Accounts:
             async with self._database.acquire() as connection:
                 await users.set_password(connection, user.user_id, password_hash, ends_sessions=False)
         log.info("user %s signed in from %s", user.user_id, source)
-        return await self._begin(user)
+        return await self._begin(user, audit, source=source)
 
-    async def sign_out(self, session_id: UUID) -> None:
+    async def sign_out(self, session_id: UUID, audit: Auditor) -> None:
         """End a session."""
-        async with self._database.acquire() as connection:
+        async with self._database.acquire() as connection, connection.transaction():
+            await audit.changed(connection, Action.SIGNED_OUT)
             await user_sessions.end(connection, session_id)
 
-    async def change_password(self, principal: Principal, current: str, new: str) -> SignedIn:
+    async def change_password(self, principal: Principal, current: str, new: str, audit: Auditor) -> SignedIn:
         """Another password for oneself; all sessions end, and a new one begins.
 
         Raises TooManyAttempts, PasswordWrong, PasswordTooWeak, PasswordsBusy.
@@ -141,16 +150,19 @@ class Accounts:
             user = await users.get(connection, principal.user_id)
         self._by_account.take(user.login)
         if not await self._passwords.matches(user.password_hash, current):
+            async with self._database.acquire() as connection:
+                await audit.seen(connection, Action.PASSWORD_REFUSED, subject=user_subject(user.user_id))
             raise PasswordWrong("the current password is wrong", hint="an owner or admin can set a new one")
         self._by_account.give_back(user.login)
-        await self.set_password(user, new)
-        return await self._begin(user)
+        await self.set_password(user, new, audit)
+        return await self._begin(user, audit)
 
-    async def set_password(self, user: User, password: str) -> None:
+    async def set_password(self, user: User, password: str, audit: Auditor) -> None:
         """Another password for a user; all their sessions end. Raises PasswordTooWeak, PasswordsBusy, NotFound."""
         self._passwords.check_strength(password, user.login)
         password_hash = await self._passwords.hash(password)
-        async with self._database.acquire() as connection:
+        async with self._database.acquire() as connection, connection.transaction():
+            await audit.changed(connection, Action.PASSWORD_CHANGED, subject=user_subject(user.user_id))
             await users.set_password(connection, user.user_id, password_hash)
 
     async def find(self, connection: Connection, token_sha256: bytes) -> Principal | None:
@@ -172,20 +184,22 @@ class Accounts:
             expires_at=session.expires_at,
         )
 
-    async def prune_sessions(self) -> int:
-        """Forget the sessions that are over; returns how many. Raises StorageUnavailable."""
-        async with self._database.acquire() as connection:
-            return await user_sessions.prune(connection, self._now(), self._idle)
-
-    async def _begin(self, user: User) -> SignedIn:
+    async def _begin(self, user: User, audit: Auditor, source: str | None = None) -> SignedIn:
         # Always a new secret: one that somebody planted in the browser before is worth nothing.
         token = SESSION_TOKEN + secrets.token_urlsafe(32)
         now = self._now()
-        async with self._database.acquire() as connection:
+        async with self._database.acquire() as connection, connection.transaction():
+            own = audit.as_actor(user_subject(user.user_id))
+            await own.changed(connection, Action.SIGNED_IN, subject=user_subject(user.user_id), source=source)
             session = await user_sessions.begin(
                 connection, user.user_id, token_sha256=digest(token), now=now, expires_at=now + self._lifetime
             )
         return SignedIn(session, token, now)
+
+
+def user_subject(user_id: UUID) -> str:
+    """A user in the audit log, as actor and as subject."""
+    return f"{Kind.USER}:{user_id}"
 
 
 def plain_login(login: str) -> str:

@@ -89,6 +89,17 @@ class ServerClient:
             return response.json() if response.content else None
         raise _problem(response.status_code, response.content)
 
+    async def download(self, path: str, params: dict[str, str] | None = None) -> AsyncIterator[bytes]:
+        """The body of a GET, piece by piece."""
+        try:
+            async with self._http.stream("GET", path, params=params) as response:
+                if not response.is_success:
+                    raise _problem(response.status_code, await response.aread())
+                async for piece in response.aiter_bytes():
+                    yield piece
+        except httpx.HTTPError as error:
+            raise _away(self.base_url, error) from error
+
     async def readiness(self) -> dict[str, Any]:
         """What /readyz says, also while it says 503."""
         try:

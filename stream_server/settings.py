@@ -25,6 +25,8 @@ from pydantic_settings import SettingsError as SourceError
 from recognition.errors import RequestError
 from stream_server.access_settings import HttpsSettings, PhoneSettings, TunnelSettings
 from stream_server.attendance_settings import AttendanceSettings
+from stream_server.privacy_settings import SecretsSettings, UnknownFacesSettings
+from stream_server.setting_group import CENTURY_DAYS as _CENTURY_DAYS
 from stream_server.setting_group import Group as _Group
 from stream_server.setting_group import list_from_json as _list_from_json
 
@@ -33,9 +35,6 @@ class SettingsError(RequestError):
     """A setting has a value that cannot be used."""
 
     code = "bad_setting"
-
-
-_CENTURY_DAYS = 36_500
 
 
 # What aiortc reads; anything else would fail with the first offer only.
@@ -221,19 +220,6 @@ class PullSettings(_Group):
         return None if value == "" else value
 
 
-class SecretsSettings(_Group):
-    """The key of kept secrets, such as passwords of cameras."""
-
-    key: SecretStr | None = Field(
-        None, description="32 bytes as base64. Made and kept in the data folder (`secret-key`) when not set."
-    )
-
-    @field_validator("key", mode="before")
-    @classmethod
-    def _empty_is_unset(cls, value: object) -> object:
-        return None if value == "" else value
-
-
 class WebRtcSettings(_Group):
     """Cameras over WebRTC (WHIP)."""
 
@@ -303,6 +289,18 @@ class StorageSettings(_Group):
         description="Sightings (who was where, and how near the face was) are deleted when they are older. "
         "Attendance stays.",
     )
+    attendance_keep_days: int = Field(
+        0,
+        ge=0,
+        le=_CENTURY_DAYS,
+        description="Attendance of sessions that ended longer ago is deleted; 0: it is kept.",
+    )
+    audit_keep_days: int = Field(
+        365,
+        ge=30,
+        le=_CENTURY_DAYS,
+        description="Entries of the audit log, and the answers of people erased, are deleted when they are older.",
+    )
 
 
 class Settings(BaseSettings):
@@ -337,6 +335,7 @@ class Settings(BaseSettings):
     storage: StorageSettings = StorageSettings()
     pull: PullSettings = PullSettings()
     secrets: SecretsSettings = SecretsSettings()
+    unknown_faces: UnknownFacesSettings = UnknownFacesSettings()
     webrtc: WebRtcSettings = WebRtcSettings()
     tunnel: TunnelSettings = TunnelSettings()
     https: HttpsSettings = HttpsSettings()
