@@ -14,7 +14,7 @@ PIECE_MAX = 500
 class Section:
     """The rows of a table that are about a person; $1 in `condition` is the person's id.
 
-    `key` orders them. What is in `leave_out` is not shown: it is sealed, and nobody could read it.
+    `key` orders them. What is in `leave_out` is not shown: nobody could read it, or it tells of somebody else.
     """
 
     name: str
@@ -33,8 +33,32 @@ SECTIONS = (
         key="version",
     ),
     Section("templates", "templates", "person_id = $1", leave_out=("sealed", "embedding")),
+    Section("memberships", "memberships", "person_id = $1"),
+    Section("credentials", "credentials", "person_id = $1", leave_out=("digest",)),
     Section("attendance", "attendance", "person_id = $1"),
+    Section(
+        "attendance_corrections",
+        "attendance_corrections",
+        "attendance_id IN (SELECT id FROM attendance WHERE person_id = $1)",
+        key="attendance_id::text || lpad(number::text, 10, '0')",
+    ),
+    Section("punches", "punches", "person_id = $1"),
+    # Whom else a face came near is not this person's to know.
+    Section(
+        "reviews",
+        "reviews",
+        "nearest_id = $1 OR settled_as = $1 OR id IN (SELECT review_id FROM review_candidates WHERE person_id = $1)",
+        leave_out=("nearest_id", "settled_as"),
+    ),
+    Section("review_candidates", "review_candidates", "person_id = $1", key="review_id"),
     Section("sightings", "sightings", "person_id = $1"),
+    Section(
+        "answers_to_kiosks",
+        "idempotency_keys",
+        "response -> 'person' ->> 'id' = $1::uuid::text",
+        key="key",
+        leave_out=("request_digest",),
+    ),
     Section(
         "events", "outbox", "payload -> 'person' ->> 'id' = $1::uuid::text OR payload ->> 'person_id' = $1::uuid::text"
     ),

@@ -29,6 +29,7 @@ _COLUMNS = """id, name, external_id, consent, consent_at, created_at, erased_at,
 _FORGET_WHO = (
     "DELETE FROM memberships WHERE person_id = $1",
     "DELETE FROM credentials WHERE person_id = $1",
+    "DELETE FROM idempotency_keys WHERE response -> 'person' ->> 'id' = $1::uuid::text",
     "UPDATE attendance SET note = NULL WHERE person_id = $1 AND note IS NOT NULL",
     """
     UPDATE attendance_corrections SET reason = NULL

@@ -63,8 +63,8 @@ class Pairing:
         """A new code for a camera, such as `7KQ2-M9XD`, and when it expires. `name` is that of the device.
 
         A camera that is not there is added under this name, if it may. `audit` is that of the request that asks;
-        without one the server itself asks. Raises NotFound `unknown_camera`, RequestError `camera_id_invalid`, TooManyPairings and
-        StorageUnavailable.
+        without one the server itself asks. Raises NotFound `unknown_camera`, RequestError `camera_id_invalid`,
+        TooManyPairings and StorageUnavailable.
         """
         code = "".join(secrets.choice(ALPHABET) for _ in range(CODE_LENGTH))
         now = self._now()

@@ -36,6 +36,11 @@ async def test_every_table_is_a_kind_of_data_that_is_named(database: Database) -
 
 def test_how_long_it_is_kept_is_what_the_settings_say() -> None:
     settings = Settings(_env_file=None)
+    units = {
+        f"ROLLCALL_{kind.keep.upper().replace('.', '__')}": kind.unit
+        for kind in retention.KINDS
+        if isinstance(kind.keep, str)
+    }
     named = {}
     for row in rows("What is kept"):
         kept_for, setting = row[4], row[5]
@@ -43,11 +48,11 @@ def test_how_long_it_is_kept_is_what_the_settings_say() -> None:
             assert not re.search(r"\d", kept_for)
             continue
         variable = setting.strip("`")
-        days = attrgetter(variable.removeprefix("ROLLCALL_").lower().replace("__", "."))(settings)
-        assert re.search(rf"\b{days} days", kept_for) or (days == 0 and kept_for.startswith("for ever")), row
+        count = attrgetter(variable.removeprefix("ROLLCALL_").lower().replace("__", "."))(settings)
+        unit = units[variable]
+        assert re.search(rf"\b{count} {unit}", kept_for) or (count == 0 and kept_for.startswith("for ever")), row
         named[variable] = row
-    enforced = {f"ROLLCALL_{kind.keep_days.upper().replace('.', '__')}" for kind in retention.KINDS}
-    assert set(named) == enforced - {"ROLLCALL_UNKNOWN_FACES__CROPS_KEEP_DAYS"}
+    assert set(named) == set(units) - {"ROLLCALL_UNKNOWN_FACES__CROPS_KEEP_DAYS"}
 
 
 def test_what_is_said_to_be_encrypted_is_what_is_sealed() -> None:
