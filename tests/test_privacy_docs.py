@@ -36,11 +36,8 @@ async def test_every_table_is_a_kind_of_data_that_is_named(database: Database) -
 
 def test_how_long_it_is_kept_is_what_the_settings_say() -> None:
     settings = Settings(_env_file=None)
-    units = {
-        f"ROLLCALL_{kind.keep.upper().replace('.', '__')}": kind.unit
-        for kind in retention.KINDS
-        if isinstance(kind.keep, str)
-    }
+    set_by_site = [(kind.keep, kind.unit) for kind in retention.KINDS if isinstance(kind.keep, str)]
+    units = {f"ROLLCALL_{keep.upper().replace('.', '__')}": unit for keep, unit in set_by_site}
     named = {}
     for row in rows("What is kept"):
         kept_for, setting = row[4], row[5]

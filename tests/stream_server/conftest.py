@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from recognition.types import Sighting
+from stream_server.auditing import Auditor, SeenLately
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -15,6 +17,12 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 @pytest.fixture
 def noon() -> datetime:
     return NOON
+
+
+@pytest.fixture
+def auditor() -> Auditor:
+    """Of a request of somebody whom nobody knows yet."""
+    return Auditor("nobody", "r1", SimpleNamespace(now=lambda: NOON, seen_lately=SeenLately()))
 
 
 @pytest.fixture

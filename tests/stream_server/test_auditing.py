@@ -9,21 +9,35 @@ from fastapi.routing import APIRoute, iter_route_contexts
 
 from storage import audit
 from storage.database import Database
-from stream_server.api.audited import OWNER, auditor_of
+from stream_server.api.audited import auditor_of
 from stream_server.app import create_app
 from stream_server.auditing import Action, Auditor, SeenLately
 from stream_server.settings import Settings
 
 ADA = UUID(int=1)
+OWNER = "owner-token"
 
 # Routes that are in no audit log, and why.
 NOT_NOTED = {
     "GET /healthz": "tells of nobody",
     "GET /readyz": "tells of nobody",
+    "GET /api/v1/setup": "tells of nobody",
+    "GET /api/v1/me": "tells somebody of themselves",
+    "GET /api/v1/users": "tells of users of Rollcall, not of people whose attendance is taken",
+    "GET /api/v1/users/{user_id}": "tells of a user of Rollcall",
+    "GET /api/v1/tokens": "tells of programs",
+    "GET /api/v1/devices": "tells of devices",
+    "GET /api/v1/tunnel": "tells of nobody",
     "GET /api/v1/sessions": "tells of nobody",
     "GET /api/v1/sessions/{session_id}": "tells of nobody",
+    "GET /api/v1/groups/{group_id}": "tells of nobody",
+    "GET /api/v1/rooms": "tells of nobody",
+    "GET /api/v1/rooms/{room_id}": "tells of nobody",
+    "GET /api/v1/lessons": "tells of nobody",
+    "GET /api/v1/lessons/{lesson_id}": "tells of nobody",
     "GET /api/v1/cameras": "tells of nobody",
     "GET /api/v1/cameras/{camera_id}": "tells of nobody",
+    "GET /api/v1/cameras/{camera_id}/place": "tells of nobody",
     "POST /api/v1/cameras/{camera_id}/test": "changes nothing and shows no picture",
     "POST /api/v1/cameras/discover": "changes nothing",
     "GET /api/v1/consent-texts": "shown to everybody who is asked",
@@ -42,7 +56,7 @@ def test_every_route_is_audited_or_says_why_not(tmp_path: Any) -> None:
         if isinstance(route.original_route, APIRoute):
             asks = any(dependency.call is auditor_of for dependency in route.dependant.dependencies)
             (audited if asks else silent).update(f"{method} {route.path}" for method in route.methods or ())
-    assert len(audited) > 10
+    assert len(audited) > 50
     assert silent == set(NOT_NOTED)
 
 

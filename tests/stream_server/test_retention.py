@@ -1,3 +1,4 @@
+import hashlib
 import logging
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -8,9 +9,24 @@ import numpy as np
 import pytest
 
 from recognition.types import Sighting
-from storage import attendance, audit, outbox, people, unknown_faces
+from storage import (
+    attendance,
+    audit,
+    corrections,
+    idempotency,
+    outbox,
+    people,
+    punches,
+    reviews,
+    unknown_faces,
+    user_sessions,
+    users,
+)
+from storage.attendance_policy import AttendancePolicy
 from storage.audit import Entry
 from storage.database import Connection, Database
+from storage.rooms import Direction
+from storage.statuses import Method, Status
 from stream_server import retention
 from stream_server.secrets import SecretBox
 from stream_server.settings import Settings, StorageSettings, UnknownFacesSettings
@@ -25,6 +41,11 @@ TABLES = {
     "events": "outbox",
     "sightings": "sightings",
     "attendance records": "attendance",
+    "comings and goings": "punches",
+    "faces up for review": "reviews",
+    "sessions of users": "user_sessions",
+    "idempotency keys": "idempotency_keys",
+    "wrong PINs": "punch_failures",
     "audit entries": "audit_log",
     "answers of erased people": "consents",
 }
@@ -38,10 +59,54 @@ async def connection(database: Database) -> AsyncIterator[Connection]:
 
 async def fill(connection: Connection) -> None:
     ada = await people.create(connection, name="Ada", at=NOW, consent=people.Consent.GRANTED)
+    user = await users.add(
+        connection,
+        login="lee",
+        name="Lee",
+        role=users.Role.TEACHER,
+        password_hash="x",
+        created_by="owner-token",
+        now=NOW,
+    )
     for days in AGES_DAYS:
         at = NOW - timedelta(days=days)
+        token = hashlib.sha256(str(days).encode()).digest()
+        await user_sessions.begin(
+            connection, user.user_id, token_sha256=token, now=at, expires_at=NOW + timedelta(days=days + 1)
+        )
+        await idempotency.remember(connection, f"kiosk:{days}", token, {}, at)
+        await connection.execute("INSERT INTO punch_failures (place, at) VALUES ('kiosk', $1)", at)
+        nearest = await people.create(connection, name="Alan", at=NOW, consent=people.Consent.GRANTED)
+        await reviews.record(
+            connection,
+            camera_id="door",
+            candidates=[(nearest.person_id, 0.5)],
+            at=at,
+            zone=ZoneInfo("UTC"),
+            policy=AttendancePolicy(),
+        )
         sighting = Sighting(uuid4(), ada.person_id, "door", at, 0.3, None, 0.9, 3, "model-a")
         await attendance.record_sighting(connection, sighting, ZoneInfo("UTC"))
+        row = await connection.fetchrow(
+            "SELECT session_id, id FROM attendance WHERE person_id = $1 ORDER BY first_seen_at LIMIT 1", ada.person_id
+        )
+        assert row is not None
+        await corrections.correct(
+            connection, row["id"], version=None, status=Status.LATE, by_whom="office", reason="the bus", at=at
+        )
+        async with connection.transaction():
+            await punches.punch(
+                connection,
+                session_id=row["session_id"],
+                person_id=ada.person_id,
+                person_name="Ada",
+                direction=Direction.IN,
+                method=Method.PIN,
+                camera_id=None,
+                at=at,
+                seen_before_at=None,
+                re_entry_s=0,
+            )
         await audit.append(connection, Entry(at, "owner", "person.read", None, "r"))
         gone = await people.create(connection, name="Gone", at=at, consent=people.Consent.GRANTED)
         await people.erase(connection, gone.person_id, at=at)
@@ -102,6 +167,10 @@ async def test_of_each_kind_what_is_older_than_its_setting_goes_in_batches_and_i
 
     assert gone["sightings"] == older_than(90)
     assert gone["attendance records"] == older_than(400)
+    assert gone["comings and goings"] == older_than(400)
+    assert gone["faces up for review"] == older_than(3)
+    assert gone["sessions of users"] == gone["idempotency keys"] == gone["wrong PINs"] == older_than(1)
+    assert await connection.fetchval("SELECT count(*) FROM attendance_corrections") == len(AGES_DAYS) - older_than(400)
     assert gone["audit entries"] == older_than(30)
     assert gone["events"] == gone["unknown faces"] == older_than(10)
     assert gone["pictures of unknown faces"] == 0  # they went with their faces
