@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from recognition.types import Sighting
-from storage import attendance, audit, people, sessions, templates
+from storage import attendance, audit, corrections, idempotency, people, sessions, templates
 from storage.audit import Entry
 from storage.consents import Consent
 from storage.database import Connection
+from storage.statuses import Status
 from stream_server.secrets import SecretBox
 
 NAME, NUMBER, NOTE = "Quirina Oddname", "number-4711", "came with her twin"
@@ -52,6 +53,12 @@ async def quirina(
         connection, person.person_id, day, ZoneInfo("UTC"), session_id=session.session_id, note=NOTE
     )
     await people.update(connection, person.person_id, at=noon, name=NAME)
+    record = await connection.fetchval("SELECT id FROM attendance WHERE person_id = $1 LIMIT 1", person.person_id)
+    await corrections.correct(
+        connection, record, version=None, status=Status.LATE, by_whom="office", reason=NOTE, at=noon
+    )
+    answer = {"person": {"id": str(person.person_id), "name": NAME}}
+    await idempotency.remember(connection, "kiosk", bytes(32), answer, noon)
     await audit.append(connection, Entry(noon, "owner", "person.created", audit.of_person(person.person_id), "r1"))
     return person.person_id
 
@@ -65,7 +72,14 @@ async def test_nothing_of_an_erased_person_is_in_any_table_and_that_somebody_att
     connection: Connection, quirina: UUID, noon: datetime
 ) -> None:
     traces = await traces_of(connection)
-    assert await tables_with(connection, traces) == {"people", "templates", "attendance", "outbox"}
+    assert await tables_with(connection, traces) == {
+        "people",
+        "templates",
+        "attendance",
+        "attendance_corrections",
+        "idempotency_keys",
+        "outbox",
+    }
 
     await people.erase(connection, quirina, at=noon)
 
