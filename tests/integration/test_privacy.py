@@ -77,9 +77,9 @@ async def test_every_answer_is_kept_and_who_has_seen_or_changed_what_is_noted(cl
     await client.call("POST", "/api/v1/attendance", body={"person_id": person["id"]})
     answers = (await client.call("GET", f"{path}/consents"))["consents"]
     assert [(answer["state"], answer["consent_text"], answer["by"]) for answer in answers] == [
-        ("granted", first["version"], "owner token"),
-        ("granted", second["version"], "owner token"),
-        ("revoked", None, "owner token"),
+        ("granted", first["version"], "owner-token"),
+        ("granted", second["version"], "owner-token"),
+        ("revoked", None, "owner-token"),
     ]
     await client.call("DELETE", path)
     found = await noted(client, person_id=person["id"])
