@@ -59,7 +59,9 @@ def test_every_route_is_audited_or_says_why_not(tmp_path: Any) -> None:
     for route in iter_route_contexts(app.routes):
         if isinstance(route.original_route, APIRoute):
             asks = any(dependency.call is auditor_of for dependency in route.dependant.dependencies)
-            (audited if asks else silent).update(f"{method} {route.path}" for method in route.methods or ())
+            (audited if asks else silent).update(
+                f"{method} {route.path}" for method in route.methods or () if method != "HEAD"
+            )
     assert len(audited) > 50
     assert silent == set(NOT_NOTED)
 

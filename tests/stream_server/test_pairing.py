@@ -77,7 +77,7 @@ async def test_guessing_is_stopped_before_the_database_is_asked(pairing: Pairing
 
 
 async def test_an_attempt_that_failed_for_want_of_the_database_is_no_guess(
-    pairing: Pairing, monkeypatch: pytest.MonkeyPatch
+    pairing: Pairing, monkeypatch: pytest.MonkeyPatch, auditor: Auditor
 ) -> None:
     right, _ = await pairing.issue("phone-1", "Phone")
 
@@ -88,8 +88,8 @@ async def test_an_attempt_that_failed_for_want_of_the_database_is_no_guess(
         patch.setattr(devices, "redeem_code", away)
         for _ in range(15):
             with pytest.raises(StorageUnavailable):
-                await pairing.redeem(right, "", "here")
-    await pairing.redeem(right, "", "here")
+                await pairing.redeem(right, "", "here", auditor)
+    await pairing.redeem(right, "", "here", auditor)
 
 
 async def test_a_camera_is_added_only_where_that_is_wanted(pairing: Pairing, database: Database) -> None:
