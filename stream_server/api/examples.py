@@ -22,6 +22,7 @@ _OF_NAME: dict[str, Any] = {
     "message_id": "msg_2b0f6c0f3c5c5c0b9d2f7e3a1c4d5e6f",
     "name": "Ada Lovelace",
     "next_cursor": None,
+    "consent_text": None,
     "note": "came by bus",
     "reason": "",
     "response": "ok",

@@ -21,12 +21,15 @@ from storage import (
     unknown_faces,
     user_sessions,
     users,
+    webhook_deliveries,
+    webhooks,
 )
 from storage.attendance_policy import AttendancePolicy
 from storage.audit import Entry
 from storage.database import Connection, Database
 from storage.rooms import Direction
 from storage.statuses import Method, Status
+from storage.webhook_deliveries import Attempt, Cause
 from stream_server import retention
 from stream_server.secrets import SecretBox
 from stream_server.settings import Settings, StorageSettings, UnknownFacesSettings
@@ -39,6 +42,7 @@ TABLES = {
     "pictures of unknown faces": "unknown_face_members WHERE crop IS NOT NULL",
     "faces to be ignored": "unknown_faces WHERE ignored_at IS NOT NULL",
     "events": "outbox",
+    "deliveries of webhooks": "webhook_deliveries",
     "sightings": "sightings",
     "attendance records": "attendance",
     "comings and goings": "punches",
@@ -68,12 +72,29 @@ async def fill(connection: Connection) -> None:
         created_by="owner-token",
         now=NOW,
     )
+    webhook = await webhooks.create(
+        connection,
+        webhook_id=uuid4(),
+        address="https://x.example",
+        sealed=b"s",
+        description="",
+        event_types=(),
+        include_names=False,
+        webhooks_max=1,
+    )
     for days in AGES_DAYS:
         at = NOW - timedelta(days=days)
         token = hashlib.sha256(str(days).encode()).digest()
         await user_sessions.begin(
-            connection, user.user_id, token_sha256=token, now=at, expires_at=NOW + timedelta(days=days + 1)
+            connection,
+            user.user_id,
+            password_hash="x",
+            token_sha256=token,
+            now=at,
+            expires_at=NOW + timedelta(days=days + 1),
         )
+        attempt = Attempt(1, "session.opened", f"msg_{days}", Cause.EVENT, 1, True, at)
+        await webhook_deliveries.log(connection, webhook.webhook_id, attempt)
         await idempotency.remember(connection, f"kiosk:{days}", token, {}, at)
         await connection.execute("INSERT INTO punch_failures (place, at) VALUES ('kiosk', $1)", at)
         nearest = await people.create(connection, name="Alan", at=NOW, consent=people.Consent.GRANTED)
@@ -171,6 +192,7 @@ async def test_of_each_kind_what_is_older_than_its_setting_goes_in_batches_and_i
     assert gone["faces up for review"] == older_than(3)
     assert gone["sessions of users"] == gone["idempotency keys"] == gone["wrong PINs"] == older_than(1)
     assert await connection.fetchval("SELECT count(*) FROM attendance_corrections") == len(AGES_DAYS) - older_than(400)
+    assert gone["deliveries of webhooks"] == older_than(30)
     assert gone["audit entries"] == older_than(30)
     assert gone["events"] == gone["unknown faces"] == older_than(10)
     assert gone["pictures of unknown faces"] == 0  # they went with their faces

@@ -218,7 +218,13 @@ async def test_after_long_failure_a_webhook_is_switched_off_with_an_event_and_ca
         assert [event.type for event in events] == ["webhook.disabled"]
         hook.then = answer()
         on = await world.register.change(
-            webhook_id, description=None, event_types=None, include_names=None, enabled=True, skip=webhooks.Skip.NONE
+            webhook_id,
+            description=None,
+            event_types=None,
+            include_names=None,
+            enabled=True,
+            skip=webhooks.Skip.NONE,
+            audit=AUDIT,
         )
         assert on.enabled
         await world.until_at(webhook_id, first)
