@@ -77,9 +77,7 @@ async def put_camera(
 @router.delete("/{camera_id}", summary="Remove a camera", status_code=204, responses=NOT_FOUND)
 async def delete_camera(camera_id: CameraId, services: ServicesOf, audit: AuditOf) -> Response:
     """Its address and credentials are deleted, and whatever streams as it is ended; records that name it stay."""
-    async with services.database.acquire() as connection:
-        await audit.changed(connection, Action.CAMERA_REMOVED, subject=f"camera:{camera_id}")
-    await services.cameras.remove(camera_id)
+    await services.cameras.remove(camera_id, audit)
     await services.pulls.share.look_after_change()
     return Response(status_code=204)
 
