@@ -228,9 +228,6 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         review=desk.offer,
         codes=codes,
     )
-    box = SecretBox.from_settings(
-        settings.secrets.key.get_secret_value() if settings.secrets.key else None, settings.data_dir
-    )
     pulls = PullKeeper(
         database=database,
         settings=settings,
