@@ -85,7 +85,7 @@ class Pairing:
                 raise NotFound(
                     f"there is no camera {camera_id}", hint="add it, or set create_camera", code="unknown_camera"
                 )
-            await self._cameras.add(camera_id, name)
+            await self._cameras.add(camera_id, name, audit=audit)
         async with self._database.acquire() as connection, connection.transaction():
             if audit is not None:
                 await audit.changed(connection, Action.PAIRING_ISSUED, subject=f"camera:{camera_id}")
