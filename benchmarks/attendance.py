@@ -1,4 +1,4 @@
-"""A year of a large school: lists, reports and the reload of a full gallery, asked of a server over HTTP.
+"""A large school: the import of its roster, the reload of its gallery, a year's lists and reports, all over HTTP.
 
 10,000 people in 200 classes with 200 lessons each make two million records. Server and PostgreSQL share the machine
 with whoever asks.
@@ -7,30 +7,23 @@ with whoever asks.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
-import numpy as np
-
+from benchmarks.gallery_reload import enrol_all, key_settings, measure_reload
 from benchmarks.measurement import Advance, Measurement, median, percentile, rounded
 from benchmarks.processes import peak_rss_mb
+from benchmarks.roster import measure_import
 from benchmarks.school import School, SchoolSize, write_school
 from recognition.errors import UnavailableError
-from recognition.gallery import Gallery
-from storage import migrate, people, templates
-from storage.database import Database, open_connection
+from storage import migrate
 from storage.embedded import EmbeddedPostgres
 from stream_server.child import ChildServer, temporary_folder
 from stream_server.client import ServerClient
-from stream_server.people import DEBOUNCE_S
-from stream_server.secrets import SecretBox
 
 PAGE_AIM_MS = 100.0
-RELOAD_AIM_MS = 200.0
 # As milliseconds for 1,000 rows, since an aim is the most that a value should be: 50,000 rows a second.
 CSV_AIM_MS = 20.0
-MODEL_ID = "made-up"
-BOX = SecretBox(bytes(32))
 # Of a workbook nothing comes before it is whole.
 REPORT_TIMEOUT_S = 300.0
 
@@ -42,16 +35,20 @@ def measure(models_dir: Path, *, quick: bool, advance: Advance) -> list[Measurem
 
 
 async def _measure(models_dir: Path, size: SchoolSize, samples: int, advance: Advance) -> list[Measurement]:
+    found = [await measure_import(models_dir, size, 1 if samples < 20 else 3)]
+    advance(0.1)
     with temporary_folder() as folder:
         postgres = EmbeddedPostgres(Path(folder) / "postgres")
         dsn = await asyncio.to_thread(postgres.start)
         try:
             await migrate.upgrade(dsn)
             school = await write_school(dsn, size)
+            await enrol_all(dsn, school.people)
             advance(0.5)
-            found = [await _gallery_reload(dsn, school, max(5, samples // 4))]
+            settings = {"DATABASE_URL": dsn, **key_settings()}
+            changes = max(5, samples // 4)
+            found.append(await measure_reload(Path(folder), models_dir, settings, school.people, changes))
             advance(0.6)
-            settings = {"DATABASE_URL": dsn}
             server = ChildServer(data_dir=Path(folder) / "server", models_dir=models_dir, settings=settings)
             async with server, ServerClient(server.url, server.token, timeout_s=REPORT_TIMEOUT_S) as client:
                 found += await _pages(client, school, samples)
@@ -125,53 +122,6 @@ async def _report(server: ChildServer, client: ServerClient, school: School, for
     aim = CSV_AIM_MS if format_ == "csv" else None
     title = f"Report as {format_.upper()}, 1,000 rows"
     return Measurement(f"attendance.report.{format_}", rounded(taken_s / written * 1e6), "ms", aim, detail, title=title)
-
-
-async def _gallery_reload(dsn: str, school: School, samples: int) -> Measurement:
-    """From a change that was committed to a gallery that holds it: what every replica does, and waits, on its own."""
-    await _enrol_all(dsn, school)
-    database = await Database.connect(dsn)
-
-    async def reload() -> None:
-        async with database.acquire() as connection:
-            faces = await templates.load_gallery(connection, MODEL_ID, BOX)
-            await templates.enrolled_names(connection, MODEL_ID)
-            await templates.count_by_model(connection)
-        await asyncio.to_thread(Gallery, faces.templates, model_id=MODEL_ID)
-
-    try:
-        async with database.acquire() as connection:
-            await people.update(connection, school.people[0], at=datetime.now(UTC), name="Somebody else")
-        taken_ms = [await _ms(reload) + DEBOUNCE_S * 1000 for _ in range(samples)]
-    finally:
-        await database.close()
-    detail = {"p95": rounded(percentile(taken_ms, 95)), "people": len(school.people), "waits_ms": DEBOUNCE_S * 1000}
-    title = f"Gallery of {len(school.people):,} people reloaded after a change"
-    return Measurement("attendance.gallery_reload", rounded(median(taken_ms)), "ms", RELOAD_AIM_MS, detail, title=title)
-
-
-async def _enrol_all(dsn: str, school: School) -> None:
-    rows = np.random.default_rng(1).normal(0, 0.1, (len(school.people), templates.EMBEDDING_LENGTH)).astype("<f4")
-    connection = await open_connection(dsn, command_timeout_s=None)
-    try:
-        await connection.copy_records_to_table(
-            "templates",
-            records=(
-                (
-                    person_id,
-                    person_id,
-                    MODEL_ID,
-                    BOX.seal_bytes(row.tobytes(), templates.context_of(person_id, person_id, MODEL_ID)),
-                    0.9,
-                    "made-up",
-                )
-                for person_id, row in zip(school.people, rows, strict=True)
-            ),
-            columns=("id", "person_id", "model_id", "sealed", "quality", "source"),
-        )
-        await connection.execute("ANALYZE templates")
-    finally:
-        await connection.close()
 
 
 async def _ms(work: Callable[[], Awaitable[object]]) -> float:

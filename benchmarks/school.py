@@ -61,7 +61,7 @@ async def write_school(dsn: str, size: SchoolSize, seed: int = 1) -> School:
         await connection.copy_records_to_table(
             "people",
             records=(
-                (person_id, _name(number), f"s-{number:05}", "granted") for number, person_id in enumerate(people)
+                (person_id, person_name(number), f"s-{number:05}", "granted") for number, person_id in enumerate(people)
             ),
             columns=("id", "name", "external_id", "consent"),
         )
@@ -155,7 +155,8 @@ def _records(
             )
 
 
-def _name(number: int) -> str:
+def person_name(number: int) -> str:
+    """The made-up name of somebody; no two are the same."""
     first = FIRST_NAMES[number % len(FIRST_NAMES)]
     last = LAST_NAMES[number // len(FIRST_NAMES) % len(LAST_NAMES)]
     return f"{first} {last} {number}"

@@ -24,6 +24,18 @@ _COLUMNS = "id, name, device_name, camera_id, created_by, created_at, last_seen_
 _LOCK = 0x7061697273
 
 
+@dataclass(frozen=True, slots=True)
+class OpenCode:
+    """A code that waits for its device, without the code: nobody is told that again."""
+
+    code_id: UUID
+    name: str
+    camera_id: str
+    created_by: str
+    created_at: datetime
+    expires_at: datetime
+
+
 class TooManyPairings(UnavailableError):
     """As many codes wait for their devices as are kept."""
 
@@ -53,20 +65,26 @@ async def add_code(
     created_by: str,
     now: datetime,
     expires_at: datetime,
-) -> None:
-    """Keep a code until it is used or expires. Raises TooManyPairings when `CODES_MAX` are kept."""
+) -> UUID:
+    """Keep a code until it is used, withdrawn or expires; return its id.
+
+    Raises TooManyPairings when `CODES_MAX` are kept.
+    """
+    code_id = uuid4()
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
         await connection.execute("DELETE FROM pairing_codes WHERE expires_at <= $1", now)
         if await connection.fetchval("SELECT count(*) FROM pairing_codes") >= CODES_MAX:
             raise TooManyPairings(
-                f"{CODES_MAX} pairing codes wait for their devices", hint="use one, or wait until they expire"
+                f"{CODES_MAX} pairing codes wait for their devices",
+                hint="use one, withdraw one, or wait until they expire",
             )
         await connection.execute(
             """
-            INSERT INTO pairing_codes (code_sha256, name, camera_id, created_by, created_at, expires_at)
-            VALUES ($1, $2, $3, $4, $5, $6)
+            INSERT INTO pairing_codes (id, code_sha256, name, camera_id, created_by, created_at, expires_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7)
             """,
+            code_id,
             code_sha256,
             name,
             camera_id,
@@ -74,6 +92,42 @@ async def add_code(
             now,
             expires_at,
         )
+    return code_id
+
+
+async def list_codes(
+    connection: Connection, now: datetime, *, limit: int = LIMIT_DEFAULT, cursor: str | None = None
+) -> Page[OpenCode]:
+    """The codes that a device can still use, by name. Raises RequestError for a bad limit or cursor."""
+    page = await page_by_name(
+        connection,
+        "pairing_codes",
+        "id, name, camera_id, created_by, created_at, expires_at",
+        limit=limit,
+        cursor=cursor,
+        conditions=["expires_at > $1"],
+        arguments=[now],
+    )
+    return Page(tuple(OpenCode(*tuple(row)[:6]) for row in page.items), page.next_cursor)
+
+
+async def withdraw_code(connection: Connection, code_id: UUID, now: datetime) -> OpenCode:
+    """Make a code worth nothing. Raises NotFound, also for one that was used or has expired."""
+    row = await connection.fetchrow(
+        """
+        DELETE FROM pairing_codes WHERE id = $1 AND expires_at > $2
+        RETURNING id, name, camera_id, created_by, created_at, expires_at
+        """,
+        code_id,
+        now,
+    )
+    if row is None:
+        raise NotFound(
+            f"there is no open pairing code {code_id}",
+            hint="it was used, withdrawn or has expired; a device that was paired is revoked",
+            code="pairing_not_found",
+        )
+    return OpenCode(*row)
 
 
 async def redeem_code(

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from storage import consents, outbox
+from storage import consents, outbox, webhook_deliveries
 from storage.consents import SYSTEM
 from storage.consents import Consent as Consent
 from storage.database import Connection, Record
@@ -226,6 +226,7 @@ async def erase(connection: Connection, person_id: UUID, *, at: datetime, actor:
         await _forget_face(connection, person_id)
         for statement in _FORGET_WHO:
             await connection.execute(statement, person_id)
+        await webhook_deliveries.forget_person(connection, person_id, before.name)
         await outbox.forget_name(connection, person_id, ERASED_NAME)
         after = await get(connection, person_id)
         await announce_gallery_change(connection, person_id)

@@ -17,14 +17,17 @@ _COLUMNS = ["n", "external_id", "group_id", "person_external_id", "role", "start
 _FIND_PEOPLE = """
     UPDATE roster_memberships t SET person_id = p.id FROM people p WHERE p.external_id = t.person_external_id
 """
-# By external id where there is one; else by who is in what at that time, or, if no time is given, now.
-_FIND_MEMBERSHIPS = """
+# By external id where there is one; else by who is in what at that time, or, if no time is given, now. Two statements:
+# a condition over both cannot be hashed, and would compare every row of the file with every membership there is.
+_FIND_BY_ID = """
     UPDATE roster_memberships t SET membership_id = m.id FROM memberships m
-    WHERE CASE WHEN t.external_id IS NOT NULL THEN m.external_id = t.external_id
-          ELSE m.group_id = t.group_id AND m.person_id = t.person_id AND m.role = t.role
-               AND daterange(m.starts_on, m.ends_on, '[]')
-                   && daterange(coalesce(t.starts_on, $1), coalesce(t.ends_on, t.starts_on, $1), '[]')
-          END
+    WHERE t.external_id IS NOT NULL AND m.external_id = t.external_id
+"""
+_FIND_BY_TIME = """
+    UPDATE roster_memberships t SET membership_id = m.id FROM memberships m
+    WHERE t.external_id IS NULL AND m.group_id = t.group_id AND m.person_id = t.person_id AND m.role = t.role
+      AND daterange(m.starts_on, m.ends_on, '[]')
+          && daterange(coalesce(t.starts_on, $1), coalesce(t.ends_on, t.starts_on, $1), '[]')
 """
 _COMPARE = """
     SELECT t.n, t.person_id IS NULL AS orphan, t.removed, m.id IS NOT NULL AS there,
@@ -92,7 +95,8 @@ async def import_memberships(
         """
     )
     await connection.execute(_FIND_PEOPLE)
-    await connection.execute(_FIND_MEMBERSHIPS, today)
+    await connection.execute(_FIND_BY_ID)
+    await connection.execute(_FIND_BY_TIME, today)
     changed, ended = [], []
     for record in await connection.fetch(_COMPARE, today):
         row = batch.memberships[record["n"]]

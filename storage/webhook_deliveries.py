@@ -181,6 +181,23 @@ async def log(connection: Connection, webhook_id: UUID, attempt: Attempt) -> Del
     return None if row is None else _delivery(row)
 
 
+async def forget_person(connection: Connection, person_id: UUID, name: str) -> None:
+    """Empty the answers of receivers that may have said back whom they were told of; part of erasing somebody."""
+    await connection.execute(
+        """
+        UPDATE webhook_deliveries SET response = ''
+        WHERE response <> '' AND (
+            strpos(response, $2) > 0 OR strpos(response, $1::text) > 0 OR event_id IN (
+                SELECT id FROM outbox WHERE payload -> 'person' ->> 'id' = $1::text
+                UNION ALL SELECT id FROM outbox WHERE payload ->> 'person_id' = $1::text
+            )
+        )
+        """,
+        str(person_id),
+        name,
+    )
+
+
 async def get(connection: Connection, webhook_id: UUID, delivery_id: UUID) -> Delivery:
     """One attempt. Raises NotFound."""
     row = await connection.fetchrow(

@@ -27,9 +27,27 @@ class PairingCreate(Shape):
 class PairingCode(Shape):
     """A code, to be shown to whoever holds the device."""
 
+    id: UUID = Field(description="By which it can be withdrawn.")
     code: str = Field(examples=["7KQ2-M9XD"])
     expires_at: datetime
     camera_id: str
+
+
+class OpenPairing(Shape):
+    """A code that waits for its device, without the code."""
+
+    id: UUID
+    camera_id: str = Field(examples=["phone-1"])
+    name: str = Field(description="What the device will be called.", examples=["Phone of room 5"])
+    created_by: str = Field(description="Who issued it.", examples=["owner-token"])
+    created_at: datetime
+    expires_at: datetime
+
+
+class OpenPairings(Page):
+    """The codes that a device can still use."""
+
+    pairings: tuple[OpenPairing, ...]
 
 
 class PairRequest(Shape):

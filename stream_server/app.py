@@ -6,31 +6,28 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 
 import cv2
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
 
 from recognition.errors import RollcallError
 from recognition.types import Sighting
 from recognition.unknown import ClusterPolicy
 from storage import attendance
 from storage.database import Database
-from storage.embedded import EmbeddedPostgres
 from storage.spool import Spool
 from stream_server import health, housekeeping
 from stream_server.access import Access
 from stream_server.accounts import Accounts
 from stream_server.api_tokens import API_TOKEN, ApiTokens
-from stream_server.auth import Guard, load_or_make_token
+from stream_server.auth import load_or_make_token
 from stream_server.cameras import CameraRegistry
 from stream_server.clock import SessionClock
 from stream_server.code_watch import CodeWatch
 from stream_server.cookies import SESSION_TOKEN
 from stream_server.credentials import CredentialMaker, load_keys
-from stream_server.door import Doorkeeper, Traffic
-from stream_server.errors import BodyLimitProblem, install_error_handlers
+from stream_server.door import Traffic
+from stream_server.errors import install_error_handlers
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
 from stream_server.forgetting import Forgetter
@@ -39,22 +36,22 @@ from stream_server.ingest import conversation
 from stream_server.ingest.pull.keeper import PullKeeper, patience_of
 from stream_server.ingest.pull.supervisor import PullSupervisor
 from stream_server.ingest.webrtc import WebRtcPeers
+from stream_server.layers import install_layers
 from stream_server.models import LoadedModels
 from stream_server.outbox import OutboxSource
+from stream_server.own_postgres import database_dsn
 from stream_server.pairing import DEVICE_TOKEN, Pairing
 from stream_server.passwords import Passwords
 from stream_server.people import PeopleKeeper
 from stream_server.phones import Invitation
 from stream_server.recorder import Recorder
 from stream_server.reports.making import ReportMaker
-from stream_server.request_id import RequestId
 from stream_server.review_desk import ReviewDesk
 from stream_server.routes import include_routes
 from stream_server.sampler import Pacing, Sampler
 from stream_server.secrets import SecretBox
 from stream_server.services import Services, utc_now
 from stream_server.session import CameraHub
-from stream_server.setting_group import networks
 from stream_server.settings import Settings
 from stream_server.supervision import Supervisor, cancelled
 from stream_server.tls.identity import TlsIdentity
@@ -69,8 +66,6 @@ log = logging.getLogger("rollcall")
 
 CLOSE_RESTART = 1012
 REFUSED_MAX = 1000
-# For each of asking, insisting and killing: containers are given 10 s.
-POSTGRES_STOP_S = 4.0
 
 
 def create_app(settings: Settings, *, identity: TlsIdentity | None = None) -> FastAPI:
@@ -100,39 +95,8 @@ def create_app(settings: Settings, *, identity: TlsIdentity | None = None) -> Fa
     app.state.new_token = token if new else None
     install_error_handlers(app)
     include_routes(app, settings)
-    app.add_middleware(BodyLimitProblem)
-    app.add_middleware(Guard, token=token, access=partial(_access, app), allowed_origins=settings.http.allowed_origins)
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=list(settings.http.allowed_origins),
-        allow_methods=["GET", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=[
-            "Authorization",
-            "Content-Type",
-            "Idempotency-Key",
-            "If-Match",
-            "Last-Event-ID",
-            "ngrok-skip-browser-warning",
-            "X-Request-ID",
-        ],
-        expose_headers=["Accept-Patch", "ETag", "Link", "Location", "Retry-After", "X-Request-ID"],
-        max_age=600,
-    )
-    app.add_middleware(
-        Doorkeeper,
-        public_host=lambda: _public_host(app),
-        traffic=app.state.traffic,
-        trusted_proxies=networks(settings.http.trusted_proxies),
-        from_one=settings.http.max_connections_per_client,
-    )
-    # Added last, it is the first to see a request: whatever answers, the answer has the id.
-    app.add_middleware(RequestId)
+    install_layers(app, settings, token=token)
     return app
-
-
-def _access(app: FastAPI) -> Access | None:
-    services: Services | None = app.state.services
-    return None if services is None else services.access
 
 
 @asynccontextmanager
@@ -151,11 +115,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.services = None
 
 
-def _public_host(app: FastAPI) -> str | None:
-    services: Services | None = app.state.services
-    return None if services is None or services.tunnel is None else services.tunnel.public_host
-
-
 async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Services:
     line = line_of(settings)  # first: what is missing for a tunnel, nothing below would find
     cv2.setNumThreads(1)  # our threads are the parallelism
@@ -167,7 +126,7 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
     stack.push_async_callback(cancelled, warm_up)
 
     supervisor = Supervisor()
-    dsn = await _database_dsn(settings, stack, supervisor)
+    dsn = await database_dsn(settings, stack, supervisor)
     database = await Database.connect(dsn, pool_max=settings.storage.pool_max)
     stack.push_async_callback(database.close)
 
@@ -227,9 +186,6 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         max_cameras=settings.cameras.max_cameras,
         review=desk.offer,
         codes=codes,
-    )
-    box = SecretBox.from_settings(
-        settings.secrets.key.get_secret_value() if settings.secrets.key else None, settings.data_dir
     )
     pulls = PullKeeper(
         database=database,
@@ -348,17 +304,6 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         stack.push_async_callback(cancelled, supervisor.start("tunnel", tunnel.run))
         stack.push_async_callback(cancelled, supervisor.start("tunnel-usage", tunnel.count))
     return services
-
-
-async def _database_dsn(settings: Settings, stack: AsyncExitStack, supervisor: Supervisor) -> str:
-    if settings.database_url is not None:
-        return settings.database_url.get_secret_value()
-    server = EmbeddedPostgres(Path(settings.data_dir) / "postgres")
-    await asyncio.to_thread(server.start)
-    stack.push_async_callback(asyncio.to_thread, server.stop, POSTGRES_STOP_S)
-    watching = supervisor.start("postgres", partial(housekeeping.keep_postgres_running, server))
-    stack.push_async_callback(cancelled, watching)
-    return server.dsn
 
 
 async def _store_sighting(database: Database, settings: Settings, sighting: Sighting) -> bool:

@@ -84,6 +84,7 @@ class Action(StrEnum):
     TOKEN_MADE = "token.made"
     TOKEN_REVOKED = "token.revoked"
     PAIRING_ISSUED = "pairing.issued"
+    PAIRING_WITHDRAWN = "pairing.withdrawn"
     PAIRING_REFUSED = "pairing.refused"
     DEVICE_PAIRED = "device.paired"
     DEVICE_REVOKED = "device.revoked"

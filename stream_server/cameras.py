@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
 
@@ -86,10 +86,24 @@ class CameraRegistry:
                 code="unknown_camera",
             )
 
-    async def add(self, camera_id: str, name: str | None, *, must_be_new: bool = False) -> None:
-        """Make a camera known, or rename it. Conflict when it must be new and is not."""
-        async with self._database.acquire() as connection:
+    async def add(
+        self,
+        camera_id: str,
+        name: str | None,
+        *,
+        must_be_new: bool = False,
+        audit: Auditor | None = None,
+        fields: Sequence[str] = ("name",),
+    ) -> None:
+        """Make a camera known, or rename it. Conflict when it must be new and is not.
+
+        `audit` is that of the request that asks, and `fields` what of the camera it changes.
+        """
+        async with self._database.acquire() as connection, connection.transaction():
             await cameras.add(connection, camera_id, name, must_be_new=must_be_new)
+            if audit is not None:
+                subject = f"camera:{camera_id}"
+                await audit.changed(connection, Action.CAMERA_CHANGED, subject=subject, fields=sorted(fields))
         self._known.add(camera_id)
 
     async def remove(self, camera_id: str, audit: Auditor | None = None) -> None:

@@ -1,17 +1,15 @@
-"""What has to be done now and then: what is old is forgotten, and an embedded PostgreSQL that died is started again."""
+"""What has to be done now and then: what is old is forgotten, and free memory is given back."""
 
 import asyncio
 import logging
 
 from recognition.errors import UnavailableError
-from storage.embedded import EmbeddedPostgres
 from stream_server import memory, retention
 from stream_server.services import Services
 
 log = logging.getLogger("rollcall.housekeeping")
 
 EVERY_S = 3600.0
-LOOK_AT_POSTGRES_EVERY_S = 2.0
 GIVE_BACK_EVERY_S = 5.0
 
 
@@ -35,14 +33,3 @@ async def give_back_memory() -> None:
     while True:
         await asyncio.sleep(GIVE_BACK_EVERY_S)
         await asyncio.to_thread(memory.give_back)
-
-
-async def keep_postgres_running(server: EmbeddedPostgres) -> None:
-    """Start the embedded PostgreSQL again when it has died, for ever: nobody else looks after it."""
-    while True:
-        await asyncio.sleep(LOOK_AT_POSTGRES_EVERY_S)
-        try:
-            if await asyncio.to_thread(server.revive):
-                log.error("the embedded PostgreSQL had died and was started again")
-        except UnavailableError as error:
-            log.error("the embedded PostgreSQL has died and does not start: %s", error)

@@ -1,15 +1,15 @@
-"""Every JSON shape that crosses the wire: WebSocket messages, events, and the bodies of the REST API.
+"""The JSON shapes that cross the wire: WebSocket messages, events, and what bodies of the REST API share.
 
 `docs/reference/websocket.md` describes the messages and `docs/openapi.json` the bodies; tests hold both to this module.
-Those of cameras are in `camera_messages`.
+Those of cameras are in `camera_messages`, those of people in `person_messages`, and so on.
 Times are ISO 8601 in UTC. Boxes are pixels of the picture that was sent, as x1, y1, x2, y2.
 """
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 PROTOCOL = 1
 
@@ -161,11 +161,6 @@ class StatusNotice(Shape):
 # --- REST ---
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S", examples=["Ada Lovelace"])]
-ExternalId = Annotated[str, Field(min_length=1, max_length=200, examples=["s-1815"])]
-
-ConsentTextVersion = Annotated[
-    int | None, Field(ge=1, lt=2**31, description="Version of the text that was agreed to; default: the newest.")
-]
 
 
 class Problem(BaseModel):
@@ -179,90 +174,10 @@ class Problem(BaseModel):
     hint: str = ""
 
 
-class ConsentGiven(Shape):
-    """A version of the text goes with an agreement to it, and with nothing else."""
-
-    @model_validator(mode="after")
-    def _text_goes_with_consent(self) -> Self:
-        if getattr(self, "consent_text", None) is not None and getattr(self, "consent", None) is not True:
-            raise ValueError("consent_text needs consent: true")
-        return self
-
-
-class PersonCreate(ConsentGiven):
-    """A person to add. Without consent nobody is ever compared with this person's face."""
-
-    name: Name
-    external_id: ExternalId | None = None
-    consent: StrictBool = Field(False, description="The person has agreed to be recognised by face.")
-    consent_text: ConsentTextVersion = None
-
-
-class PersonUpdate(ConsentGiven):
-    """What to change; what is absent stays. Taking consent back deletes the templates at once."""
-
-    name: Name | None = None
-    external_id: ExternalId | None = None
-    consent: StrictBool | None = None
-    consent_text: ConsentTextVersion = None
-
-
-class Person(Shape):
-    """A person."""
-
-    id: UUID
-    name: str
-    external_id: str | None
-    consent: Consent
-    consent_at: datetime | None
-    consent_text: int | None = Field(None, description="Version of the text that the person agreed to.")
-    templates: int
-    created_at: datetime
-
-
 class Page(Shape):
     """Common to all lists: where the next page begins, if there is one."""
 
     next_cursor: str | None = Field(None, description="Give as `cursor` to get the next page; null at the end.")
-
-
-class People(Page):
-    """A page of people, by name."""
-
-    people: tuple[Person, ...]
-
-
-class QualityBody(Shape):
-    """How good a face in a picture is."""
-
-    size_px: float = Field(description="Distance between the eyes.")
-    sharpness: float
-    yaw: float
-    pitch: float
-    score: float = Field(description="0 to 1.")
-
-
-class TemplateBody(Shape):
-    """An enrolled face, without the vector."""
-
-    id: UUID
-    person_id: UUID
-    model_id: str
-    quality: float = Field(description="0 to 1.")
-    source: str
-    created_at: datetime
-
-
-class Enrolled(TemplateBody):
-    """A template just made, and how good the face in the photograph was."""
-
-    face: QualityBody
-
-
-class Templates(Shape):
-    """The enrolled faces of a person."""
-
-    templates: tuple[TemplateBody, ...]
 
 
 class ClassSession(Shape):
@@ -350,26 +265,6 @@ class AttendanceMark(Shape):
     session_id: UUID | None = Field(None, description="Default: the open session of today.")
     status: Status = "present"
     note: Annotated[str, Field(max_length=500)] | None = None
-
-
-class RecognisedFace(Shape):
-    """One face of a single picture; the same shape as `rollcall recognise --json`."""
-
-    box_xyxy: tuple[float, float, float, float]
-    name: str | None
-    person_id: UUID | None
-    state: State
-    distance: float | None
-    runner_up: float | None
-    score: float
-
-
-class Recognised(Shape):
-    """What was seen in a single picture. Nothing of it is stored."""
-
-    width: int
-    height: int
-    faces: tuple[RecognisedFace, ...]
 
 
 class Health(Shape):

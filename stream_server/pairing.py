@@ -10,7 +10,9 @@ import logging
 import re
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from recognition.errors import RequestError
 from storage import cameras, devices
@@ -39,6 +41,15 @@ class PairingRefused(RequestError):
     code = "pairing_refused"
 
 
+@dataclass(frozen=True, slots=True)
+class IssuedCode:
+    """A code such as `7KQ2-M9XD`, and the id by which it can be withdrawn."""
+
+    code_id: UUID
+    code: str
+    expires_at: datetime
+
+
 class Pairing:
     """Issues codes and takes them."""
 
@@ -59,8 +70,8 @@ class Pairing:
         create_camera: bool = True,
         by: Principal = OWNER_TOKEN,
         audit: Auditor | None = None,
-    ) -> tuple[str, datetime]:
-        """A new code for a camera, such as `7KQ2-M9XD`, and when it expires. `name` is that of the device.
+    ) -> IssuedCode:
+        """A new code for a camera. `name` is that of the device.
 
         A camera that is not there is added under this name, if it may. `audit` is that of the request that asks;
         without one the server itself asks. Raises NotFound `unknown_camera`, RequestError `camera_id_invalid`,
@@ -74,11 +85,11 @@ class Pairing:
                 raise NotFound(
                     f"there is no camera {camera_id}", hint="add it, or set create_camera", code="unknown_camera"
                 )
-            await self._cameras.add(camera_id, name)
+            await self._cameras.add(camera_id, name, audit=audit)
         async with self._database.acquire() as connection, connection.transaction():
             if audit is not None:
                 await audit.changed(connection, Action.PAIRING_ISSUED, subject=f"camera:{camera_id}")
-            await devices.add_code(
+            code_id = await devices.add_code(
                 connection,
                 digest(code),
                 name=name,
@@ -87,7 +98,13 @@ class Pairing:
                 now=now,
                 expires_at=expires_at,
             )
-        return f"{code[:4]}-{code[4:]}", expires_at
+        return IssuedCode(code_id, f"{code[:4]}-{code[4:]}", expires_at)
+
+    async def withdraw(self, code_id: UUID, audit: Auditor) -> None:
+        """Make a code worth nothing. Raises NotFound `pairing_not_found` and StorageUnavailable."""
+        async with self._database.acquire() as connection, connection.transaction():
+            code = await devices.withdraw_code(connection, code_id, self._now())
+            await audit.changed(connection, Action.PAIRING_WITHDRAWN, subject=f"camera:{code.camera_id}")
 
     async def redeem(self, code: str, device_name: str, source: str, audit: Auditor) -> tuple[devices.Device, str]:
         """The device that a code makes, and its token. `source` is who asks, as of `attempts.source_of`.

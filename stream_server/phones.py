@@ -7,10 +7,12 @@ import asyncio
 import io
 import sys
 from collections.abc import Callable
-from datetime import datetime
-from typing import Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from stream_server.access_settings import PhoneSettings
+
+if TYPE_CHECKING:
+    from stream_server.pairing import IssuedCode
 
 CAMERA_PATH = "/camera"
 
@@ -18,8 +20,8 @@ CAMERA_PATH = "/camera"
 class PairingCodes(Protocol):
     """Gives out pairing codes."""
 
-    async def issue(self, camera_id: str, name: str) -> tuple[str, datetime]:
-        """A new code, which can be used once, and when it expires."""
+    async def issue(self, camera_id: str, name: str) -> "IssuedCode":
+        """A new code, which can be used once."""
 
 
 class Invitation:
@@ -46,12 +48,12 @@ class Invitation:
         another = f"rollcall devices pair {self._settings.camera} --address {address}"
         lines = [f"\nPhones reach Rollcall at {address}"]
         if self._shows_code:
-            code, expires_at = await self._codes.issue(self._settings.camera, self._settings.name)
-            link = pairing_link(address, code)
+            issued = await self._codes.issue(self._settings.camera, self._settings.name)
+            link = pairing_link(address, issued.code)
             # 40 ms for a terminal that may be slow: not on the event loop.
             lines += [await asyncio.to_thread(qr_text, link), f"  {link}"]
             lines.append(
-                f"  for one phone, as camera {self._settings.camera}, until {expires_at:%H:%M} UTC; "
+                f"  for one phone, as camera {self._settings.camera}, until {issued.expires_at:%H:%M} UTC; "
                 f"another code: {another}"
             )
         else:

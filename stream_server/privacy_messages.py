@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import Field, StrictBool
 
-from stream_server.messages import Consent, ConsentGiven, ConsentTextVersion, ExternalId, Name, Page, Shape
+from stream_server.messages import Consent, Name, Page, Shape
+from stream_server.person_messages import ConsentGiven, ConsentTextVersion, ExternalId
 
 
 class ConsentTextPut(Shape):

@@ -68,6 +68,8 @@ _TABLE: tuple[tuple[str, str, Right], ...] = (
     ("DELETE", "/api/v1/tokens/{token_id}", Right.ADMIN),
     ("POST", "/api/v1/pair", Right.OPEN),
     ("POST", "/api/v1/pairings", Right.ADMIN),
+    ("GET", "/api/v1/pairings", Right.ADMIN),
+    ("DELETE", "/api/v1/pairings/{pairing_id}", Right.ADMIN),
     ("GET", "/api/v1/devices", Right.ADMIN),
     ("DELETE", "/api/v1/devices/{device_id}", Right.ADMIN),
     ("GET", "/api/v1/people", Right.READ),

@@ -7,7 +7,8 @@ from uuid import UUID
 from pydantic import Field, StrictBool
 
 from stream_server.day import Day
-from stream_server.messages import ExternalId, Name, Page, PersonRef, Shape
+from stream_server.messages import Name, Page, PersonRef, Shape
+from stream_server.person_messages import ExternalId
 
 Role = Literal["student", "staff"]
 Direction = Literal["in", "out", "toggle"]

@@ -9,7 +9,6 @@ from starlette.responses import Response
 from storage import cameras
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, CameraId, ServicesOf
-from stream_server.auditing import Action
 from stream_server.camera_messages import (
     CameraBody,
     CameraPut,
@@ -64,11 +63,9 @@ async def put_camera(
     """Doing it again changes nothing. With an address the server opens the camera by itself."""
     change = _change(body)
     await services.pulls.check(change)
-    async with services.database.acquire() as connection:
-        await audit.changed(
-            connection, Action.CAMERA_CHANGED, subject=f"camera:{camera_id}", fields=sorted(body.model_fields_set)
-        )
-    await services.cameras.add(camera_id, body.name or None, must_be_new=only_new == "*")
+    await services.cameras.add(
+        camera_id, body.name or None, must_be_new=only_new == "*", audit=audit, fields=tuple(body.model_fields_set)
+    )
     if change != SourceChange():
         await services.pulls.change(camera_id, change)
     return await get_camera(camera_id, services)

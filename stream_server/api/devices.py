@@ -1,4 +1,4 @@
-"""Devices: pairing by a short code, the list of those that are paired, and revoking one."""
+"""Devices: pairing by a short code that can be withdrawn, the list of those that are paired, and revoking one."""
 
 from uuid import UUID
 
@@ -9,6 +9,8 @@ from storage import devices
 from stream_server.access_messages import (
     DeviceBody,
     Devices,
+    OpenPairing,
+    OpenPairings,
     Paired,
     PairingCode,
     PairingCreate,
@@ -36,10 +38,38 @@ async def create_pairing(body: PairingCreate, request: Request, services: Servic
             f"adding a camera needs the right `{Right.CAMERAS}`, which the {principal.kind} does not have",
             hint="add the camera first, and leave out create_camera",
         )
-    code, expires_at = await services.pairing.issue(
+    issued = await services.pairing.issue(
         body.camera_id, body.name, create_camera=body.create_camera, by=principal, audit=audit
     )
-    return PairingCode(code=code, expires_at=expires_at, camera_id=body.camera_id)
+    return PairingCode(id=issued.code_id, code=issued.code, expires_at=issued.expires_at, camera_id=body.camera_id)
+
+
+@router.get("/pairings", summary="List open pairing codes")
+async def list_pairings(services: ServicesOf, limit: Limit = 50, cursor: Cursor = None) -> OpenPairings:
+    """Those that a device can still use, by name, without the codes: each is told once, to whoever issued it."""
+    async with services.database.acquire() as connection:
+        page = await devices.list_codes(connection, services.now(), limit=limit, cursor=cursor)
+    return OpenPairings(
+        pairings=tuple(
+            OpenPairing(
+                id=code.code_id,
+                camera_id=code.camera_id,
+                name=code.name,
+                created_by=code.created_by,
+                created_at=code.created_at,
+                expires_at=code.expires_at,
+            )
+            for code in page.items
+        ),
+        next_cursor=page.next_cursor,
+    )
+
+
+@router.delete("/pairings/{pairing_id}", status_code=204, summary="Withdraw a pairing code", responses=NOT_FOUND)
+async def withdraw_pairing(pairing_id: UUID, services: ServicesOf, audit: AuditOf) -> Response:
+    """The code pairs nothing from now on. A device that has used it already is revoked instead."""
+    await services.pairing.withdraw(pairing_id, audit)
+    return Response(status_code=204)
 
 
 @open_router.post(

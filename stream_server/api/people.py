@@ -20,7 +20,7 @@ from stream_server.api.request import (
 )
 from stream_server.auditing import Action
 from stream_server.enrolment import enrol_photograph, forget_unknown_faces_of
-from stream_server.messages import (
+from stream_server.person_messages import (
     Enrolled,
     People,
     Person,

@@ -11,8 +11,8 @@ from recognition.types import FaceResult, FaceState
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import PHOTO_BODY, PHOTO_PROBLEMS, PROBLEMS, ServicesOf, photo_limits, read_photo
 from stream_server.auditing import Action
-from stream_server.messages import Recognised, RecognisedFace
 from stream_server.people import PeopleKeeper
+from stream_server.person_messages import Recognised, RecognisedFace
 
 
 def make_router(*, max_photo_bytes: int) -> APIRouter:

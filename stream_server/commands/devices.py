@@ -55,14 +55,28 @@ def pair(camera_id: str, name: str | None, address: str | None, server: str | No
 @server_option
 @json_option
 def list_devices(server: str | None, as_json: bool) -> None:
-    """List paired devices by name."""
+    """List paired devices and open pairing codes by name."""
     found = asyncio.run(_listed(server))
     if as_json:
-        click.echo(json.dumps({"devices": found}))
+        click.echo(json.dumps(found))
         return
-    for device in found:
+    for device in found["devices"]:
         state = "connected" if device["connected"] else f"last seen {device['last_seen_at']}"
         click.echo(f"{device['id']}  {device['name']}  camera {device['camera_id']}  {state}")
+
+    for code in found["pairings"]:
+        state = f"code issued by {code['created_by']}, open until {code['expires_at']}"
+        click.echo(f"{code['id']}  {code['name']}  camera {code['camera_id']}  {state}")
+
+
+@devices.command()
+@click.argument("pairing_id", metavar="ID", type=click.UUID)
+@server_option
+@json_option
+def cancel(pairing_id: UUID, server: str | None, as_json: bool) -> None:
+    """Withdraw a pairing code that no device has used yet; `devices list` has its ID."""
+    asyncio.run(_call(server, "DELETE", f"/pairings/{pairing_id}"))
+    click.echo(json.dumps({"id": str(pairing_id)}) if as_json else f"{pairing_id} was withdrawn")
 
 
 @devices.command()
@@ -133,6 +147,8 @@ async def _call(server: str | None, method: str, path: str, body: object = None)
         return await client.call(method, f"/api/v1{path}", body=body)
 
 
-async def _listed(server: str | None) -> list[dict[str, Any]]:
+async def _listed(server: str | None) -> dict[str, list[dict[str, Any]]]:
     async with local_client(server, load_settings()) as client:
-        return [device async for device in client.pages("/api/v1/devices", "devices")]
+        return {
+            name: [found async for found in client.pages(f"/api/v1/{name}", name)] for name in ("devices", "pairings")
+        }

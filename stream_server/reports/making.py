@@ -143,15 +143,13 @@ class ReportMaker:
 
     async def _html(self, connection: Connection, layout: Layout, wanted: ReportFilter) -> AsyncGenerator[bytes, None]:
         await self._check_size(connection, layout, wanted, page.ROWS_MAX, "a page")
-        columns = COLUMNS[layout]
-        text = page.page_begin(self._site.name, "attendance", self._about(wanted), columns)
-        count = 0
+        sheet = page.ReportPage(self._site.name, layout, self._about(wanted), self._now().astimezone(self._site.zone))
+        text = sheet.begin()
         async with aclosing(reports.rows(connection, layout, wanted, self._site.zone)) as batches:
             async for batch in batches:
-                count += len(batch)
-                yield (text + page.page_rows(columns, batch)).encode()
+                yield (text + sheet.rows(batch)).encode()
                 text = ""
-        yield (text + page.page_end(count, self._now().astimezone(self._site.zone))).encode()
+        yield (text + sheet.end()).encode()
 
     async def _check_size(
         self, connection: Connection, layout: Layout, wanted: ReportFilter, most: int, what: str

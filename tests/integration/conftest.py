@@ -15,6 +15,7 @@ from recognition.types import ImageBgr
 from stream_server.child import ChildServer, temporary_folder
 from stream_server.client import ServerClient
 from stream_server.views import MovingView, encode_jpeg
+from tests.partners.tunnelled import Make, Tunnelled, tunnelled
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -127,3 +128,10 @@ async def enrol(client: ServerClient) -> AsyncIterator[Enrol]:
     async with asyncio.timeout(10):
         while await templates() > at_first:
             await asyncio.sleep(0.02)
+
+
+@pytest_asyncio.fixture
+async def tunnel(own_server: Make, tmp_path: Path) -> AsyncIterator[Tunnelled]:
+    """For a test that harms it, or counts what goes through."""
+    async with tunnelled(own_server, tmp_path) as bench:
+        yield bench

@@ -97,7 +97,7 @@ async def test_a_device_may_do_nothing_but_stream_as_its_camera(
             if (method.upper(), path) in anybodys:
                 continue
             address = path.replace("{camera_id}", "not-its-own").replace("{session_id}", "x")
-            for name in ("person_id", "template_id", "attendance_id", "device_id", "user_id", "token_id"):
+            for name in ("person_id", "template_id", "attendance_id", "device_id", "pairing_id", "user_id", "token_id"):
                 address = address.replace(f"{{{name}}}", str(uuid4()))
             answer = await anybody.request(method, address, headers=bearer(device))
             assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), (method, path)
@@ -159,6 +159,32 @@ async def test_removing_a_camera_revokes_its_devices(
             await drain(socket)
     await client.add_camera("phone-gone")
     assert (await anybody.get("/api/v1/me", headers=bearer(device))).status_code == 401
+
+
+async def test_a_code_that_was_shown_to_the_wrong_person_is_withdrawn(
+    client: ServerClient, anybody: httpx.AsyncClient, running_server: ChildServer
+) -> None:
+    body = {"camera_id": "phone-5", "name": "Phone 5", "create_camera": True}
+    issued = await client.call("POST", "/api/v1/pairings", body=body)
+    listed = (await client.call("GET", "/api/v1/pairings"))["pairings"]
+    (open_code,) = (code for code in listed if code["camera_id"] == "phone-5")
+    assert {name: open_code[name] for name in ("id", "name", "created_by")} == {
+        "id": issued["id"],
+        "name": "Phone 5",
+        "created_by": "owner-token",
+    }
+    assert issued["code"] not in str(listed)
+    printed = await asyncio.to_thread(running_server.run_command, "devices", "list", "--server", running_server.url)
+    assert f"{issued['id']}  Phone 5  camera phone-5  code issued by owner-token" in printed.stdout, printed.stderr
+    arguments = ("devices", "cancel", issued["id"], "--server", running_server.url)
+    done = await asyncio.to_thread(running_server.run_command, *arguments)
+    assert (done.returncode, done.stdout) == (0, f"{issued['id']} was withdrawn\n"), done.stderr
+    refused = await anybody.post("/api/v1/pair", json={"code": issued["code"]})
+    assert (refused.status_code, refused.json()["code"]) == (403, "pairing_refused")
+    assert not [c for c in (await client.call("GET", "/api/v1/pairings"))["pairings"] if c["id"] == issued["id"]]
+    again = await asyncio.to_thread(running_server.run_command, *arguments)
+    assert again.returncode == 1
+    assert "no open pairing code" in again.stderr
 
 
 async def test_a_code_for_a_camera_that_is_not_there_is_refused_unless_it_may_be_added(client: ServerClient) -> None:

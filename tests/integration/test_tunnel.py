@@ -1,133 +1,22 @@
-"""Phones through a tunnel, the whole way: a real server, the real SDK of ngrok, stand-ins for providers' servers."""
+"""Phones through a tunnel, the whole way: a real server, the real SDK of ngrok, a stand-in for ngrok's servers."""
 
 import asyncio
 import json
-import os
 import re
-import signal
-import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
 
-import httpx
-import psutil
 import pytest
-import pytest_asyncio
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed
 
-from stream_server.child import ChildServer, temporary_folder
-from stream_server.client import SKIP_INTERSTITIAL, ServerAway, ServerClient
-from tests.partners import cloudflared
+from stream_server.child import ChildServer
+from stream_server.client import ServerAway, ServerClient
 from tests.partners.ngrok_edge import NgrokEdge
-from tests.partners.tunnel_edge import INTERSTITIAL, certified
-from tests.partners.webrtc_client import Client, Pictures, needs_address
+from tests.partners.tunnel_edge import certified
+from tests.partners.tunnelled import TOKEN, Tunnelled, tunnelled
 
 pytest.importorskip("ngrok")
-
-TOKEN = "2integration_token"
-OPEN = {"GET /healthz", "GET /api/v1/setup", "POST /api/v1/login", "POST /api/v1/pair"}
-
-
-class Tunnelled:
-    """A server with an open tunnel through ngrok, and what a phone outside sees of it."""
-
-    def __init__(self, edge: NgrokEdge, server: ChildServer, ca: Path) -> None:
-        self.edge, self.server, self.ca = edge, server, ca
-
-    @property
-    def address(self) -> str:
-        return f"https://localhost:{self.edge.public.port}"
-
-    @property
-    def trust(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=str(self.ca))
-
-    def phone(self, **headers: str) -> httpx.AsyncClient:
-        """A browser on a phone: sends what the camera page sends."""
-        return httpx.AsyncClient(
-            base_url=self.address, verify=self.trust, headers=SKIP_INTERSTITIAL | headers, timeout=20
-        )
-
-    def client(self, token: str) -> ServerClient:
-        return ServerClient(self.address, token, ca_file=self.ca, timeout_s=20)
-
-    async def state(self) -> dict[str, Any]:
-        async with self.server.client() as owner:
-            return dict(await owner.call("GET", "/api/v1/tunnel"))
-
-    async def until(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        async with asyncio.timeout(60):
-            while not holds(state := await self.state()):
-                await asyncio.sleep(0.1)
-        return state
-
-    async def pair(self, code: str) -> str:
-        async with self.phone() as phone:
-            answer = await phone.post("/api/v1/pair", json={"code": code, "device_name": "Pixel 6"})
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["token"])
-
-    async def new_code(self, camera_id: str) -> str:
-        async with self.server.client() as owner:
-            body = {"camera_id": camera_id, "name": camera_id, "create_camera": True}
-            return str((await owner.call("POST", "/api/v1/pairings", body=body))["code"])
-
-
-Make = Callable[..., ChildServer]
-
-
-@asynccontextmanager
-async def tunnelled(make: Make, folder: Path, **settings: str) -> AsyncIterator[Tunnelled]:
-    context, ca = certified(folder / "edge")
-    async with NgrokEdge(context, TOKEN) as edge:
-        server = make(
-            NGROK_AUTHTOKEN=TOKEN,
-            ROLLCALL_TUNNEL__PROVIDER="ngrok",
-            ROLLCALL_TUNNEL__NGROK_SERVER=edge.agents,
-            ROLLCALL_TUNNEL__NGROK_CA=str(ca),
-            ROLLCALL_TUNNEL__RETRY_FIRST_S="0.1",
-            ROLLCALL_PHONES__SHOW_CODE="always",
-            **settings,
-        )
-        await asyncio.to_thread(server.upgrade)
-        await server.start()
-        bench = Tunnelled(edge, server, ca)
-        try:
-            await bench.until(lambda state: state["state"] == "open")
-            yield bench
-        finally:
-            code = await server.stop()
-        log = server.log_path.read_text()
-        assert code == 0, log
-        assert "Traceback" not in log, log
-        assert TOKEN not in log
-        assert server.token not in log
-
-
-@pytest_asyncio.fixture
-async def tunnel(own_server: Make, tmp_path: Path) -> AsyncIterator[Tunnelled]:
-    """For a test that harms it, or counts what goes through."""
-    async with tunnelled(own_server, tmp_path) as bench:
-        yield bench
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared_tunnel(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Tunnelled]:
-    """For those that do not."""
-    with temporary_folder() as folder:
-
-        def make(**settings: str) -> ChildServer:
-            return ChildServer(data_dir=Path(folder) / "data", models_dir=models_dir, settings=settings)
-
-        async with tunnelled(make, tmp_path_factory.mktemp("shared")) as bench:
-            yield bench
-
-
-shared = pytest.mark.asyncio(loop_scope="module")
 
 
 async def stream(
@@ -225,101 +114,6 @@ async def test_when_the_line_is_cut_the_server_serves_on_and_the_phone_comes_bac
             await asyncio.sleep(0.05)
 
 
-@shared
-async def test_through_the_tunnel_nothing_is_open_but_life_and_pairing(shared_tunnel: Tunnelled) -> None:
-    described = json.loads((Path(__file__).resolve().parents[2] / "docs/openapi.json").read_text())["paths"]
-    asked = 0
-    async with shared_tunnel.phone() as phone:
-        for path, methods in described.items():
-            for method in methods:
-                filled = re.sub(r"\{\w+\}", "x", path)
-                answer = await phone.request(method.upper(), filled)
-                asked += 1
-                if f"{method.upper()} {path}" in OPEN:
-                    assert answer.status_code in (200, 422), path
-                else:
-                    assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated"), path
-    assert asked > 25
-    for path in ("/ws/v1/events", "/ws/v1/camera/phone"):
-        url = f"wss://localhost:{shared_tunnel.edge.public.port}{path}"
-        with pytest.raises(InvalidStatus, match="401"):
-            await connect(url, ssl=shared_tunnel.trust, additional_headers=SKIP_INTERSTITIAL)
-
-
-async def test_only_the_tunnel_says_who_the_client_is(tunnel: Tunnelled) -> None:
-    async def attempts(http: httpx.AsyncClient, count: int, **headers: str) -> list[int]:
-        body = {"code": "AAAA-AAAA", "device_name": "x"}
-        return [(await http.post("/api/v1/pair", json=body, headers=headers)).status_code for _ in range(count)]
-
-    # On the LAN a forged header does not make another client: ten attempts a minute, whoever it says it is.
-    async with httpx.AsyncClient(base_url=tunnel.server.url) as lan:
-        codes = []
-        for number in range(12):
-            forged = f"203.0.113.{number}"
-            headers = {"X-Forwarded-For": forged, "Forwarded": f"for={forged}", "X-Real-IP": forged}
-            codes += await attempts(lan, 1, **headers)
-        assert codes == [403] * 10 + [429] * 2
-    async with tunnel.phone() as phone:
-        # Two phones behind the tunnel are two clients, and neither is the one on the LAN.
-        for source in ("198.51.100.1", "198.51.100.2"):
-            tunnel.edge.public.adds_address = source
-            forged = {"X-Forwarded-For": "203.0.113.77", "Forwarded": "for=203.0.113.78"}
-            assert await attempts(phone, 11, **forged) == [403] * 10 + [429]
-
-
-@shared
-async def test_pages_of_the_public_address_may_open_sockets_and_those_of_others_may_not(
-    shared_tunnel: Tunnelled,
-) -> None:
-    token = await shared_tunnel.pair(await shared_tunnel.new_code("phone-3"))
-    url = f"wss://localhost:{shared_tunnel.edge.public.port}/ws/v1/camera/phone-3"
-
-    async def opens(origin: str, **more: str) -> bool:
-        headers = SKIP_INTERSTITIAL | {"Authorization": f"Bearer {token}", "Origin": origin} | more
-        try:
-            async with connect(url, ssl=shared_tunnel.trust, additional_headers=headers) as connection:
-                return bool(await connection.recv())
-        except InvalidStatus as refused:
-            return refused.response.status_code != 403
-
-    assert await opens(shared_tunnel.address)
-    assert not await opens("https://evil.example")
-    assert not await opens("https://evil.example", **{"X-Forwarded-Host": "evil.example"})
-    assert not await opens("null")
-
-
-@shared
-async def test_without_the_header_ngrok_shows_its_own_page_and_our_client_sends_it(shared_tunnel: Tunnelled) -> None:
-    async with httpx.AsyncClient(base_url=shared_tunnel.address, verify=shared_tunnel.trust) as browser:
-        assert (await browser.get("/healthz")).content == INTERSTITIAL
-    async with shared_tunnel.client(shared_tunnel.server.token) as client:
-        assert (await client.readiness())["tunnel"]["state"] == "open"
-
-
-@needs_address
-@shared
-async def test_the_session_of_a_webrtc_offer_is_under_the_public_address(
-    shared_tunnel: Tunnelled, blank_jpeg: bytes
-) -> None:
-    import av
-    import cv2
-    import numpy as np
-
-    image = cv2.imdecode(np.frombuffer(blank_jpeg, np.uint8), cv2.IMREAD_COLOR)
-    token = await shared_tunnel.pair(await shared_tunnel.new_code("phone-4"))
-    camera = Client(video=Pictures([av.VideoFrame.from_ndarray(image, format="bgr24")]))
-    try:
-        async with shared_tunnel.phone(Authorization=f"Bearer {token}") as phone:
-            headers = {"Content-Type": "application/sdp"}
-            answer = await phone.post("/whip/phone-4", content=await camera.offer(), headers=headers)
-            assert answer.status_code == 201
-            place = urljoin(str(answer.url), answer.headers["location"])
-            assert place.startswith(f"{shared_tunnel.address}/whip/phone-4/")
-            assert (await phone.delete(place)).status_code == 200
-    finally:
-        await camera.connection.close()
-
-
 async def test_what_was_used_of_the_allowance_is_not_forgotten_by_a_restart_and_nine_tenths_are_told(
     own_server: Callable[..., ChildServer], tmp_path: Path
 ) -> None:
@@ -396,40 +190,3 @@ def test_what_is_missing_is_said_before_anything_is_served(
     assert done.returncode in (1, 2, 3)
     assert words in done.stderr, done.stderr
     assert "Traceback" not in done.stderr
-
-
-async def test_cloudflared_is_started_again_when_it_dies_and_ends_with_the_server(
-    own_server: Callable[..., ChildServer], tmp_path: Path
-) -> None:
-    program = cloudflared.install(tmp_path / "bin")
-    server = own_server(
-        ROLLCALL_TUNNEL__PROVIDER="cloudflared",
-        ROLLCALL_TUNNEL__CLOUDFLARED_PATH=str(program),
-        ROLLCALL_TUNNEL__RETRY_FIRST_S="0.1",
-    )
-    await asyncio.to_thread(server.upgrade)
-    await server.start()
-    home = server.data_dir / "cloudflared"
-    bench = Tunnelled(None, server, home / "edge-tls" / "ca.crt")  # type: ignore[arg-type]
-    state = await bench.until(lambda state: state["state"] == "open")
-    assert (state["address"], state["bytes_allowed"], state["share_used"]) == (cloudflared.ADDRESS, None, None)
-
-    async def through() -> httpx.Response:
-        url = f"https://localhost:{(home / 'edge').read_text()}/healthz"
-        async with httpx.AsyncClient(verify=bench.trust) as http:
-            return await http.get(url)
-
-    assert (await through()).json() == {"status": "ok"}
-    first = int((home / "pid").read_text())
-    os.kill(first, signal.SIGKILL)
-    await bench.until(lambda state: state["state"] == "open" and state["opened"] == 2)
-    assert (await through()).json() == {"status": "ok"}
-    assert (await bench.state())["requests"] == 2
-    second = int((home / "pid").read_text())
-    assert second != first
-    assert await server.stop() == 0
-    assert not psutil.pid_exists(second)
-    # No terminal reads along: no code in the log.
-    log = server.log_path.read_text()
-    assert cloudflared.ADDRESS in log
-    assert "#code=" not in log

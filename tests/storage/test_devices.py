@@ -1,7 +1,7 @@
 import asyncio
 import hashlib
 from datetime import datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -16,9 +16,9 @@ def sha256(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-async def add_code(connection: Connection, code: str, now: datetime, minutes: int = 10) -> None:
+async def add_code(connection: Connection, code: str, now: datetime, minutes: int = 10) -> UUID:
     await cameras.add(connection, "phone-1")
-    await devices.add_code(
+    return await devices.add_code(
         connection,
         sha256(code),
         name="Phone of room 5",
@@ -72,6 +72,55 @@ async def test_codes_are_bounded_in_number_until_they_expire(connection: Connect
     with pytest.raises(devices.TooManyPairings):
         await add_code(connection, "one more", noon)
     await add_code(connection, "later", noon + 10 * MINUTE)
+
+
+async def test_codes_that_wait_are_listed_without_themselves(connection: Connection, noon: datetime) -> None:
+    await add_code(connection, "soon over", noon, minutes=1)
+    code_id = await add_code(connection, "code", noon)
+    await add_code(connection, "used", noon)
+    await redeem(connection, "used", "token", noon)
+    later = noon + MINUTE
+    (code,) = (await devices.list_codes(connection, later)).items
+    assert code == devices.OpenCode(code_id, "Phone of room 5", "phone-1", "owner-token", noon, noon + 10 * MINUTE)
+    assert sha256("code") not in [getattr(code, name) for name in code.__slots__]
+
+
+async def test_a_list_of_codes_goes_on_where_it_ended(connection: Connection, noon: datetime) -> None:
+    made = {await add_code(connection, f"code-{number}", noon) for number in range(5)}
+    found, cursor = [], None
+    for _ in range(3):
+        page = await devices.list_codes(connection, noon, limit=2, cursor=cursor)
+        found += [code.code_id for code in page.items]
+        cursor = page.next_cursor
+    assert cursor is None
+    assert (len(found), set(found)) == (5, made)
+
+
+async def test_a_withdrawn_code_pairs_nothing_and_leaves_the_others(connection: Connection, noon: datetime) -> None:
+    code_id = await add_code(connection, "code", noon)
+    await add_code(connection, "other", noon)
+    assert (await devices.withdraw_code(connection, code_id, noon)).camera_id == "phone-1"
+    assert await redeem(connection, "code", "token", noon) is None
+    assert await redeem(connection, "other", "token", noon) is not None
+
+
+async def test_what_can_be_used_no_more_cannot_be_withdrawn(connection: Connection, noon: datetime) -> None:
+    expired = await add_code(connection, "expired", noon)
+    for unknown in (expired, uuid4()):
+        with pytest.raises(NotFound) as refused:
+            await devices.withdraw_code(connection, unknown, noon + 10 * MINUTE)
+        assert refused.value.code == "pairing_not_found"
+
+
+async def test_of_using_a_code_and_withdrawing_it_at_once_one_happens(database: Database, noon: datetime) -> None:
+    async with database.acquire() as first, database.acquire() as second:
+        code_id = await add_code(first, "code", noon)
+        async with first.transaction():
+            assert await redeem(first, "code", "token", noon) is not None
+            withdrawing = asyncio.create_task(devices.withdraw_code(second, code_id, noon))
+            await asyncio.sleep(0)
+        with pytest.raises(NotFound):
+            await withdrawing
 
 
 async def test_of_two_that_use_a_code_at_once_one_gets_it(database: Database, noon: datetime) -> None:

@@ -27,6 +27,7 @@ NOT_NOTED = {
     "GET /api/v1/users/{user_id}": "tells of a user of Rollcall",
     "GET /api/v1/tokens": "tells of programs",
     "GET /api/v1/devices": "tells of devices",
+    "GET /api/v1/pairings": "tells of devices to be",
     "GET /api/v1/tunnel": "tells of nobody",
     "GET /api/v1/sessions": "tells of nobody",
     "GET /api/v1/sessions/{session_id}": "tells of nobody",

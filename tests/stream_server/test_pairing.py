@@ -30,7 +30,7 @@ async def pairing(database: Database, clock: Any) -> Pairing:
 
 
 async def test_a_code_is_short_plain_and_never_the_same(pairing: Pairing) -> None:
-    codes = [(await pairing.issue("phone-1", "Phone"))[0] for _ in range(20)]
+    codes = [(await pairing.issue("phone-1", "Phone")).code for _ in range(20)]
     assert len(set(codes)) == 20
     for code in codes:
         assert re.fullmatch(r"[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}", code)
@@ -39,9 +39,9 @@ async def test_a_code_is_short_plain_and_never_the_same(pairing: Pairing) -> Non
 async def test_a_code_pairs_one_device_that_streams_as_one_camera(
     pairing: Pairing, database: Database, auditor: Auditor
 ) -> None:
-    code, expires_at = await pairing.issue("phone-1", "Phone of room 5")
-    assert expires_at == NOON + timedelta(minutes=10)
-    device, token = await pairing.redeem(code, "Pixel 6", "here", auditor)
+    issued = await pairing.issue("phone-1", "Phone of room 5")
+    assert issued.expires_at == NOON + timedelta(minutes=10)
+    device, token = await pairing.redeem(issued.code, "Pixel 6", "here", auditor)
     async with database.acquire() as connection:
         assert (await cameras.get(connection, "phone-1")).name == "Phone of room 5"
         principal = await pairing.find(connection, digest(token))
@@ -50,16 +50,18 @@ async def test_a_code_pairs_one_device_that_streams_as_one_camera(
     assert principal.rights == {Right.STREAM}
     assert principal.subjects == {("device", device.device_id)}
     with pytest.raises(PairingRefused):
-        await pairing.redeem(code, "Another", "here", auditor)
+        await pairing.redeem(issued.code, "Another", "here", auditor)
 
 
 async def test_all_that_is_wrong_is_refused_in_the_same_words(pairing: Pairing, clock: Any, auditor: Auditor) -> None:
-    used, _ = await pairing.issue("phone-1", "Phone")
+    used = (await pairing.issue("phone-1", "Phone")).code
     await pairing.redeem(used, "", "there", auditor)
-    old, _ = await pairing.issue("phone-1", "Phone")
+    withdrawn = await pairing.issue("phone-1", "Phone")
+    await pairing.withdraw(withdrawn.code_id, auditor)
+    old = (await pairing.issue("phone-1", "Phone")).code
     clock.now += timedelta(minutes=10)
     said = set()
-    for number, code in enumerate((used, old, "0000-0000", "", "too short", "ÄÖÜ-ÄÖÜÄ", "\0" * 8)):
+    for number, code in enumerate((used, withdrawn.code, old, "0000-0000", "", "too short", "ÄÖÜ-ÄÖÜÄ", "\0" * 8)):
         with pytest.raises(PairingRefused) as refused:
             await pairing.redeem(code, "", f"source-{number}", auditor)
         said.add((refused.value.code, refused.value.detail, refused.value.hint))
@@ -67,7 +69,7 @@ async def test_all_that_is_wrong_is_refused_in_the_same_words(pairing: Pairing, 
 
 
 async def test_guessing_is_stopped_before_the_database_is_asked(pairing: Pairing, auditor: Auditor) -> None:
-    right, _ = await pairing.issue("phone-1", "Phone")
+    right = (await pairing.issue("phone-1", "Phone")).code
     for _ in range(10):
         with pytest.raises(PairingRefused):
             await pairing.redeem("0000-0000", "", "guesser", auditor)
@@ -79,7 +81,7 @@ async def test_guessing_is_stopped_before_the_database_is_asked(pairing: Pairing
 async def test_an_attempt_that_failed_for_want_of_the_database_is_no_guess(
     pairing: Pairing, monkeypatch: pytest.MonkeyPatch, auditor: Auditor
 ) -> None:
-    right, _ = await pairing.issue("phone-1", "Phone")
+    right = (await pairing.issue("phone-1", "Phone")).code
 
     async def away(*_: Any, **__: Any) -> None:
         raise StorageUnavailable("away")
@@ -104,6 +106,16 @@ async def test_a_camera_is_added_only_where_that_is_wanted(pairing: Pairing, dat
         await pairing.issue("door", "Phone", create_camera=False)
         await pairing.issue("door", "Phone")
         assert (await cameras.get(connection, "door")).name == "Front door"
+
+
+async def test_a_code_is_withdrawn_once_and_what_was_used_is_not(pairing: Pairing, auditor: Auditor) -> None:
+    first, second = await pairing.issue("phone-1", "Phone"), await pairing.issue("phone-1", "Phone")
+    await pairing.withdraw(first.code_id, auditor)
+    await pairing.redeem(second.code, "", "here", auditor)
+    for code_id in (first.code_id, second.code_id):
+        with pytest.raises(NotFound) as refused:
+            await pairing.withdraw(code_id, auditor)
+        assert refused.value.code == "pairing_not_found"
 
 
 @pytest.mark.parametrize("typed", ["7KQ2-M9XD", "7kq2m9xd", " 7KQ2 M9XD\n", "7-K-Q-2-M-9-X-D"])

@@ -1,5 +1,6 @@
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import cv2
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from recognition.errors import UnavailableError
 from stream_server.access_settings import PhoneSettings
+from stream_server.pairing import IssuedCode
 from stream_server.phones import Invitation, pairing_link, qr_text
 
 ADDRESS = "https://example.ngrok-free.app"
@@ -21,11 +23,11 @@ class Codes:
         self.issued: list[tuple[str, str]] = []
         self.error: Exception | None = None
 
-    async def issue(self, camera_id: str, name: str) -> tuple[str, datetime]:
+    async def issue(self, camera_id: str, name: str) -> IssuedCode:
         self.issued.append((camera_id, name))
         if self.error is not None:
             raise self.error
-        return "7KQ2-M9XD", datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+        return IssuedCode(UUID(int=1), "7KQ2-M9XD", datetime(2026, 11, 23, 9, 30, tzinfo=UTC))
 
 
 async def shown(codes: Codes, *notes: str, terminal: bool = True, **settings: Any) -> str:
