@@ -14,6 +14,7 @@ from storage.audit import Entry
 from storage.consents import Consent
 from storage.database import Connection
 from storage.statuses import Status
+from storage.visibility import EVERYTHING
 from stream_server.secrets import SecretBox
 
 NAME, NUMBER, NOTE = "Quirina Oddname", "number-4711", "came with her twin"
@@ -50,12 +51,12 @@ async def quirina(
     day = noon + timedelta(days=1)
     session = await sessions.ensure_open_session(connection, day, ZoneInfo("UTC"))
     await attendance.mark_manually(
-        connection, person.person_id, day, ZoneInfo("UTC"), session_id=session.session_id, note=NOTE
+        connection, EVERYTHING, person.person_id, day, ZoneInfo("UTC"), session_id=session.session_id, note=NOTE
     )
     await people.update(connection, person.person_id, at=noon, name=NAME)
     record = await connection.fetchval("SELECT id FROM attendance WHERE person_id = $1 LIMIT 1", person.person_id)
     await corrections.correct(
-        connection, record, version=None, status=Status.LATE, by_whom="office", reason=NOTE, at=noon
+        connection, EVERYTHING, record, version=None, status=Status.LATE, by_whom="office", reason=NOTE, at=noon
     )
     answer = {"person": {"id": str(person.person_id), "name": NAME}}
     await idempotency.remember(connection, "kiosk", bytes(32), answer, noon)

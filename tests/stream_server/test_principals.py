@@ -39,7 +39,7 @@ def test_a_device_may_stream_as_its_own_camera_and_ask_who_it_is() -> None:
     ("role", "rights"),
     [
         (Role.VIEWER, {Right.READ}),
-        (Role.TEACHER, {Right.READ, Right.STREAM, Right.RECOGNISE, Right.PUNCH}),
+        (Role.TEACHER, {Right.READ, Right.RECOGNISE, Right.PUNCH}),
         (Role.ADMIN, set(Right) - {Right.SETUP}),
         (Role.OWNER, set(Right) - {Right.SETUP}),
     ],
