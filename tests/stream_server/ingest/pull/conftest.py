@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest_asyncio
 
-from storage.visibility import EVERYTHING
 from stream_server.ingest.pull.job import Order
 from stream_server.ingest.pull.life import Patience
 from stream_server.ingest.pull.state import PullState
@@ -37,7 +36,7 @@ class CountingHub:
         return camera_id in self.sessions
 
     def attach(self, camera_id: str, sink: Any) -> Session:
-        older = self.sessions.get(camera_id, EVERYTHING)
+        older = self.sessions.get(camera_id)
         if older is not None:
             older.sink.end(4409, "another connection of this camera took over")
         self.sessions[camera_id] = Session(camera_id, sink)
