@@ -63,7 +63,9 @@ class Principal:
     @property
     def visible(self) -> Visible:
         """What it may see, and change as far as its rights go."""
-        return EVERYTHING if self.groups is None else Visible(frozenset(self.groups))
+        if self.groups is None and self.role is not Role.TEACHER:
+            return EVERYTHING
+        return Visible(frozenset(self.groups or ()))
 
     @property
     def own_subjects(self) -> frozenset[tuple[str, UUID]]:

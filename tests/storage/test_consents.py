@@ -41,9 +41,8 @@ async def test_the_same_answer_again_is_none_and_to_a_newer_text_is_one(connecti
     same = await people.update(connection, ada.person_id, at=noon + timedelta(days=1), consent=Consent.GRANTED)
     assert same.consent_at == noon
     await consents.publish_text(connection, "May we still?", at=noon, actor="owner")
-    assert (
-        await people.get(connection, EVERYTHING, ada.person_id)
-    ).consent_text == 1  # nobody agreed to the new one yet
+    # Nobody agreed to the new one yet.
+    assert (await people.get(connection, EVERYTHING, ada.person_id)).consent_text == 1
     newer = await people.update(
         connection, ada.person_id, at=noon + timedelta(days=2), consent=Consent.GRANTED, consent_text=2
     )
