@@ -62,8 +62,8 @@ async def get_text(version: Annotated[int, Path(ge=1, lt=2**31)], services: Serv
 async def history(person_id: UUID, services: ServicesOf, audit: AuditOf, visible: VisibleTo) -> ConsentHistory:
     """Every answer with its text version, when it was recorded and by whom. `PATCH` of the person adds one."""
     async with services.database.acquire() as connection:
-        await audit.seen(connection, Action.CONSENT_READ, person_id)
         await people.get(connection, visible, person_id)
+        await audit.seen(connection, Action.CONSENT_READ, person_id)
         answers = await consents.history(connection, person_id)
     return ConsentHistory(consents=tuple(map(consent_entry, answers)))
 

@@ -74,8 +74,9 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
     async def get_person(person_id: UUID, services: ServicesOf, audit: AuditOf, visible: VisibleTo) -> Person:
         """A person; an erased one has no name."""
         async with services.database.acquire() as connection:
+            person = await people.get(connection, visible, person_id)
             await audit.seen(connection, Action.PERSON_READ, person_id)
-            return _person(await people.get(connection, visible, person_id))
+        return _person(person)
 
     @router.patch("/{person_id}", summary="Change a person", responses={**NOT_FOUND, **CONFLICT})
     async def update_person(person_id: UUID, body: PersonUpdate, services: ServicesOf, audit: AuditOf) -> Person:
@@ -137,8 +138,8 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
     async def list_templates(person_id: UUID, services: ServicesOf, audit: AuditOf, visible: VisibleTo) -> Templates:
         """Without the vectors: those are in the export of what is held on a person, when asked for."""
         async with services.database.acquire() as connection:
-            await audit.seen(connection, Action.TEMPLATES_READ, person_id)
             await people.get(connection, visible, person_id)
+            await audit.seen(connection, Action.TEMPLATES_READ, person_id)
             rows = await templates.list_of_person(connection, person_id)
         return Templates(templates=tuple(map(_template, rows)))
 

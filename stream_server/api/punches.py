@@ -81,8 +81,8 @@ async def list_punches(
 ) -> Punches:
     """Earliest first; where no camera counts coming and going there is nothing."""
     async with services.database.acquire() as connection:
-        await audit.seen(connection, Action.ATTENDANCE_READ, person_id, session=str(session_id))
         rows = await punches.list_of_person(connection, visible, session_id, person_id)
+        await audit.seen(connection, Action.ATTENDANCE_READ, person_id, session=str(session_id))
     entries = [
         {"direction": row.direction.value, "method": row.method.value, "camera": row.camera_id, "at": row.at}
         for row in rows

@@ -41,8 +41,9 @@ async def list_reviews(
 async def get_review(review_id: UUID, services: ServicesOf, audit: AuditOf, visible: VisibleTo) -> ReviewBody:
     """Whom it came near, and how near."""
     async with services.database.acquire() as connection:
+        review = await reviews.get(connection, visible, review_id)
         await audit.seen(connection, Action.REVIEWS_READ, subject=f"review:{review_id}")
-        return _review(await reviews.get(connection, visible, review_id))
+    return _review(review)
 
 
 @router.post("/{review_id}", summary="Settle a face up for review", responses=NOT_FOUND)

@@ -27,7 +27,7 @@ from storage import (
 from storage.attendance import Method, Status
 from storage.attendance_policy import DEFAULT_POLICY
 from storage.database import Connection
-from storage.errors import NotFound
+from storage.errors import Conflict, NotFound
 from storage.reports import Layout, ReportFilter
 from storage.visibility import EVERYBODYS, EVERYTHING, NOBODYS, Visible, is_known, known_people
 
@@ -261,6 +261,8 @@ async def test_candidates_of_other_groups_are_not_named(connection: Connection, 
     settled = await reviews.settle(connection, EVERYTHING, review_id, school.bob, **settle)
     assert settled.settled_as == school.bob
     assert (await reviews.get(connection, red, review_id)).settled_as is None
+    with pytest.raises(Conflict):
+        await reviews.settle(connection, red, review_id, None, **settle)
     assert (await reviews.settle(connection, of(school.blue), elsewhere, None, **settle)).state == "nobody"
 
 

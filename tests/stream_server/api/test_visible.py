@@ -471,3 +471,12 @@ async def test_in_a_picture_everybody_but_their_people_is_unknown(school: School
         )
     everybody = sorted([f"person:{ada}", f"person:{bob}"])
     assert sorted(row["subjects"] for row in rows) == sorted([[f"person:{ada}"], ["-"], everybody, everybody])
+
+
+async def test_who_was_refused_is_not_said_to_have_seen_anybody(school: School) -> None:
+    for _, line in LINES:
+        if isinstance(line, One) and line.body is None and "close" not in line.path:
+            assert (await school.ask("nobody", "GET", school.text(line.path))).status_code == 404
+    async with school.api.database.acquire() as connection:
+        noted = await connection.fetch("SELECT action, subject FROM audit_log WHERE actor LIKE 'user:%'")
+    assert [dict(row) for row in noted] == []
