@@ -43,9 +43,10 @@ class SchoolSize:
 
 @dataclass(frozen=True, slots=True)
 class School:
-    """What was written: ids to ask for, the school's last day, and how many records there are."""
+    """What was written: ids to ask for, one group a class, the school's last day, and how many records there are."""
 
     people: Sequence[UUID]
+    groups: Sequence[UUID]
     sessions: Sequence[UUID]
     last_day: date
     records: int
@@ -55,6 +56,7 @@ async def write_school(dsn: str, size: SchoolSize, seed: int = 1) -> School:
     """Fill an empty, migrated database."""
     chance = random.Random(seed)
     people = [UUID(int=chance.getrandbits(128), version=4) for _ in range(size.people)]
+    groups = [UUID(int=chance.getrandbits(128), version=4) for _ in range(size.classes)]
     lessons = list(_lessons(size, chance))
     connection = await open_connection(dsn, command_timeout_s=None)
     try:
@@ -66,11 +68,33 @@ async def write_school(dsn: str, size: SchoolSize, seed: int = 1) -> School:
             columns=("id", "name", "external_id", "consent"),
         )
         await connection.copy_records_to_table(
+            "groups",
+            records=((group_id, f"Class {number + 1}", "table") for number, group_id in enumerate(groups)),
+            columns=("id", "name", "source"),
+        )
+        of_a_class = size.people // size.classes
+        await connection.copy_records_to_table(
+            "memberships",
+            records=(
+                (UUID(int=chance.getrandbits(128), version=4), groups[number // of_a_class], person_id, "student")
+                for number, person_id in enumerate(people[: of_a_class * size.classes])
+            ),
+            columns=("id", "group_id", "person_id", "role"),
+        )
+        await connection.copy_records_to_table(
             "class_sessions",
             records=(
-                (lesson.session_id, "scheduled", lesson.title, lesson.starts_at, lesson.ends_at) for lesson in lessons
+                (
+                    lesson.session_id,
+                    "scheduled",
+                    lesson.title,
+                    lesson.starts_at,
+                    lesson.ends_at,
+                    groups[lesson.class_number],
+                )
+                for lesson in lessons
             ),
-            columns=("id", "kind", "title", "starts_at", "ends_at"),
+            columns=("id", "kind", "title", "starts_at", "ends_at", "group_id"),
         )
         # Made anew below: one by one they would be the most of the work.
         indexes = await connection.fetch(
@@ -99,7 +123,7 @@ async def write_school(dsn: str, size: SchoolSize, seed: int = 1) -> School:
         await connection.execute("VACUUM ANALYZE")
     finally:
         await connection.close()
-    return School(people, [lesson.session_id for lesson in lessons], lessons[-1].starts_at.date(), size.records)
+    return School(people, groups, [lesson.session_id for lesson in lessons], lessons[-1].starts_at.date(), size.records)
 
 
 @dataclass(frozen=True, slots=True)

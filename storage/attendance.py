@@ -19,6 +19,7 @@ from storage.errors import Conflict, NotFound
 from storage.rooms import Direction
 from storage.sessions import ClassSession
 from storage.statuses import Method, Status
+from storage.visibility import Visible, is_known
 
 __all__ = ["Method", "Outcome", "Recorded", "Status", "mark", "mark_manually", "record_punch", "record_sighting"]
 
@@ -105,6 +106,7 @@ async def record_sighting(
 
 async def record_punch(
     connection: Connection,
+    visible: Visible,
     person_id: UUID,
     at: datetime,
     zone: ZoneInfo,
@@ -121,13 +123,17 @@ async def record_punch(
     """
     if camera_id is not None:
         await cameras.remember(connection, camera_id)
-    person = await _person_to_mark(connection, person_id)
+    person = await _person_to_mark(connection, visible, person_id)
     if session_id is None:
         session = await session_for(
             connection, camera_id=camera_id, person_id=person_id, at=at, zone=zone, policy=policy
         )
+        if session.group_id is not None and not visible.has_group(session.group_id):
+            raise NotFound(
+                "no session of yours takes attendance there now", hint="name the session", code="session_not_found"
+            )
     else:
-        session = await sessions.get(connection, session_id)
+        session = await sessions.get(connection, visible, session_id)
         if not takes(session, at, policy):
             raise Conflict(
                 "this session does not take attendance now", hint="look at its times", code="session_not_open"
@@ -223,6 +229,7 @@ async def _reconsider(
 
 async def mark_manually(
     connection: Connection,
+    visible: Visible,
     person_id: UUID,
     at: datetime,
     zone: ZoneInfo,
@@ -245,11 +252,11 @@ async def mark_manually(
             "this note cannot be stored", hint=f"use at most {NOTE_LENGTH_MAX} characters", code="note_invalid"
         )
     async with connection.transaction():
-        person = await _person_to_mark(connection, person_id)
+        person = await _person_to_mark(connection, visible, person_id)
         if session_id is None:
             session = await sessions.ensure_open_session(connection, at, zone)
         else:
-            session = await sessions.get(connection, session_id)
+            session = await sessions.get(connection, visible, session_id)
         return await _upsert(
             connection,
             session_id=session.session_id,
@@ -262,11 +269,11 @@ async def mark_manually(
         )
 
 
-async def _person_to_mark(connection: Connection, person_id: UUID) -> Record:
+async def _person_to_mark(connection: Connection, visible: Visible, person_id: UUID) -> Record:
     person: Record | None = await connection.fetchrow(
         "SELECT name, erased_at FROM people WHERE id = $1 FOR SHARE", person_id
     )
-    if person is None:
+    if person is None or not await is_known(connection, visible, person_id):
         raise NotFound(f"there is no person {person_id}", code="person_not_found")
     if person["erased_at"] is not None:
         raise people.erased(person_id)

@@ -11,6 +11,7 @@ from storage.database import Connection, Record
 from storage.errors import NotFound
 from storage.paging import LIMIT_DEFAULT, Page, checked_limit, page_of, time_cursor
 from storage.statuses import Method, Status
+from storage.visibility import Visible
 
 _SELECT = """
     SELECT a.id, a.session_id, a.person_id, p.name AS person_name, p.external_id, a.status, a.method,
@@ -42,9 +43,11 @@ class AttendanceRecord:
     version: int
 
 
-async def get(connection: Connection, attendance_id: UUID) -> AttendanceRecord:
+async def get(connection: Connection, visible: Visible, attendance_id: UUID) -> AttendanceRecord:
     """One record. Raises NotFound."""
-    row = await connection.fetchrow(f"{_SELECT} WHERE a.id = $1", attendance_id)
+    arguments: list[object] = [attendance_id]
+    condition = visible.record("a.session_id", "a.person_id", arguments)
+    row = await connection.fetchrow(f"{_SELECT} WHERE a.id = $1 AND {condition}", *arguments)
     if row is None:
         raise NotFound(f"there is no attendance record {attendance_id}", code="attendance_not_found")
     return _record(row)
@@ -52,6 +55,7 @@ async def get(connection: Connection, attendance_id: UUID) -> AttendanceRecord:
 
 async def list_records(
     connection: Connection,
+    visible: Visible,
     *,
     session_id: UUID | None = None,
     person_id: UUID | None = None,
@@ -65,8 +69,8 @@ async def list_records(
 
     A session belongs to the day on which it starts. Raises RequestError for a bad limit, cursor or day.
     """
-    conditions: list[str] = []
     arguments: list[object] = [checked_limit(limit) + 1]
+    conditions = [visible.record("a.session_id", "a.person_id", arguments)]
 
     def condition(template: str, *values: object) -> None:
         numbers = [f"${len(arguments) + offset + 1}" for offset in range(len(values))]
@@ -91,8 +95,8 @@ async def list_records(
     after = time_cursor(cursor)
     if after is not None:
         condition("(a.created_at, a.id) > ({}, {})", *after)
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    rows = await connection.fetch(f"{_SELECT} {where} ORDER BY a.created_at, a.id LIMIT $1", *arguments)
+    where = " AND ".join(conditions)
+    rows = await connection.fetch(f"{_SELECT} WHERE {where} ORDER BY a.created_at, a.id LIMIT $1", *arguments)
     return page_of([_record(row) for row in rows], limit, lambda record: (record.created_at, record.attendance_id))
 
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from storage import sessions
 from storage.database import Connection
 from storage.sessions import ClassSession, SessionKind
+from storage.visibility import EVERYTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +71,4 @@ async def session_for(
     )
     if session_id is None:
         return await sessions.ensure_open_session(connection, at, zone)
-    return await sessions.get(connection, session_id)
+    return await sessions.get(connection, EVERYTHING, session_id)

@@ -9,6 +9,7 @@ from storage import outbox, people
 from storage.database import Connection
 from storage.errors import Conflict, NotFound, Stale
 from storage.statuses import Status
+from storage.visibility import Visible
 
 REASON_LENGTH_MAX = 500
 # A record and all its corrections are read at once.
@@ -30,6 +31,7 @@ class Correction:
 
 async def correct(
     connection: Connection,
+    visible: Visible,
     attendance_id: UUID,
     *,
     version: int | None,
@@ -48,9 +50,7 @@ async def correct(
             "a correction needs a reason", hint=f"use 1 to {REASON_LENGTH_MAX} characters", code="reason_invalid"
         )
     async with connection.transaction():
-        person_id = await connection.fetchval("SELECT person_id FROM attendance WHERE id = $1", attendance_id)
-        if person_id is None:
-            raise NotFound(f"there is no attendance record {attendance_id}", code="attendance_not_found")
+        person_id = await _person_of(connection, visible, attendance_id)
         # The person before the record, as everywhere, so that erasing meanwhile ends in no circle.
         person = await connection.fetchrow("SELECT name, erased_at FROM people WHERE id = $1 FOR SHARE", person_id)
         assert person is not None
@@ -121,10 +121,9 @@ async def append(
     await outbox.append(connection, "attendance.corrected", payload)
 
 
-async def list_corrections(connection: Connection, attendance_id: UUID) -> list[Correction]:
+async def list_corrections(connection: Connection, visible: Visible, attendance_id: UUID) -> list[Correction]:
     """The corrections of a record, earliest first. Raises NotFound for an unknown record."""
-    if await connection.fetchval("SELECT 1 FROM attendance WHERE id = $1", attendance_id) is None:
-        raise NotFound(f"there is no attendance record {attendance_id}", code="attendance_not_found")
+    await _person_of(connection, visible, attendance_id)
     rows = await connection.fetch(
         """
         SELECT number, status_before, status, by_whom, by_clock, reason, at FROM attendance_corrections
@@ -144,3 +143,15 @@ async def list_corrections(connection: Connection, attendance_id: UUID) -> list[
         )
         for row in rows
     ]
+
+
+async def _person_of(connection: Connection, visible: Visible, attendance_id: UUID) -> UUID:
+    """Whose record it is. Raises NotFound."""
+    arguments: list[object] = [attendance_id]
+    condition = visible.record("a.session_id", "a.person_id", arguments)
+    person_id: UUID | None = await connection.fetchval(
+        f"SELECT a.person_id FROM attendance a WHERE a.id = $1 AND {condition}", *arguments
+    )
+    if person_id is None:
+        raise NotFound(f"there is no attendance record {attendance_id}", code="attendance_not_found")
+    return person_id

@@ -10,6 +10,7 @@ import asyncpg
 from storage import people
 from storage.database import Connection
 from storage.errors import Conflict, NotFound
+from storage.visibility import EVERYTHING
 
 FAILURES_KEEP_MINUTES = 5
 FAILURES_WITHIN = timedelta(minutes=FAILURES_KEEP_MINUTES)
@@ -53,7 +54,7 @@ async def set_digest(connection: Connection, person_id: UUID, kind: CredentialKi
 
 async def revoke(connection: Connection, person_id: UUID, kind: CredentialKind) -> None:
     """Take a PIN or code away; doing it again changes nothing. Raises NotFound for an unknown person."""
-    await people.get(connection, person_id)
+    await people.get(connection, EVERYTHING, person_id)
     await connection.execute("DELETE FROM credentials WHERE person_id = $1 AND kind = $2", person_id, kind)
 
 

@@ -19,6 +19,7 @@ from storage.cipher import Cipher, SecretUnreadable
 from storage.database import Connection
 from storage.errors import NotFound
 from storage.paging import LIMIT_MAX
+from storage.visibility import EVERYTHING
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +94,7 @@ async def everybody(connection: Connection, model_id: str, cipher: Cipher) -> li
     found: list[BackupPerson] = []
     cursor: str | None = None
     while True:
-        page = await people.list_people(connection, limit=LIMIT_MAX, cursor=cursor)
+        page = await people.list_people(connection, EVERYTHING, limit=LIMIT_MAX, cursor=cursor)
         found += [
             BackupPerson(
                 person.person_id,
@@ -125,7 +126,7 @@ async def restore(
     Consent is noted as given when it was given, to a text that is not known here; `actor` is who restores.
     """
     try:
-        present: people.Person | None = await people.get(connection, person.person_id)
+        present: people.Person | None = await people.get(connection, EVERYTHING, person.person_id)
     except NotFound:
         present = None
     if present is not None and present.erased_at is not None:
@@ -191,7 +192,7 @@ async def person_of_encoding(
     if len(rows) > 1:
         raise RequestError("several people have this name", hint="give external ids", code="person_ambiguous")
     if rows:
-        return await people.get(connection, rows[0]["id"])
+        return await people.get(connection, EVERYTHING, rows[0]["id"])
     if not add_with_consent:
         raise NotFound("there is no such person", hint="add them first, with their consent", code="person_not_found")
     return await people.create(

@@ -11,6 +11,7 @@ from storage.errors import Conflict, NotFound, Stale
 from storage.names import checked, page_by_name
 from storage.paging import LIMIT_DEFAULT, Page
 from storage.people import KEEP, Keep
+from storage.visibility import EVERYTHING, Visible
 
 _COLUMNS = "id, name, external_id, source, version, created_at"
 
@@ -42,9 +43,13 @@ async def create(connection: Connection, *, name: str, external_id: str | None =
     return _group(row)
 
 
-async def get(connection: Connection, group_id: UUID) -> Group:
+async def get(connection: Connection, visible: Visible, group_id: UUID) -> Group:
     """One group. Raises NotFound."""
-    row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM groups WHERE id = $1 AND removed_at IS NULL", group_id)
+    arguments: list[object] = [group_id]
+    condition = visible.group("id", arguments)
+    row = await connection.fetchrow(
+        f"SELECT {_COLUMNS} FROM groups WHERE id = $1 AND removed_at IS NULL AND {condition}", *arguments
+    )
     if row is None:
         raise NotFound(f"there is no group {group_id}", code="group_not_found")
     return _group(row)
@@ -52,6 +57,7 @@ async def get(connection: Connection, group_id: UUID) -> Group:
 
 async def list_groups(
     connection: Connection,
+    visible: Visible,
     *,
     limit: int = LIMIT_DEFAULT,
     cursor: str | None = None,
@@ -59,7 +65,8 @@ async def list_groups(
     person_id: UUID | None = None,
 ) -> Page[Group]:
     """Groups by name; those with this external id, or that this person has ever been a member of."""
-    conditions, arguments = ["removed_at IS NULL"], []
+    arguments: list[object] = []
+    conditions = ["removed_at IS NULL", visible.group("id", arguments)]
     if external_id is not None:
         arguments.append(external_id)
         conditions.append(f"external_id = ${len(arguments)}")
@@ -132,7 +139,7 @@ async def remove(connection: Connection, group_id: UUID, *, version: int | None,
 
 async def _locked(connection: Connection, group_id: UUID, version: int | None) -> Group:
     await connection.execute("SELECT 1 FROM groups WHERE id = $1 FOR UPDATE", group_id)
-    group = await get(connection, group_id)
+    group = await get(connection, EVERYTHING, group_id)
     if version is not None and version != group.version:
         raise Stale
     return group

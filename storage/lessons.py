@@ -10,6 +10,7 @@ from storage.database import Connection, Record
 from storage.errors import NotFound, Stale
 from storage.paging import LIMIT_DEFAULT, Page, checked_limit, page_of, time_cursor
 from storage.timetable_rows import PlannedTime
+from storage.visibility import EVERYTHING, Visible
 
 FORM = "form"
 """The source of lessons that were made one by one."""
@@ -102,7 +103,7 @@ async def plan(
     `times` are all that end after `now` and start before `until`. What is planned for another time is cancelled; what
     has begun, has ended, or was cancelled by hand stays. `rooms` are ids by small-letter name.
     """
-    lesson = await get(connection, lesson_id)
+    lesson = await get(connection, EVERYTHING, lesson_id)
     changed: int = await connection.fetchval(
         """
         WITH wanted AS (
@@ -165,9 +166,13 @@ async def remove(connection: Connection, lesson_id: UUID, *, version: int | None
         )
 
 
-async def get(connection: Connection, lesson_id: UUID) -> Lesson:
+async def get(connection: Connection, visible: Visible, lesson_id: UUID) -> Lesson:
     """One lesson. Raises NotFound."""
-    row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM lessons WHERE id = $1 AND removed_at IS NULL", lesson_id)
+    arguments: list[object] = [lesson_id]
+    condition = visible.group("group_id", arguments)
+    row = await connection.fetchrow(
+        f"SELECT {_COLUMNS} FROM lessons WHERE id = $1 AND removed_at IS NULL AND {condition}", *arguments
+    )
     if row is None:
         raise NotFound(f"there is no lesson {lesson_id}", code="lesson_not_found")
     return _lesson(row)
@@ -175,6 +180,7 @@ async def get(connection: Connection, lesson_id: UUID) -> Lesson:
 
 async def list_lessons(
     connection: Connection,
+    visible: Visible,
     *,
     source: str | None = None,
     group_id: UUID | None = None,
@@ -183,7 +189,7 @@ async def list_lessons(
 ) -> Page[Lesson]:
     """Lessons in the order they were made. Raises RequestError for a bad limit or cursor."""
     arguments: list[object] = [checked_limit(limit) + 1]
-    conditions = ["removed_at IS NULL"]
+    conditions = ["removed_at IS NULL", visible.group("group_id", arguments)]
     if source is not None:
         arguments.append(source)
         conditions.append(f"source = ${len(arguments)}")
@@ -220,7 +226,7 @@ async def set_expanded(connection: Connection, lesson_id: UUID, until: datetime)
 async def lock(connection: Connection, lesson_id: UUID, version: int | None) -> Lesson:
     """Hold others back from changing a lesson until the caller's transaction ends. Raises NotFound and Stale."""
     await connection.execute("SELECT 1 FROM lessons WHERE id = $1 FOR UPDATE", lesson_id)
-    lesson = await get(connection, lesson_id)
+    lesson = await get(connection, EVERYTHING, lesson_id)
     if version is not None and version != lesson.version:
         raise Stale
     return lesson

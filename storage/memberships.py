@@ -11,6 +11,7 @@ from storage.database import Connection, Record
 from storage.errors import Conflict, NotFound, Stale
 from storage.paging import LIMIT_DEFAULT, Page, checked_limit, page_of, time_cursor
 from storage.people import KEEP, Keep
+from storage.visibility import EVERYTHING, Visible
 
 _SELECT = """
     SELECT m.id, m.group_id, g.name AS group_name, m.person_id, p.name AS person_name, m.role, m.starts_on, m.ends_on,
@@ -60,7 +61,7 @@ async def add(
     async with connection.transaction():
         # One after the other, so that two cannot add the same person at once.
         await connection.execute("SELECT 1 FROM groups WHERE id = $1 FOR UPDATE", group_id)
-        await groups.get(connection, group_id)
+        await groups.get(connection, EVERYTHING, group_id)
         person = await connection.fetchrow("SELECT erased_at FROM people WHERE id = $1 FOR SHARE", person_id)
         if person is None:
             raise NotFound(f"there is no person {person_id}", code="person_not_found")
@@ -79,12 +80,14 @@ async def add(
             starts_on,
             ends_on,
         )
-        return await get(connection, membership_id)
+        return await get(connection, EVERYTHING, membership_id)
 
 
-async def get(connection: Connection, membership_id: UUID) -> Membership:
+async def get(connection: Connection, visible: Visible, membership_id: UUID) -> Membership:
     """One membership. Raises NotFound."""
-    row = await connection.fetchrow(f"{_SELECT} WHERE m.id = $1", membership_id)
+    arguments: list[object] = [membership_id]
+    condition = visible.group("m.group_id", arguments)
+    row = await connection.fetchrow(f"{_SELECT} WHERE m.id = $1 AND {condition}", *arguments)
     if row is None:
         raise NotFound(f"there is no membership {membership_id}", code="membership_not_found")
     return _membership(row)
@@ -92,6 +95,7 @@ async def get(connection: Connection, membership_id: UUID) -> Membership:
 
 async def list_memberships(
     connection: Connection,
+    visible: Visible,
     *,
     group_id: UUID | None = None,
     person_id: UUID | None = None,
@@ -101,7 +105,7 @@ async def list_memberships(
 ) -> Page[Membership]:
     """Memberships in the order they were made; those that hold on `day`, when it is given."""
     arguments: list[object] = [checked_limit(limit) + 1]
-    conditions = ["g.removed_at IS NULL"]
+    conditions = ["g.removed_at IS NULL", visible.group("m.group_id", arguments)]
     if group_id is not None:
         arguments.append(group_id)
         conditions.append(f"m.group_id = ${len(arguments)}")
@@ -147,7 +151,7 @@ async def update(
             first,
             last,
         )
-        return await get(connection, membership_id)
+        return await get(connection, EVERYTHING, membership_id)
 
 
 async def remove(connection: Connection, membership_id: UUID, *, version: int | None) -> None:
@@ -163,7 +167,7 @@ async def _locked(connection: Connection, membership_id: UUID, version: int | No
         "SELECT 1 FROM groups WHERE id = (SELECT group_id FROM memberships WHERE id = $1) FOR UPDATE", membership_id
     )
     await connection.execute("SELECT 1 FROM memberships WHERE id = $1 FOR UPDATE", membership_id)
-    membership = await get(connection, membership_id)
+    membership = await get(connection, EVERYTHING, membership_id)
     if version is not None and version != membership.version:
         raise Stale
     return membership

@@ -50,7 +50,11 @@ async def page_by_name(
     where, values = list(conditions), list(arguments)
     given = offset = 0
     if (last := row_cursor(cursor)) is not None:
-        row = await connection.fetchrow(f"SELECT name, xmin::text AS xmin_ FROM {table} WHERE id = $1", last.row_id)
+        # Under the same conditions: a cursor that somebody made up must not tell where a row lies that is left out.
+        same = " AND ".join([f"id = ${len(values) + 1}", *where])
+        row = await connection.fetchrow(
+            f"SELECT name, xmin::text AS xmin_ FROM {table} WHERE {same}", *values, last.row_id
+        )
         given = last.given
         if row is not None and row["xmin_"] == last.version:
             where.append(f"(name, id) > (${len(values) + 1}, ${len(values) + 2})")

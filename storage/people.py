@@ -18,6 +18,7 @@ from storage.database import Connection, Record
 from storage.errors import Conflict, NotFound
 from storage.names import checked, page_by_name
 from storage.paging import LIMIT_DEFAULT, Page
+from storage.visibility import EVERYTHING, Visible
 
 ERASED_NAME = "erased"
 
@@ -98,14 +99,16 @@ async def create(
             )
             if consent is not Consent.NONE:
                 await _answer(connection, person_id, consent, consent_text, at, actor)
-            return await get(connection, person_id)
+            return await get(connection, EVERYTHING, person_id)
     except asyncpg.UniqueViolationError as error:
         raise _taken(error, external_id) from error
 
 
-async def get(connection: Connection, person_id: UUID) -> Person:
+async def get(connection: Connection, visible: Visible, person_id: UUID) -> Person:
     """One person, also when erased. Raises NotFound."""
-    row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM people WHERE id = $1", person_id)
+    arguments: list[object] = [person_id]
+    condition = visible.person("people.id", arguments)
+    row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM people WHERE id = $1 AND {condition}", *arguments)
     if row is None:
         raise _missing(person_id)
     return _person(row)
@@ -124,6 +127,7 @@ async def find_by_external_ids(connection: Connection, external_ids: Sequence[st
 
 async def list_people(
     connection: Connection,
+    visible: Visible,
     *,
     limit: int = LIMIT_DEFAULT,
     cursor: str | None = None,
@@ -135,9 +139,13 @@ async def list_people(
     Where the person who was given last has been renamed, erased or otherwise changed meanwhile, the list goes on by
     the count: it gives one person again rather than leaving one out.
     """
-    conditions = [] if include_erased else ["erased_at IS NULL"]
+    arguments: list[object] = []
+    conditions = [visible.person("people.id", arguments)]
+    if not include_erased:
+        conditions.append("erased_at IS NULL")
     if external_id is not None:
-        conditions.append("external_id = $1")
+        arguments.append(external_id)
+        conditions.append(f"external_id = ${len(arguments)}")
     page = await page_by_name(
         connection,
         "people",
@@ -145,7 +153,7 @@ async def list_people(
         limit=limit,
         cursor=cursor,
         conditions=conditions,
-        arguments=() if external_id is None else (external_id,),
+        arguments=arguments,
     )
     return Page(tuple(map(_person, page.items)), page.next_cursor)
 
@@ -191,7 +199,7 @@ async def update(
             if answered:
                 await _answer(connection, person_id, new_consent, consent_text, at, actor)
             deleted = 0 if new_consent is Consent.GRANTED else await _forget_face(connection, person_id)
-            after = await get(connection, person_id)
+            after = await get(connection, EVERYTHING, person_id)
             taken_back = before.consent is Consent.GRANTED and new_consent is not Consent.GRANTED
             if deleted or taken_back or new_name != before.name:
                 await announce_gallery_change(connection, person_id)
@@ -228,7 +236,7 @@ async def erase(connection: Connection, person_id: UUID, *, at: datetime, actor:
             await connection.execute(statement, person_id)
         await webhook_deliveries.forget_person(connection, person_id, before.name)
         await outbox.forget_name(connection, person_id, ERASED_NAME)
-        after = await get(connection, person_id)
+        after = await get(connection, EVERYTHING, person_id)
         await announce_gallery_change(connection, person_id)
     return after
 
@@ -256,7 +264,7 @@ async def _locked(connection: Connection, person_id: UUID, *, erased_is_fine: bo
     # Waits for sightings and enrolments of this person that are being stored, and holds back later ones.
     if await connection.fetchval("SELECT 1 FROM people WHERE id = $1 FOR UPDATE", person_id) is None:
         raise _missing(person_id)
-    person = await get(connection, person_id)
+    person = await get(connection, EVERYTHING, person_id)
     if person.erased_at is not None and not erased_is_fine:
         raise erased(person_id)
     return person

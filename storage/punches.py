@@ -6,8 +6,10 @@ from uuid import UUID, uuid4
 
 from storage import outbox
 from storage.database import Connection
+from storage.errors import NotFound
 from storage.rooms import Direction
 from storage.statuses import Method
+from storage.visibility import Visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +84,25 @@ async def punch(
     return direction
 
 
-async def list_of_person(connection: Connection, session_id: UUID, person_id: UUID) -> list[Punch]:
-    """When somebody came and went in a session, at most the first thousand times."""
+async def list_of_person(connection: Connection, visible: Visible, session_id: UUID, person_id: UUID) -> list[Punch]:
+    """When somebody came and went in a session, at most the first thousand times. Raises NotFound for nobody."""
+    arguments: list[object] = [person_id, session_id]
+    person = visible.person("people.id", arguments)
+    # Somebody from elsewhere who came to a session of theirs.
+    guest = "SELECT FROM attendance a WHERE a.session_id = $2 AND a.person_id = people.id"
+    record = visible.record("a.session_id", "a.person_id", arguments)
+    found = await connection.fetchval(
+        f"SELECT 1 FROM people WHERE id = $1 AND ({person} OR EXISTS ({guest} AND {record}))", *arguments
+    )
+    if found is None:
+        raise NotFound(f"there is no person {person_id}", code="person_not_found")
+    arguments = [session_id, person_id]
+    condition = visible.record("session_id", "person_id", arguments)
     rows = await connection.fetch(
-        """
+        f"""
         SELECT direction, method, camera_id, at FROM punches
-        WHERE session_id = $1 AND person_id = $2 ORDER BY at LIMIT 1000
+        WHERE session_id = $1 AND person_id = $2 AND {condition} ORDER BY at LIMIT 1000
         """,
-        session_id,
-        person_id,
+        *arguments,
     )
     return [Punch(Direction(row["direction"]), Method(row["method"]), row["camera_id"], row["at"]) for row in rows]

@@ -19,6 +19,7 @@ import asyncpg
 from recognition.errors import InternalError, RequestError, UnavailableError
 from storage import sessions
 from storage.database import Connection, Record
+from storage.visibility import Visible
 
 BATCH_ROWS = 2000
 
@@ -139,39 +140,41 @@ def checked_filter(wanted: ReportFilter, today: date, zone: ZoneInfo) -> ReportF
 
 
 async def csv_lines(
-    connection: Connection, layout: Layout, wanted: ReportFilter, zone: ZoneInfo
+    connection: Connection, visible: Visible, layout: Layout, wanted: ReportFilter, zone: ZoneInfo
 ) -> AsyncGenerator[str, None]:
     """The lines of a CSV file (RFC 4180), some thousands at a time, without the head. Times are the site's."""
     line = " || ',' || ".join(_csv_cell(column) for column in COLUMNS[layout])
-    async with aclosing(_batches(connection, layout, f"{line} || E'\\r\\n' AS line", wanted, zone)) as batches:
+    async with aclosing(_batches(connection, visible, layout, f"{line} || E'\\r\\n' AS line", wanted, zone)) as batches:
         async for batch in batches:
             yield "".join([row["line"] for row in batch])
 
 
 async def json_rows(
-    connection: Connection, layout: Layout, wanted: ReportFilter, zone: ZoneInfo
+    connection: Connection, visible: Visible, layout: Layout, wanted: ReportFilter, zone: ZoneInfo
 ) -> AsyncGenerator[list[str], None]:
     """Rows as JSON objects, some thousands at a time. Times are the site's, with their offset."""
     members = ", ".join(f"'{column.name}', {column.sql}" for column in COLUMNS[layout])
     cells = f"json_build_object({members})::text AS line"
-    async with aclosing(_batches(connection, layout, cells, wanted, zone)) as batches:
+    async with aclosing(_batches(connection, visible, layout, cells, wanted, zone)) as batches:
         async for batch in batches:
             yield [row["line"] for row in batch]
 
 
 async def rows(
-    connection: Connection, layout: Layout, wanted: ReportFilter, zone: ZoneInfo
+    connection: Connection, visible: Visible, layout: Layout, wanted: ReportFilter, zone: ZoneInfo
 ) -> AsyncGenerator[Sequence[Record], None]:
     """Rows as they are, some thousands at a time. Times are the site's, without offset."""
     cells = ", ".join(f"{_local(column)} AS {column.name}" for column in COLUMNS[layout])
-    async with aclosing(_batches(connection, layout, cells, wanted, zone)) as batches:
+    async with aclosing(_batches(connection, visible, layout, cells, wanted, zone)) as batches:
         async for batch in batches:
             yield batch
 
 
-async def count_up_to(connection: Connection, layout: Layout, wanted: ReportFilter, zone: ZoneInfo, limit: int) -> int:
+async def count_up_to(
+    connection: Connection, visible: Visible, layout: Layout, wanted: ReportFilter, zone: ZoneInfo, limit: int
+) -> int:
     """How many rows a report has; `limit` when there are as many or more."""
-    where, arguments = _conditions(wanted, zone)
+    where, arguments = _conditions(visible, wanted, zone)
     counted: int = await connection.fetchval(
         f"SELECT count(*) FROM (SELECT 1 {_FROM} {where} {_GROUPED[layout]} LIMIT {limit:d}) AS counted", *arguments
     )
@@ -179,9 +182,9 @@ async def count_up_to(connection: Connection, layout: Layout, wanted: ReportFilt
 
 
 async def _batches(
-    connection: Connection, layout: Layout, cells: str, wanted: ReportFilter, zone: ZoneInfo
+    connection: Connection, visible: Visible, layout: Layout, cells: str, wanted: ReportFilter, zone: ZoneInfo
 ) -> AsyncGenerator[list[Record], None]:
-    where, arguments = _conditions(wanted, zone)
+    where, arguments = _conditions(visible, wanted, zone)
     async with connection.transaction(readonly=True):
         try:
             await connection.execute("SELECT set_config('TimeZone', $1, true)", str(zone))
@@ -195,9 +198,9 @@ async def _batches(
             yield batch
 
 
-def _conditions(wanted: ReportFilter, zone: ZoneInfo) -> tuple[str, list[object]]:
-    conditions: list[str] = []
+def _conditions(visible: Visible, wanted: ReportFilter, zone: ZoneInfo) -> tuple[str, list[object]]:
     arguments: list[object] = []
+    conditions = [visible.record("s.id", "a.person_id", arguments)]
 
     def condition(sql: str, value: object) -> None:
         if value is not None:
@@ -210,7 +213,7 @@ def _conditions(wanted: ReportFilter, zone: ZoneInfo) -> tuple[str, list[object]
     condition("a.person_id = {}", wanted.person_id)
     condition("a.status = {}", wanted.status)
     condition("s.group_id = {}", wanted.group_id)
-    return f"WHERE {' AND '.join(conditions)}" if conditions else "", arguments
+    return f"WHERE {' AND '.join(conditions)}", arguments
 
 
 def _first_moment(day: date | None, zone: ZoneInfo) -> datetime | None:

@@ -3,7 +3,7 @@
 No picture and no embedding is kept, only who came nearest and how near; taking consent back deletes that too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -15,6 +15,7 @@ from storage.database import Connection, Record
 from storage.errors import Conflict, NotFound
 from storage.paging import LIMIT_DEFAULT, Page, checked_limit, page_of, time_cursor
 from storage.statuses import Method
+from storage.visibility import EVERYTHING, Visible, is_known, known_people
 
 OPEN_MAX = 200
 """Open reviews of one session; a crowd of strangers must not fill the table."""
@@ -127,6 +128,7 @@ async def record(
 
 async def settle(
     connection: Connection,
+    visible: Visible,
     review_id: UUID,
     person_id: UUID | None,
     *,
@@ -140,21 +142,22 @@ async def settle(
     The same answer again changes nothing. Raises NotFound, Conflict `review_settled` or `person_erased`.
     """
     async with connection.transaction():
-        await get(connection, review_id)
+        await get(connection, visible, review_id)
         name = ""
         if person_id is not None:
             # The person before the review, as everywhere, so that erasing meanwhile ends in no circle.
             person = await connection.fetchrow("SELECT name, erased_at FROM people WHERE id = $1 FOR SHARE", person_id)
-            if person is None:
+            if person is None or not await is_known(connection, visible, person_id):
                 raise NotFound(f"there is no person {person_id}", code="person_not_found")
             if person["erased_at"] is not None:
                 raise people.erased(person_id)
             name = person["name"]
         await connection.execute("SELECT 1 FROM reviews WHERE id = $1 FOR UPDATE", review_id)
-        review = await get(connection, review_id)
+        # As it is, and not as it is shown: somebody whom the asker must not know is not nobody.
+        review = await get(connection, EVERYTHING, review_id)
         if review.state != "open":
             if review.settled_as == person_id:
-                return review
+                return await get(connection, visible, review_id)
             raise Conflict("this face was settled otherwise", hint="correct the attendance", code="review_settled")
         state = "nobody" if person_id is None else "person"
         await connection.execute(
@@ -166,7 +169,7 @@ async def settle(
             now,
         )
         if person_id is not None:
-            session = await sessions.get(connection, review.session_id)
+            session = await sessions.get(connection, EVERYTHING, review.session_id)
             await attendance.mark(
                 connection,
                 session,
@@ -179,19 +182,22 @@ async def settle(
             )
         payload = {"review_id": str(review_id), "session_id": str(review.session_id), "state": state}
         await outbox.append(connection, "review.settled", payload)
-        return await get(connection, review_id)
+        return await get(connection, visible, review_id)
 
 
-async def get(connection: Connection, review_id: UUID) -> Review:
+async def get(connection: Connection, visible: Visible, review_id: UUID) -> Review:
     """One review. Raises NotFound."""
-    row = await connection.fetchrow(f"{_SELECT} WHERE r.id = $1", review_id)
+    arguments: list[object] = [review_id]
+    condition = visible.review("r", arguments)
+    row = await connection.fetchrow(f"{_SELECT} WHERE r.id = $1 AND {condition}", *arguments)
     if row is None:
         raise NotFound(f"there is no review {review_id}", hint="it may have expired", code="review_not_found")
-    return _review(row)
+    return (await _shown(connection, visible, [row]))[0]
 
 
 async def list_reviews(
     connection: Connection,
+    visible: Visible,
     *,
     state: str | None = None,
     session_id: UUID | None = None,
@@ -200,7 +206,7 @@ async def list_reviews(
 ) -> Page[Review]:
     """Reviews, the longest waiting first. Raises RequestError for a bad limit or cursor."""
     arguments: list[object] = [checked_limit(limit) + 1]
-    conditions: list[str] = ["true"]
+    conditions = [visible.review("r", arguments)]
     if state is not None:
         arguments.append(state)
         conditions.append(f"r.state = ${len(arguments)}")
@@ -213,7 +219,8 @@ async def list_reviews(
     rows = await connection.fetch(
         f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY r.first_seen_at, r.id LIMIT $1", *arguments
     )
-    return page_of([_review(row) for row in rows], limit, lambda review: (review.first_seen_at, review.review_id))
+    found = await _shown(connection, visible, rows)
+    return page_of(found, limit, lambda review: (review.first_seen_at, review.review_id))
 
 
 async def prune(connection: Connection, older_than: datetime, limit: int = PRUNE_MAX) -> int:
@@ -254,7 +261,14 @@ async def _needs_nobody(connection: Connection, session_id: UUID, nearest_id: UU
     return bool(row["is_there"] or row["was_nobody"] or row["waiting"] >= OPEN_MAX)
 
 
-def _review(row: Record) -> Review:
+async def _shown(connection: Connection, visible: Visible, rows: Sequence[Record]) -> list[Review]:
+    """The reviews, in which nobody is named who does not belong to what may be seen."""
+    named = {one for row in rows for one in (*row["person_ids"], row["settled_as"]) if one is not None}
+    known = await known_people(connection, visible, named)
+    return [_review(row, known) for row in rows]
+
+
+def _review(row: Record, known: Collection[UUID]) -> Review:
     found = zip(row["person_ids"], row["names"], row["distances"], strict=True)
     return Review(
         review_id=row["id"],
@@ -263,8 +277,8 @@ def _review(row: Record) -> Review:
         first_seen_at=row["first_seen_at"],
         last_seen_at=row["last_seen_at"],
         state=row["state"],
-        settled_as=row["settled_as"],
+        settled_as=row["settled_as"] if row["settled_as"] in known else None,
         settled_by=row["settled_by"],
         settled_at=row["settled_at"],
-        candidates=tuple(Candidate(person_id, name, distance) for person_id, name, distance in found),
+        candidates=tuple(Candidate(*one) for one in found if one[0] in known),
     )

@@ -13,6 +13,7 @@ from storage import outbox, sessions
 from storage.database import Connection
 from storage.errors import Conflict
 from storage.sessions import ClassSession, SessionState
+from storage.visibility import EVERYTHING, Visible
 
 BATCH = 50
 
@@ -40,7 +41,7 @@ async def open_due(connection: Connection, now: datetime, early_s: int) -> list[
             now + timedelta(seconds=early_s),
             BATCH,
         )
-        opened = [await sessions.get(connection, row["id"]) for row in rows]
+        opened = [await sessions.get(connection, EVERYTHING, row["id"]) for row in rows]
         opened.sort(key=lambda session: (session.starts_at, session.session_id))
         await outbox.append_many(
             connection, [("session.opened", sessions.opened_payload(session)) for session in opened]
@@ -81,13 +82,14 @@ async def close_one_due(connection: Connection, now: datetime, zone: ZoneInfo) -
 
 
 async def close_by_hand(
-    connection: Connection, session_id: UUID, zone: ZoneInfo, now: datetime, *, version: int | None
+    connection: Connection, visible: Visible, session_id: UUID, zone: ZoneInfo, now: datetime, *, version: int | None
 ) -> Closed:
     """Close a running session before its end, or write the absent of one that was missed.
 
     Raises NotFound, Stale, and Conflict `session_not_open`.
     """
     async with connection.transaction():
+        await sessions.get(connection, visible, session_id)
         session = await sessions.locked(connection, session_id, version)
         if session.state not in (SessionState.RUNNING, SessionState.MISSED) or session.starts_at > now:
             raise Conflict(
@@ -99,7 +101,7 @@ async def close_by_hand(
 
 
 async def _close(connection: Connection, session_id: UUID, zone: ZoneInfo, now: datetime) -> Closed:
-    session = await sessions.get(connection, session_id)
+    session = await sessions.get(connection, EVERYTHING, session_id)
     absent = await _write_absent(connection, session, zone)
     await connection.execute(
         "UPDATE class_sessions SET state = 'ended', version = version + 1 WHERE id = $1", session_id
@@ -112,7 +114,7 @@ async def _close(connection: Connection, session_id: UUID, zone: ZoneInfo, now: 
     events: list[tuple[str, dict[str, object]]] = [("attendance.marked", payload) for payload in absent]
     events.append(("session.ended", _ended_payload(session_id, session.title, "ended", counts)))
     await outbox.append_many(connection, events)
-    return Closed(await sessions.get(connection, session_id), counts)
+    return Closed(await sessions.get(connection, EVERYTHING, session_id), counts)
 
 
 async def _write_absent(connection: Connection, session: ClassSession, zone: ZoneInfo) -> list[dict[str, object]]:

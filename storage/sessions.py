@@ -11,6 +11,7 @@ from storage import outbox
 from storage.database import Connection, Record
 from storage.errors import Conflict, NotFound, Stale
 from storage.paging import LIMIT_DEFAULT, Page, checked_limit, page_of, time_cursor
+from storage.visibility import EVERYTHING, Visible
 
 _COLUMNS = """id, kind, title, site_day, starts_at, ends_at, created_at, state, group_id, room_id, lesson_id,
     late_after_s, version"""
@@ -111,9 +112,11 @@ async def ensure_open_session(connection: Connection, at: datetime, zone: ZoneIn
     return found
 
 
-async def get(connection: Connection, session_id: UUID) -> ClassSession:
+async def get(connection: Connection, visible: Visible, session_id: UUID) -> ClassSession:
     """One session. Raises NotFound."""
-    row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM class_sessions WHERE id = $1", session_id)
+    arguments: list[object] = [session_id]
+    condition = visible.session("class_sessions", arguments)
+    row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM class_sessions WHERE id = $1 AND {condition}", *arguments)
     if row is None:
         raise NotFound(f"there is no session {session_id}", code="session_not_found")
     return _session(row)
@@ -121,6 +124,7 @@ async def get(connection: Connection, session_id: UUID) -> ClassSession:
 
 async def list_sessions(
     connection: Connection,
+    visible: Visible,
     *,
     limit: int = LIMIT_DEFAULT,
     cursor: str | None = None,
@@ -134,7 +138,7 @@ async def list_sessions(
     Raises RequestError for a bad limit or cursor.
     """
     arguments: list[object] = [checked_limit(limit) + 1]
-    conditions: list[str] = []
+    conditions = [visible.session("class_sessions", arguments)]
     for column, value in (("group_id", group_id), ("room_id", room_id), ("state", state)):
         if value is not None:
             arguments.append(value)
@@ -145,9 +149,9 @@ async def list_sessions(
     if (before := time_cursor(cursor)) is not None:
         arguments += before
         conditions.append(f"(starts_at, id) < (${len(arguments) - 1}, ${len(arguments)})")
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    where = " AND ".join(conditions)
     rows = await connection.fetch(
-        f"SELECT {_COLUMNS} FROM class_sessions {where} ORDER BY starts_at DESC, id DESC LIMIT $1", *arguments
+        f"SELECT {_COLUMNS} FROM class_sessions WHERE {where} ORDER BY starts_at DESC, id DESC LIMIT $1", *arguments
     )
     return page_of([_session(row) for row in rows], limit, lambda session: (session.starts_at, session.session_id))
 
@@ -171,14 +175,14 @@ async def cancel(connection: Connection, session_id: UUID, *, version: int | Non
             """,
             session_id,
         )
-        return await get(connection, session_id)
+        return await get(connection, EVERYTHING, session_id)
 
 
 async def locked(connection: Connection, session_id: UUID, version: int | None) -> ClassSession:
     """A session that nobody else changes until the caller's transaction ends. Raises NotFound and Stale."""
     # Not FOR UPDATE: sightings that refer to it need not wait.
     await connection.execute("SELECT 1 FROM class_sessions WHERE id = $1 FOR NO KEY UPDATE", session_id)
-    session = await get(connection, session_id)
+    session = await get(connection, EVERYTHING, session_id)
     if version is not None and version != session.version:
         raise Stale
     return session

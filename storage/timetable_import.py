@@ -11,6 +11,7 @@ from storage.lessons import LessonContent
 from storage.roster_import import Imported
 from storage.roster_rows import Place, RowOutcome, Told
 from storage.timetable_rows import LessonRow
+from storage.visibility import EVERYTHING
 
 # One import at a time; it spells "times" in ASCII.
 _LOCK = 0x74696D6573
@@ -105,7 +106,7 @@ async def _known(connection: Connection, source: str) -> dict[str, lessons.Lesso
     found: dict[str, lessons.Lesson] = {}
     cursor: str | None = None
     while True:
-        page = await lessons.list_lessons(connection, source=source, limit=200, cursor=cursor)
+        page = await lessons.list_lessons(connection, EVERYTHING, source=source, limit=200, cursor=cursor)
         found |= {lesson.uid: lesson for lesson in page.items}
         cursor = page.next_cursor
         if cursor is None:

@@ -39,7 +39,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody who may sign in. `groups` are those of a teacher; they do not limit what is seen yet."""
+    """Somebody who may sign in. `groups` are those of a teacher, who sees nothing else (`visibility`)."""
 
     user_id: UUID
     login: str

@@ -96,7 +96,7 @@ class Me(Shape):
     rights: tuple[str, ...]
     role: Literal["owner", "admin", "teacher", "viewer"] | None = Field(None, description="Of a user.")
     groups: tuple[UUID, ...] | None = Field(
-        None, description="Of a teacher: their groups, which do not limit what they see yet."
+        None, description="Of a teacher: their groups; they see nothing else. Null: no limit."
     )
     camera_id: str | None = Field(None, description="For a device: the one camera it may stream as.")
     csrf_token: str | None = Field(

@@ -14,7 +14,7 @@ from stream_server.scopes import SCOPES, Scope
 RoleName = Literal["owner", "admin", "teacher", "viewer"]
 Login = Annotated[str, Field(min_length=1, max_length=100, examples=["ada"])]
 Password = Annotated[SecretStr, Field(min_length=1, max_length=LENGTH_MAX)]
-NO_LIMIT_YET = "Kept and shown; what a teacher may see is not limited to them yet."
+LIMIT = "They see and change what is of these, and nothing else."
 Groups = Annotated[tuple[UUID, ...], Field(max_length=500)]
 
 
@@ -66,7 +66,7 @@ class UserCreate(Shape):
     name: Label
     role: RoleName
     password: Password
-    groups: Groups = Field((), description=f"For a teacher: the groups (classes) that are theirs. {NO_LIMIT_YET}")
+    groups: Groups = Field((), description=f"For a teacher: the groups (classes) that are theirs. {LIMIT}")
 
 
 class UserUpdate(Shape):
@@ -74,7 +74,7 @@ class UserUpdate(Shape):
 
     name: Label | None = None
     role: RoleName | None = None
-    groups: Groups | None = Field(None, description=f"Of a teacher. {NO_LIMIT_YET}")
+    groups: Groups | None = Field(None, description=f"Of a teacher. {LIMIT}")
 
 
 class UserBody(Shape):
@@ -84,7 +84,7 @@ class UserBody(Shape):
     login: str
     name: str
     role: RoleName
-    groups: tuple[UUID, ...] = Field(description=f"Of a teacher. {NO_LIMIT_YET}")
+    groups: tuple[UUID, ...] = Field(description=f"Of a teacher. {LIMIT}")
     created_by: str
     created_at: datetime
     last_login_at: datetime | None

@@ -15,6 +15,7 @@ from storage import attendance, credentials, rooms
 from storage.credentials import CredentialKind
 from storage.database import Database
 from storage.statuses import Method
+from storage.visibility import EVERYTHING
 from stream_server.credentials import CredentialMaker
 from stream_server.messages import Event
 from stream_server.settings import Settings
@@ -129,6 +130,7 @@ class CodeWatch:
                 return None
             return await attendance.record_punch(
                 connection,
+                EVERYTHING,
                 person_id,
                 at,
                 self._settings.site.zone,

@@ -8,15 +8,18 @@ that a slow one costs no memory and misses nothing, and one that comes back goes
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Protocol
 
 from tenacity import AsyncRetrying, before_sleep_log, retry_if_exception_type, wait_exponential_jitter
 
 from recognition.errors import UnavailableError
+from storage.visibility import Visible
 from stream_server.connections import Places
+from stream_server.event_audiences import AudienceSource, EventAudiences
 from stream_server.messages import Event, GapNotice, StatusNotice
 
 log = logging.getLogger("rollcall.events")
@@ -26,7 +29,7 @@ GALLERY_CHANGED = "gallery.changed"
 CHECK_S = 10.0
 
 
-class EventSource(Protocol):
+class EventSource(AudienceSource, Protocol):
     """Where the bus reads: the outbox table."""
 
     async def latest_id(self) -> int:
@@ -75,6 +78,7 @@ class EventBus:
 
     def __init__(self, source: EventSource, *, ring: int = 256, max_followers: int = 64, idle_s: float = 15.0) -> None:
         self._source = source
+        self._audiences = EventAudiences(source)
         self._ring: deque[Event] = deque()
         self._ring_max = ring
         self._behind_ring = 0  # the id before the oldest event in the ring
@@ -130,8 +134,10 @@ class EventBus:
                 with attempt:
                     await self._follow_outbox()
 
-    async def follow(self, after: int | None = None, *, who: str | None = None) -> AsyncGenerator[BusItem, None]:
-        """Events behind `after` (None: from now on), then live ones, without gap or repeat, for ever.
+    async def follow(
+        self, visible: Visible, after: int | None = None, *, who: str | None = None
+    ) -> AsyncGenerator[BusItem, None]:
+        """Events behind `after` (None: from now on) that may be seen, then live ones, without gap or repeat, for ever.
 
         GapNotice comes first where that is not possible, because events were forgotten. The server's status comes
         before the events and whenever it changes, KeepAlive when nothing came for a while. `who` has only so many
@@ -152,22 +158,27 @@ class EventBus:
             if (gap := await self._gap_behind(last_id)) is not None:
                 yield gap
             status: StatusNotice | None = None
+            quiet_since_mono = time.monotonic()
             while not self._closed:
                 tick = self._tick
                 if status != self._status:
                     status = self._status
                     yield status
-                events = await self._read(last_id)
+                    quiet_since_mono = time.monotonic()
+                looked_to, events = await self._read_for(visible, last_id)
                 for event in events:
                     yield event
-                    last_id = event.id
-                if events:
-                    continue
-                try:
-                    async with asyncio.timeout(self._idle_s):
-                        await tick.wait()
-                except TimeoutError:
+                    quiet_since_mono = time.monotonic()
+                if looked_to > last_id:
+                    last_id = looked_to
+                else:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(self._idle_s - (time.monotonic() - quiet_since_mono)):
+                            await tick.wait()
+                # However much happens that is not shown, the line must not seem dead.
+                if time.monotonic() - quiet_since_mono >= self._idle_s:
                     yield KeepAlive()
+                    quiet_since_mono = time.monotonic()
         finally:
             self.followers -= 1
             if who is not None:
@@ -193,6 +204,16 @@ class EventBus:
         except UnavailableError:
             return None
         return GapNotice(oldest_id=oldest_id) if oldest_id > last_id else None
+
+    async def _read_for(self, visible: Visible, last_id: int) -> tuple[int, Sequence[Event]]:
+        """How far was looked, and what of that may be seen."""
+        events = await self._read(last_id)
+        if not events:
+            return last_id, ()
+        try:
+            return events[-1].id, await self._audiences.heard_by(visible, events)
+        except UnavailableError:
+            return last_id, ()  # as when they cannot be read
 
     async def _read(self, last_id: int) -> Sequence[Event]:
         if last_id >= self._last_id:

@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from storage import outbox
+from storage import event_audiences, outbox
 from storage.database import Database
+from storage.visibility import Audience
 from stream_server.messages import Event
 
 
@@ -43,6 +44,11 @@ class OutboxSource:
         async with self._database.acquire() as connection:
             rows = await outbox.read_after(connection, last_id, limit)
         return [Event(id=row.event_id, type=row.type, at=row.created_at, data=row.payload) for row in rows]
+
+    async def audiences(self, events: Sequence[Event]) -> Sequence[Audience]:
+        """Who hears of each event."""
+        async with self._database.acquire() as connection:
+            return await event_audiences.audiences(connection, [(event.type, event.data) for event in events])
 
     @asynccontextmanager
     async def listening(self, wake: Callable[[], None]) -> AsyncIterator[OutboxListening]:

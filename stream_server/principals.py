@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 
 from recognition.errors import RequestError
 from storage.users import Role
+from storage.visibility import EVERYTHING, Visible
 from stream_server.rights import ALL_RIGHTS, Asked, Right
 
 
@@ -33,9 +34,8 @@ class Forbidden(RequestError):
 class Principal:
     """Who asks. `subjects` are the (kind, id) whose revocation ends it: a session ends with its user, too.
 
-    `camera_id` limits it to one camera; None is no limit. `groups` are those of a teacher: they are kept and shown, and
-    limit nothing yet. `user_id` is the user behind
-    it, which an API token may have, too. It is worth nothing from `expires_at` on.
+    `camera_id` limits it to one camera, `groups`, those of a teacher, to what is theirs; None is no limit. `user_id` is
+    the user behind it, which an API token may have, too. It is worth nothing from `expires_at` on.
     """
 
     kind: Kind
@@ -59,6 +59,13 @@ class Principal:
     def is_owner(self) -> bool:
         """Whether it may do what concerns owners."""
         return self.kind is Kind.OWNER_TOKEN or self.role is Role.OWNER
+
+    @property
+    def visible(self) -> Visible:
+        """What it may see, and change as far as its rights go."""
+        if self.groups is None and self.role is not Role.TEACHER:
+            return EVERYTHING
+        return Visible(frozenset(self.groups or ()))
 
     @property
     def own_subjects(self) -> frozenset[tuple[str, UUID]]:

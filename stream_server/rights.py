@@ -37,7 +37,9 @@ ALL_RIGHTS = frozenset(Right(scope) for scope in SCOPES)
 ROLE_RIGHTS: dict[Role, frozenset[Right]] = {
     Role.OWNER: ALL_RIGHTS | {Right.GRANT},
     Role.ADMIN: ALL_RIGHTS | {Right.GRANT},  # but for what concerns owners
-    Role.TEACHER: frozenset({Right.READ, Right.STREAM, Right.RECOGNISE, Right.PUNCH}),
+    # And each only within their groups. A stream marks whoever is seen, in whatever session the camera's room has, so
+    # that it could not be kept to them: whoever holds a camera is let in by pairing it.
+    Role.TEACHER: frozenset({Right.READ, Right.RECOGNISE, Right.PUNCH}),
     Role.VIEWER: frozenset({Right.READ}),
 }
 SOCKET = "WEBSOCKET"

@@ -10,6 +10,7 @@ from storage import attendance, attendance_lists, corrections, statuses
 from stream_server.api.audited import AuditOf
 from stream_server.api.etags import CHANGES, IfMatch, show_version, wanted_version
 from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
+from stream_server.api.visible import VisibleTo
 from stream_server.auditing import Action
 from stream_server.day import Day
 from stream_server.messages import (
@@ -30,6 +31,7 @@ router = APIRouter(prefix="/attendance", tags=["attendance"], responses=PROBLEMS
 async def list_attendance(
     services: ServicesOf,
     audit: AuditOf,
+    visible: VisibleTo,
     session_id: UUID | None = None,
     person_id: UUID | None = None,
     status: Annotated[Status | None, Query(description="Only records that say so.")] = None,
@@ -48,6 +50,7 @@ async def list_attendance(
         )
         page = await attendance_lists.list_records(
             connection,
+            visible,
             session_id=session_id,
             person_id=person_id,
             status=None if status is None else statuses.Status(status),
@@ -60,10 +63,12 @@ async def list_attendance(
 
 
 @router.get("/{attendance_id}", summary="One record", responses=NOT_FOUND)
-async def get_attendance(attendance_id: UUID, services: ServicesOf, audit: AuditOf, response: Response) -> Attendance:
+async def get_attendance(
+    attendance_id: UUID, services: ServicesOf, audit: AuditOf, visible: VisibleTo, response: Response
+) -> Attendance:
     """A record, as it is after its corrections."""
     async with services.database.acquire() as connection:
-        record = await attendance_lists.get(connection, attendance_id)
+        record = await attendance_lists.get(connection, visible, attendance_id)
         await audit.seen(connection, Action.ATTENDANCE_READ, record.person_id, record=str(attendance_id))
     show_version(response, record.version)
     return attendance_body(record)
@@ -75,12 +80,13 @@ async def correct_attendance(
     body: AttendanceCorrection,
     services: ServicesOf,
     audit: AuditOf,
+    visible: VisibleTo,
     response: Response,
     if_match: IfMatch = None,
 ) -> Attendance:
     """Appended with who, when and why; what was there before stays readable."""
     async with services.database.acquire() as connection, connection.transaction():
-        before = await attendance_lists.get(connection, attendance_id)
+        before = await attendance_lists.get(connection, visible, attendance_id)
         # Before the change: nothing slow may follow the event that it writes.
         await audit.changed(
             connection,
@@ -91,6 +97,7 @@ async def correct_attendance(
         )
         await corrections.correct(
             connection,
+            visible,
             attendance_id,
             version=wanted_version(if_match),
             status=statuses.Status(body.status),
@@ -98,18 +105,20 @@ async def correct_attendance(
             reason=body.reason,
             at=services.now(),
         )
-        record = await attendance_lists.get(connection, attendance_id)
+        record = await attendance_lists.get(connection, visible, attendance_id)
     show_version(response, record.version)
     return attendance_body(record)
 
 
 @router.get("/{attendance_id}/corrections", summary="The corrections of a record", responses=NOT_FOUND)
-async def list_corrections(attendance_id: UUID, services: ServicesOf, audit: AuditOf) -> Corrections:
+async def list_corrections(
+    attendance_id: UUID, services: ServicesOf, audit: AuditOf, visible: VisibleTo
+) -> Corrections:
     """Earliest first: who, when, why, and what was there before."""
     async with services.database.acquire() as connection:
-        record = await attendance_lists.get(connection, attendance_id)
+        record = await attendance_lists.get(connection, visible, attendance_id)
         await audit.seen(connection, Action.ATTENDANCE_READ, record.person_id, record=str(attendance_id))
-        rows = await corrections.list_corrections(connection, attendance_id)
+        rows = await corrections.list_corrections(connection, visible, attendance_id)
     return Corrections(
         corrections=tuple(
             CorrectionMade(
@@ -135,12 +144,15 @@ async def list_corrections(attendance_id: UUID, services: ServicesOf, audit: Aud
         200: {"model": Attendance, "description": "There is a record already; it stays as it is"},
     },
 )
-async def mark(body: AttendanceMark, services: ServicesOf, audit: AuditOf, response: Response) -> Attendance:
+async def mark(
+    body: AttendanceMark, services: ServicesOf, audit: AuditOf, visible: VisibleTo, response: Response
+) -> Attendance:
     """The way without a face: needs no consent and no template."""
     async with services.database.acquire() as connection, connection.transaction():
         await audit.changed(connection, Action.ATTENDANCE_MARKED, body.person_id, method="manual")
         recorded = await attendance.mark_manually(
             connection,
+            visible,
             body.person_id,
             services.now(),
             services.settings.site.zone,
@@ -149,7 +161,7 @@ async def mark(body: AttendanceMark, services: ServicesOf, audit: AuditOf, respo
             note=body.note,
         )
         assert recorded.attendance_id is not None
-        record = await attendance_lists.get(connection, recorded.attendance_id)
+        record = await attendance_lists.get(connection, visible, recorded.attendance_id)
     if not recorded.first:
         response.status_code = 200
     show_version(response, record.version)

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from storage import consents, people
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import NOT_FOUND, PROBLEMS, ServicesOf
+from stream_server.api.visible import VisibleTo
 from stream_server.auditing import Action
 from stream_server.privacy_messages import (
     ConsentEntry,
@@ -58,11 +59,11 @@ async def get_text(version: Annotated[int, Path(ge=1, lt=2**31)], services: Serv
 
 
 @router.get("/people/{person_id}/consents", summary="What a person has agreed to", responses=NOT_FOUND)
-async def history(person_id: UUID, services: ServicesOf, audit: AuditOf) -> ConsentHistory:
+async def history(person_id: UUID, services: ServicesOf, audit: AuditOf, visible: VisibleTo) -> ConsentHistory:
     """Every answer with its text version, when it was recorded and by whom. `PATCH` of the person adds one."""
     async with services.database.acquire() as connection:
+        await people.get(connection, visible, person_id)
         await audit.seen(connection, Action.CONSENT_READ, person_id)
-        await people.get(connection, person_id)
         answers = await consents.history(connection, person_id)
     return ConsentHistory(consents=tuple(map(consent_entry, answers)))
 

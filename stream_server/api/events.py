@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from recognition.errors import RequestError, RollcallError, UnavailableError
 from stream_server.api.audited import AuditOf, auditor_of
 from stream_server.api.request import PROBLEMS, ServicesOf, services_of
+from stream_server.api.visible import VisibleTo, visible_to
 from stream_server.auditing import Action, Auditor
 from stream_server.auth import SUBPROTOCOL
 from stream_server.errors import response_to
@@ -74,6 +75,7 @@ async def follow_events(
     services: ServicesOf,
     request: Request,
     audit: AuditOf,
+    visible: VisibleTo,
     last_event_id: Annotated[str | None, Header(description="Go on behind this event.")] = None,
     after: Annotated[
         int | None, Query(ge=0, description="The same for a first connection; 0 for all there are.")
@@ -81,11 +83,12 @@ async def follow_events(
 ) -> EventStream:
     """Every event has its id, so that an EventSource goes on by itself where it was; none is missed or repeated.
 
-    `status` events tell how the server is; they are not stored and have no id.
+    A teacher hears of what is of their groups, and of cameras. `status` events tell how the server is; they are not
+    stored and have no id.
     """
     start = after if last_event_id is None else _event_id(last_event_id)
     await _note(services, audit)
-    follower = services.bus.follow(start, who=_reader(request))
+    follower = services.bus.follow(visible, start, who=_reader(request))
     first = await anext(follower)  # refused here, while there is still a status code to say so
     return EventStream(first, follower)
 
@@ -98,7 +101,7 @@ async def events_socket(socket: WebSocket) -> None:
         after = socket.query_params.get("after")
         start = None if after is None else _event_id(after)
         await _note(services, auditor_of(socket))
-        follower = services.bus.follow(start, who=_reader(socket))
+        follower = services.bus.follow(visible_to(socket), start, who=_reader(socket))
         first = await anext(follower)
     except RollcallError as error:
         await socket.send_denial_response(response_to(error))

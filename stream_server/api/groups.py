@@ -7,9 +7,11 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from storage import groups, memberships, people
+from storage.visibility import EVERYTHING
 from stream_server.api.audited import AuditOf
 from stream_server.api.etags import CHANGES, IfMatch, show_version, wanted_version
 from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
+from stream_server.api.visible import VisibleTo
 from stream_server.auditing import Action
 from stream_server.day import Day
 from stream_server.messages import PersonRef
@@ -42,6 +44,7 @@ async def create_group(body: GroupCreate, services: ServicesOf, audit: AuditOf, 
 async def list_groups(
     services: ServicesOf,
     audit: AuditOf,
+    visible: VisibleTo,
     external_id: str | None = None,
     person_id: Annotated[UUID | None, Query(description="Groups that this person is or was in.")] = None,
     limit: Limit = 50,
@@ -52,16 +55,16 @@ async def list_groups(
         if person_id is not None:
             await audit.seen(connection, Action.MEMBERSHIPS_READ, person_id)
         page = await groups.list_groups(
-            connection, limit=limit, cursor=cursor, external_id=external_id, person_id=person_id
+            connection, visible, limit=limit, cursor=cursor, external_id=external_id, person_id=person_id
         )
     return Groups(groups=tuple(map(_group, page.items)), next_cursor=page.next_cursor)
 
 
 @router.get("/groups/{group_id}", summary="One group", responses=NOT_FOUND)
-async def get_group(group_id: UUID, services: ServicesOf, response: Response) -> Group:
+async def get_group(group_id: UUID, services: ServicesOf, visible: VisibleTo, response: Response) -> Group:
     """A group."""
     async with services.database.acquire() as connection:
-        group = await groups.get(connection, group_id)
+        group = await groups.get(connection, visible, group_id)
     show_version(response, group.version)
     return _group(group)
 
@@ -124,6 +127,7 @@ async def create_membership(
 async def list_memberships(
     services: ServicesOf,
     audit: AuditOf,
+    visible: VisibleTo,
     group_id: UUID | None = None,
     person_id: UUID | None = None,
     day: Annotated[Day | None, Query(description="Those that hold on this day of the site.")] = None,
@@ -135,16 +139,18 @@ async def list_memberships(
         group = None if group_id is None else str(group_id)
         await audit.seen(connection, Action.MEMBERSHIPS_READ, person_id, group=group)
         page = await memberships.list_memberships(
-            connection, group_id=group_id, person_id=person_id, day=day, limit=limit, cursor=cursor
+            connection, visible, group_id=group_id, person_id=person_id, day=day, limit=limit, cursor=cursor
         )
     return Memberships(memberships=tuple(map(_membership, page.items)), next_cursor=page.next_cursor)
 
 
 @router.get("/memberships/{membership_id}", summary="One membership", responses=NOT_FOUND)
-async def get_membership(membership_id: UUID, services: ServicesOf, audit: AuditOf, response: Response) -> Membership:
+async def get_membership(
+    membership_id: UUID, services: ServicesOf, audit: AuditOf, visible: VisibleTo, response: Response
+) -> Membership:
     """A membership."""
     async with services.database.acquire() as connection:
-        found = await memberships.get(connection, membership_id)
+        found = await memberships.get(connection, visible, membership_id)
         await audit.seen(connection, Action.MEMBERSHIPS_READ, found.person_id, group=str(found.group_id))
     show_version(response, found.version)
     return _membership(found)
@@ -162,7 +168,7 @@ async def update_membership(
     """What is not given stays. Somebody who leaves gets a last day."""
     given = body.model_fields_set
     async with services.database.acquire() as connection, connection.transaction():
-        before = await memberships.get(connection, membership_id)
+        before = await memberships.get(connection, EVERYTHING, membership_id)
         await audit.changed(
             connection,
             Action.MEMBERSHIP_CHANGED,
@@ -193,7 +199,7 @@ async def delete_membership(
 ) -> None:
     """As if it had never been; somebody who leaves gets a last day instead."""
     async with services.database.acquire() as connection, connection.transaction():
-        gone = await memberships.get(connection, membership_id)
+        gone = await memberships.get(connection, EVERYTHING, membership_id)
         await audit.changed(connection, Action.MEMBERSHIP_REMOVED, gone.person_id, group=str(gone.group_id))
         await memberships.remove(connection, membership_id, version=wanted_version(if_match))
 

@@ -15,10 +15,12 @@ from storage.database import Connection
 from storage.errors import Conflict
 from storage.lessons import FORM, LessonContent
 from storage.timetable_rows import PlannedTime
+from storage.visibility import EVERYTHING
 from stream_server.api.audited import AuditOf
 from stream_server.api.etags import CHANGES, IfMatch, show_version, wanted_version
 from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
 from stream_server.api.roster import report_of
+from stream_server.api.visible import VisibleTo
 from stream_server.auditing import Action
 from stream_server.lesson_messages import Lesson, LessonForm, Lessons
 from stream_server.roster.uploads import uploaded
@@ -89,7 +91,7 @@ async def create_lesson(body: LessonForm, services: ServicesOf, audit: AuditOf, 
         lesson_id = await lessons.create(connection, FORM, str(uuid4()), content)
         await audit.changed(connection, Action.LESSON_CHANGED, subject=f"lesson:{lesson_id}", made=True)
         await _plan(connection, services, lesson_id, times, until)
-        lesson = await lessons.get(connection, lesson_id)
+        lesson = await lessons.get(connection, EVERYTHING, lesson_id)
     show_version(response, lesson.version)
     return _lesson(lesson)
 
@@ -97,6 +99,7 @@ async def create_lesson(body: LessonForm, services: ServicesOf, audit: AuditOf, 
 @router.get("/lessons", summary="List lessons")
 async def list_lessons(
     services: ServicesOf,
+    visible: VisibleTo,
     source: str | None = None,
     group_id: UUID | None = None,
     limit: Limit = 50,
@@ -104,15 +107,17 @@ async def list_lessons(
 ) -> Lessons:
     """In the order in which they were made; all conditions given must hold."""
     async with services.database.acquire() as connection:
-        page = await lessons.list_lessons(connection, source=source, group_id=group_id, limit=limit, cursor=cursor)
+        page = await lessons.list_lessons(
+            connection, visible, source=source, group_id=group_id, limit=limit, cursor=cursor
+        )
     return Lessons(lessons=tuple(map(_lesson, page.items)), next_cursor=page.next_cursor)
 
 
 @router.get("/lessons/{lesson_id}", summary="One lesson", responses=NOT_FOUND)
-async def get_lesson(lesson_id: UUID, services: ServicesOf, response: Response) -> Lesson:
+async def get_lesson(lesson_id: UUID, services: ServicesOf, visible: VisibleTo, response: Response) -> Lesson:
     """A lesson."""
     async with services.database.acquire() as connection:
-        lesson = await lessons.get(connection, lesson_id)
+        lesson = await lessons.get(connection, visible, lesson_id)
     show_version(response, lesson.version)
     return _lesson(lesson)
 
@@ -140,7 +145,7 @@ async def put_lesson(
         await audit.changed(connection, Action.LESSON_CHANGED, subject=f"lesson:{lesson_id}")
         await lessons.change(connection, lesson_id, await _content(connection, body, ical), version=None)
         await _plan(connection, services, lesson_id, times, until)
-        lesson = await lessons.get(connection, lesson_id)
+        lesson = await lessons.get(connection, EVERYTHING, lesson_id)
     show_version(response, lesson.version)
     return _lesson(lesson)
 
@@ -180,7 +185,7 @@ async def _plan(
 
 async def _content(connection: Connection, form: LessonForm, ical: str) -> LessonContent:
     if form.group_id is not None:
-        await groups.get(connection, form.group_id)
+        await groups.get(connection, EVERYTHING, form.group_id)
     if form.room_id is not None:
         await rooms.get(connection, form.room_id)
     return LessonContent(form.title.strip(), form.group_id, form.room_id, form.late_after_s, ical)

@@ -18,6 +18,7 @@ from stream_server.api.request import (
     ServicesOf,
     read_photo,
 )
+from stream_server.api.visible import VisibleTo
 from stream_server.auditing import Action
 from stream_server.enrolment import enrol_photograph, forget_unknown_faces_of
 from stream_server.person_messages import (
@@ -58,6 +59,7 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
     async def list_people(
         services: ServicesOf,
         audit: AuditOf,
+        visible: VisibleTo,
         external_id: str | None = None,
         limit: Limit = 50,
         cursor: Cursor = None,
@@ -65,15 +67,16 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
         """By name, a page at a time."""
         async with services.database.acquire() as connection:
             await audit.seen(connection, Action.PEOPLE_LISTED)
-            page = await people.list_people(connection, limit=limit, cursor=cursor, external_id=external_id)
+            page = await people.list_people(connection, visible, limit=limit, cursor=cursor, external_id=external_id)
         return People(people=tuple(map(_person, page.items)), next_cursor=page.next_cursor)
 
     @router.get("/{person_id}", summary="One person", responses=NOT_FOUND)
-    async def get_person(person_id: UUID, services: ServicesOf, audit: AuditOf) -> Person:
+    async def get_person(person_id: UUID, services: ServicesOf, audit: AuditOf, visible: VisibleTo) -> Person:
         """A person; an erased one has no name."""
         async with services.database.acquire() as connection:
+            person = await people.get(connection, visible, person_id)
             await audit.seen(connection, Action.PERSON_READ, person_id)
-            return _person(await people.get(connection, person_id))
+        return _person(person)
 
     @router.patch("/{person_id}", summary="Change a person", responses={**NOT_FOUND, **CONFLICT})
     async def update_person(person_id: UUID, body: PersonUpdate, services: ServicesOf, audit: AuditOf) -> Person:
@@ -132,11 +135,11 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
         return Enrolled(**_template(stored).model_dump(), face=face)
 
     @router.get("/{person_id}/templates", summary="The enrolled faces of a person", responses=NOT_FOUND)
-    async def list_templates(person_id: UUID, services: ServicesOf, audit: AuditOf) -> Templates:
+    async def list_templates(person_id: UUID, services: ServicesOf, audit: AuditOf, visible: VisibleTo) -> Templates:
         """Without the vectors: those are in the export of what is held on a person, when asked for."""
         async with services.database.acquire() as connection:
+            await people.get(connection, visible, person_id)
             await audit.seen(connection, Action.TEMPLATES_READ, person_id)
-            await people.get(connection, person_id)
             rows = await templates.list_of_person(connection, person_id)
         return Templates(templates=tuple(map(_template, rows)))
 

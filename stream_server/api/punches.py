@@ -12,8 +12,10 @@ from storage.credentials import CredentialKind
 from storage.database import Connection
 from storage.errors import Conflict
 from storage.statuses import Method
+from storage.visibility import Visible, is_known
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import NOT_FOUND, PROBLEMS, ServicesOf
+from stream_server.api.visible import VisibleTo
 from stream_server.attempts import TooManyAttempts
 from stream_server.auditing import Action, Auditor
 from stream_server.messages import PersonRef
@@ -52,7 +54,11 @@ class CredentialUnknown(RequestError):
     },
 )
 async def punch(
-    body: PunchBody, services: ServicesOf, audit: AuditOf, idempotency_key: IdempotencyKey = None
+    body: PunchBody,
+    services: ServicesOf,
+    audit: AuditOf,
+    visible: VisibleTo,
+    idempotency_key: IdempotencyKey = None,
 ) -> PunchMade:
     """Needs no consent. Wrong attempts are limited for each camera or kiosk, and for the whole site."""
     key = None if idempotency_key is None else f"{audit.actor}:{idempotency_key}"
@@ -61,7 +67,7 @@ async def punch(
     async with services.database.acquire() as connection, connection.transaction():
         if key is not None and (before := await idempotency.answered(connection, key, digest)) is not None:
             return PunchMade.model_validate(before)
-        made = await _punch(connection, body, services, audit)
+        made = await _punch(connection, visible, body, services, audit)
         if isinstance(made, PunchMade) and key is not None:
             await idempotency.remember(connection, key, digest, made.model_dump(mode="json"), services.now())
     if isinstance(made, RequestError):
@@ -70,12 +76,13 @@ async def punch(
 
 
 @router.get("/sessions/{session_id}/punches/{person_id}", summary="When somebody came and went", responses=NOT_FOUND)
-async def list_punches(session_id: UUID, person_id: UUID, services: ServicesOf, audit: AuditOf) -> Punches:
+async def list_punches(
+    session_id: UUID, person_id: UUID, services: ServicesOf, audit: AuditOf, visible: VisibleTo
+) -> Punches:
     """Earliest first; where no camera counts coming and going there is nothing."""
     async with services.database.acquire() as connection:
+        rows = await punches.list_of_person(connection, visible, session_id, person_id)
         await audit.seen(connection, Action.ATTENDANCE_READ, person_id, session=str(session_id))
-        await people.get(connection, person_id)
-        rows = await punches.list_of_person(connection, session_id, person_id)
     entries = [
         {"direction": row.direction.value, "method": row.method.value, "camera": row.camera_id, "at": row.at}
         for row in rows
@@ -134,7 +141,7 @@ async def delete_credential(person_id: UUID, kind: Kind, services: ServicesOf, a
 
 
 async def _punch(
-    connection: Connection, body: PunchBody, services: Services, audit: Auditor
+    connection: Connection, visible: Visible, body: PunchBody, services: Services, audit: Auditor
 ) -> PunchMade | RequestError:
     """What came of an attempt, in the caller's transaction."""
     place = f"{audit.actor}:{body.camera or ''}"
@@ -149,13 +156,15 @@ async def _punch(
         code = services.credentials.digest_of_code(_secret(body))
         kind, digests = CredentialKind.QR, [] if code is None else [code]
     person_id = await credentials.find(connection, kind, digests)
-    if person_id is None:
+    # A PIN or code of somebody who is not theirs is as good as none, or trying them would tell names.
+    if person_id is None or not await is_known(connection, visible, person_id):
         await credentials.note_failure(connection, place, now)
         await audit.seen(connection, Action.CREDENTIAL_REFUSED, kind=kind.value, camera=body.camera)
         return CredentialUnknown("nobody has this PIN or code", hint="try again, or ask for a new one")
     await audit.changed(connection, Action.ATTENDANCE_MARKED, person_id, method=kind.value, camera=body.camera)
     recorded = await attendance.record_punch(
         connection,
+        visible,
         person_id,
         now,
         settings.site.zone,
@@ -164,7 +173,7 @@ async def _punch(
         camera_id=body.camera,
         session_id=body.session_id,
     )
-    person = await people.get(connection, person_id)
+    person = await people.get(connection, visible, person_id)
     return PunchMade.model_validate(
         {
             "person": PersonRef(id=person_id, name=person.name),

@@ -1,5 +1,7 @@
 """One-shot recognition: a picture in, names out, nothing stored."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -8,8 +10,10 @@ from starlette.requests import Request
 from recognition.frames import decode_scaled
 from recognition.pipeline import Recogniser
 from recognition.types import FaceResult, FaceState
+from storage.visibility import known_people
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import PHOTO_BODY, PHOTO_PROBLEMS, PROBLEMS, ServicesOf, photo_limits, read_photo
+from stream_server.api.visible import VisibleTo
 from stream_server.auditing import Action
 from stream_server.people import PeopleKeeper
 from stream_server.person_messages import Recognised, RecognisedFace
@@ -26,8 +30,8 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
         openapi_extra=PHOTO_BODY,
         max_body_size=max_photo_bytes,
     )
-    async def recognise(request: Request, services: ServicesOf, audit: AuditOf) -> Recognised:
-        """Marks nobody: one picture never decides attendance."""
+    async def recognise(request: Request, services: ServicesOf, audit: AuditOf, visible: VisibleTo) -> Recognised:
+        """Marks nobody: one picture never decides attendance. A teacher knows their people only."""
         limits, gallery = photo_limits(services), services.people.gallery
 
         def look(recogniser: Recogniser) -> tuple[int, int, list[FaceResult]]:
@@ -38,13 +42,35 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
         async with services.executor.admit() as turn:
             photo = await read_photo(request)
             width, height, faces = await turn.run(look)
-        named: set[UUID | None] = {UUID(face.person_id) for face in faces if face.person_id is not None}
         async with services.database.acquire() as connection, connection.transaction():
+            if not visible.is_everything:
+                known = await known_people(connection, visible, _compared_with(faces))
+                faces = [_as_known(face, known) for face in faces]
+            named: set[UUID | None] = {UUID(face.person_id) for face in faces if face.person_id is not None}
             for person_id in named or {None}:
                 await audit.changed(connection, Action.PICTURE_RECOGNISED, person_id)
         return Recognised(width=width, height=height, faces=tuple(_face(face, services.people) for face in faces))
 
     return router
+
+
+def _compared_with(faces: Iterable[FaceResult]) -> frozenset[UUID]:
+    """Whom the faces came near."""
+    matches = [face.match for face in faces if face.match is not None and not face.match.ignored]
+    near = {one for match in matches for one in (match.person_id, match.runner_up_person_id) if one is not None}
+    return frozenset(map(UUID, near))
+
+
+def _as_known(face: FaceResult, known: frozenset[UUID]) -> FaceResult:
+    """The face as it is to somebody who knows these people and no others: how near it came to others is not told."""
+    match = face.match
+    if match is None:
+        return face
+    if match.ignored or UUID(match.person_id) not in known:
+        return replace(face, state=FaceState.UNKNOWN, person_id=None, match=None)
+    if match.runner_up_person_id is None or UUID(match.runner_up_person_id) not in known:
+        match = replace(match, runner_up_person_id=None, runner_up_distance=None)
+    return replace(face, match=match)
 
 
 def _face(face: FaceResult, people: PeopleKeeper) -> RecognisedFace:

@@ -15,6 +15,7 @@ from storage import attendance
 from storage.reports import Layout, ReportFilter
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import PROBLEMS, ServicesOf
+from stream_server.api.visible import VisibleTo
 from stream_server.auditing import Action
 from stream_server.day import Day
 from stream_server.messages import ReportDocument
@@ -83,6 +84,7 @@ class ReportStream(StreamingResponse):
 async def report_attendance(
     services: ServicesOf,
     audit: AuditOf,
+    visible: VisibleTo,
     first_day: Annotated[
         Day | None, Query(alias="from", description="First day, of the site.", examples=["2026-03-02"])
     ] = None,
@@ -112,7 +114,7 @@ async def report_attendance(
             session=None if session is None else str(session),
             group=None if group is None else str(group),
         )
-    pieces = services.reports.pieces(layout, wanted, format_, bom=bom)
+    pieces = services.reports.pieces(visible, layout, wanted, format_, bom=bom)
     first = await anext(pieces)  # refused here, while there is still a status code to say so
     return ReportStream(first, pieces, format_, _name(wanted))
 

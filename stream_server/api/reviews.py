@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from storage import reviews
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
+from stream_server.api.visible import VisibleTo
 from stream_server.auditing import Action
 from stream_server.messages import PersonRef
 from stream_server.punch_messages import CandidateBody, ReviewBody, Reviews, ReviewSettlement
@@ -19,6 +20,7 @@ router = APIRouter(prefix="/reviews", tags=["attendance"], responses=PROBLEMS)
 async def list_reviews(
     services: ServicesOf,
     audit: AuditOf,
+    visible: VisibleTo,
     state: Literal["open", "person", "nobody"] | None = None,
     session_id: UUID | None = None,
     limit: Limit = 50,
@@ -29,20 +31,25 @@ async def list_reviews(
         await audit.seen(
             connection, Action.REVIEWS_READ, state=state, session=None if session_id is None else str(session_id)
         )
-        page = await reviews.list_reviews(connection, state=state, session_id=session_id, limit=limit, cursor=cursor)
+        page = await reviews.list_reviews(
+            connection, visible, state=state, session_id=session_id, limit=limit, cursor=cursor
+        )
     return Reviews(reviews=tuple(map(_review, page.items)), next_cursor=page.next_cursor)
 
 
 @router.get("/{review_id}", summary="One face up for review", responses=NOT_FOUND)
-async def get_review(review_id: UUID, services: ServicesOf, audit: AuditOf) -> ReviewBody:
+async def get_review(review_id: UUID, services: ServicesOf, audit: AuditOf, visible: VisibleTo) -> ReviewBody:
     """Whom it came near, and how near."""
     async with services.database.acquire() as connection:
+        review = await reviews.get(connection, visible, review_id)
         await audit.seen(connection, Action.REVIEWS_READ, subject=f"review:{review_id}")
-        return _review(await reviews.get(connection, review_id))
+    return _review(review)
 
 
 @router.post("/{review_id}", summary="Settle a face up for review", responses=NOT_FOUND)
-async def settle_review(review_id: UUID, body: ReviewSettlement, services: ServicesOf, audit: AuditOf) -> ReviewBody:
+async def settle_review(
+    review_id: UUID, body: ReviewSettlement, services: ServicesOf, audit: AuditOf, visible: VisibleTo
+) -> ReviewBody:
     """Somebody is marked as of the time the face was seen. The same answer again changes nothing."""
     async with services.database.acquire() as connection, connection.transaction():
         await audit.changed(
@@ -54,6 +61,7 @@ async def settle_review(review_id: UUID, body: ReviewSettlement, services: Servi
         )
         settled = await reviews.settle(
             connection,
+            visible,
             review_id,
             body.person_id,
             by_whom=audit.actor,

@@ -10,9 +10,11 @@ from storage import session_clock, sessions
 from stream_server.api.audited import AuditOf
 from stream_server.api.etags import CHANGES, IfMatch, show_version, wanted_version
 from stream_server.api.request import NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
+from stream_server.api.visible import VisibleTo
 from stream_server.auditing import Action
 from stream_server.day import Day
 from stream_server.messages import ClassSession, ClassSessions, SessionState
+from stream_server.principals import Forbidden
 
 router = APIRouter(prefix="/sessions", tags=["sessions"], responses=PROBLEMS)
 
@@ -20,6 +22,7 @@ router = APIRouter(prefix="/sessions", tags=["sessions"], responses=PROBLEMS)
 @router.get("", summary="List sessions")
 async def list_sessions(
     services: ServicesOf,
+    visible: VisibleTo,
     group_id: UUID | None = None,
     room_id: UUID | None = None,
     state: SessionState | None = None,
@@ -31,6 +34,7 @@ async def list_sessions(
     async with services.database.acquire() as connection:
         page = await sessions.list_sessions(
             connection,
+            visible,
             limit=limit,
             cursor=cursor,
             group_id=group_id,
@@ -42,10 +46,10 @@ async def list_sessions(
 
 
 @router.get("/{session_id}", summary="One session", responses=NOT_FOUND)
-async def get_session(session_id: UUID, services: ServicesOf, response: Response) -> ClassSession:
+async def get_session(session_id: UUID, services: ServicesOf, visible: VisibleTo, response: Response) -> ClassSession:
     """A session."""
     async with services.database.acquire() as connection:
-        session = await sessions.get(connection, session_id)
+        session = await sessions.get(connection, visible, session_id)
     show_version(response, session.version)
     return _session(session)
 
@@ -64,13 +68,23 @@ async def cancel_session(
 
 @router.post("/{session_id}/close", summary="Close a session", responses={**NOT_FOUND, **CHANGES})
 async def close_session(
-    session_id: UUID, services: ServicesOf, audit: AuditOf, response: Response, if_match: IfMatch = None
+    session_id: UUID,
+    services: ServicesOf,
+    audit: AuditOf,
+    visible: VisibleTo,
+    response: Response,
+    if_match: IfMatch = None,
 ) -> ClassSession:
     """Before its end, or after it was missed: whoever was expected and has no record is absent."""
     async with services.database.acquire() as connection, connection.transaction():
+        session = await sessions.get(connection, visible, session_id)
+        if not visible.has_group(session.group_id):
+            # They know of it, since their people were there, and so were others.
+            raise Forbidden("a session of no group is nobody's to close", hint="an owner or admin can")
         await audit.changed(connection, Action.SESSION_CLOSED, subject=f"session:{session_id}")
         closed = await session_clock.close_by_hand(
             connection,
+            visible,
             session_id,
             services.settings.site.zone,
             services.now(),

@@ -29,7 +29,7 @@ def users() -> None:
     "groups",
     type=click.UUID,
     multiple=True,
-    help="A group of a teacher (kept, but no limit yet); may be repeated.",
+    help="A group of a teacher (they see nothing else); may be repeated.",
 )
 @server_option
 @json_option

@@ -17,6 +17,7 @@ from recognition.errors import RequestError, UnavailableError
 from storage import reports
 from storage.database import Connection, Database
 from storage.reports import COLUMNS, Layout, ReportFilter
+from storage.visibility import Visible
 from stream_server.reports import page, xlsx
 from stream_server.settings import SiteSettings
 
@@ -68,7 +69,7 @@ class ReportMaker:
         return reports.checked_filter(wanted, today, self._site.zone)
 
     async def pieces(
-        self, layout: Layout, wanted: ReportFilter, format_: Format, *, bom: bool = False
+        self, visible: Visible, layout: Layout, wanted: ReportFilter, format_: Format, *, bom: bool = False
     ) -> AsyncGenerator[bytes, None]:
         """The file, piece by piece; closing the generator gives its place and connection back.
 
@@ -79,7 +80,7 @@ class ReportMaker:
         async with (
             self._places,
             self._connection() as connection,
-            aclosing(self._written(connection, layout, wanted, format_, bom=bom)) as written,
+            aclosing(self._written(connection, visible, layout, wanted, format_, bom=bom)) as written,
         ):
             async for piece in written:
                 yield piece
@@ -93,32 +94,41 @@ class ReportMaker:
             yield connection
 
     def _written(
-        self, connection: Connection, layout: Layout, wanted: ReportFilter, format_: Format, *, bom: bool
+        self,
+        connection: Connection,
+        visible: Visible,
+        layout: Layout,
+        wanted: ReportFilter,
+        format_: Format,
+        *,
+        bom: bool,
     ) -> AsyncGenerator[bytes, None]:
         match format_:
             case Format.CSV:
-                return self._csv(connection, layout, wanted, bom=bom)
+                return self._csv(connection, visible, layout, wanted, bom=bom)
             case Format.JSON:
-                return self._json(connection, layout, wanted)
+                return self._json(connection, visible, layout, wanted)
             case Format.XLSX:
-                return self._xlsx(connection, layout, wanted)
+                return self._xlsx(connection, visible, layout, wanted)
             case Format.HTML:
-                return self._html(connection, layout, wanted)
+                return self._html(connection, visible, layout, wanted)
 
     async def _csv(
-        self, connection: Connection, layout: Layout, wanted: ReportFilter, *, bom: bool
+        self, connection: Connection, visible: Visible, layout: Layout, wanted: ReportFilter, *, bom: bool
     ) -> AsyncGenerator[bytes, None]:
         head = ",".join(column.name for column in COLUMNS[layout]) + "\r\n"
         # Excel takes a file without the mark for one in the language's old encoding.
         begin = head.encode("utf-8-sig" if bom else "utf-8")
-        async with aclosing(reports.csv_lines(connection, layout, wanted, self._site.zone)) as lines:
+        async with aclosing(reports.csv_lines(connection, visible, layout, wanted, self._site.zone)) as lines:
             async for text in lines:
                 yield begin + text.encode()
                 begin = b""
         if begin:
             yield begin
 
-    async def _json(self, connection: Connection, layout: Layout, wanted: ReportFilter) -> AsyncGenerator[bytes, None]:
+    async def _json(
+        self, connection: Connection, visible: Visible, layout: Layout, wanted: ReportFilter
+    ) -> AsyncGenerator[bytes, None]:
         about = {
             "layout": layout.value,
             "from": None if wanted.first_day is None else wanted.first_day.isoformat(),
@@ -126,35 +136,39 @@ class ReportMaker:
             "time_zone": self._site.time_zone,
         }
         separator = json.dumps(about, ensure_ascii=False)[:-1] + ', "rows": [\n'
-        async with aclosing(reports.json_rows(connection, layout, wanted, self._site.zone)) as batches:
+        async with aclosing(reports.json_rows(connection, visible, layout, wanted, self._site.zone)) as batches:
             async for batch in batches:
                 yield (separator + ",\n".join(batch)).encode()
                 separator = ",\n"
         yield (("" if separator == ",\n" else separator) + "\n]}\n").encode()
 
-    async def _xlsx(self, connection: Connection, layout: Layout, wanted: ReportFilter) -> AsyncGenerator[bytes, None]:
-        await self._check_size(connection, layout, wanted, xlsx.ROWS_MAX, "an Excel sheet")
+    async def _xlsx(
+        self, connection: Connection, visible: Visible, layout: Layout, wanted: ReportFilter
+    ) -> AsyncGenerator[bytes, None]:
+        await self._check_size(connection, visible, layout, wanted, xlsx.ROWS_MAX, "an Excel sheet")
         with tempfile.TemporaryDirectory(prefix="rollcall-report-") as folder:
-            async with aclosing(reports.rows(connection, layout, wanted, self._site.zone)) as batches:
+            async with aclosing(reports.rows(connection, visible, layout, wanted, self._site.zone)) as batches:
                 path = await xlsx.write_workbook(Path(folder), COLUMNS[layout], f"attendance {layout}", batches)
             with path.open("rb") as file:
                 while piece := await asyncio.to_thread(file.read, _FILE_PIECE_BYTES):
                     yield piece
 
-    async def _html(self, connection: Connection, layout: Layout, wanted: ReportFilter) -> AsyncGenerator[bytes, None]:
-        await self._check_size(connection, layout, wanted, page.ROWS_MAX, "a page")
+    async def _html(
+        self, connection: Connection, visible: Visible, layout: Layout, wanted: ReportFilter
+    ) -> AsyncGenerator[bytes, None]:
+        await self._check_size(connection, visible, layout, wanted, page.ROWS_MAX, "a page")
         sheet = page.ReportPage(self._site.name, layout, self._about(wanted), self._now().astimezone(self._site.zone))
         text = sheet.begin()
-        async with aclosing(reports.rows(connection, layout, wanted, self._site.zone)) as batches:
+        async with aclosing(reports.rows(connection, visible, layout, wanted, self._site.zone)) as batches:
             async for batch in batches:
                 yield (text + sheet.rows(batch)).encode()
                 text = ""
         yield (text + sheet.end()).encode()
 
     async def _check_size(
-        self, connection: Connection, layout: Layout, wanted: ReportFilter, most: int, what: str
+        self, connection: Connection, visible: Visible, layout: Layout, wanted: ReportFilter, most: int, what: str
     ) -> None:
-        found = await reports.count_up_to(connection, layout, wanted, self._site.zone, most + 1)
+        found = await reports.count_up_to(connection, visible, layout, wanted, self._site.zone, most + 1)
         if found > most:
             raise ReportTooLarge(
                 f"{what} holds at most {most:,} rows", hint="ask for a shorter period, or for CSV or JSON"

@@ -105,9 +105,11 @@ async def test_signing_in_sets_a_cookie_that_scripts_and_other_sites_cannot_reac
 
 
 async def test_a_cookie_alone_changes_nothing(client: ServerClient, browser: Browser) -> None:
-    teacher = await add_user(client, "teacher")
+    group_id = (await client.call("POST", "/api/v1/groups", body={"name": "7A"}))["id"]
+    teacher = await add_user(client, "teacher", groups=[group_id])
     await browser.sign_in(teacher["login"])
     person_id = await client.add_person("Marked", consent=False)
+    await client.call("POST", f"/api/v1/groups/{group_id}/memberships", body={"person_id": str(person_id)})
     mark = {"json": {"person_id": str(person_id)}}
     proof = browser.http.headers.pop("X-CSRF-Token")
     answer = await browser.http.post("/api/v1/attendance", **mark)

@@ -13,6 +13,7 @@ from storage import attendance, attendance_lists, outbox, people, sessions
 from storage.attendance import Method, Outcome, Status
 from storage.database import Connection, Database
 from storage.errors import Conflict, NotFound
+from storage.visibility import EVERYTHING
 
 UTC_ZONE = ZoneInfo("UTC")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -31,7 +32,7 @@ async def test_the_first_sighting_makes_one_record_and_one_event(
 
     assert recorded.first
     assert recorded.attendance_id is not None
-    record = await attendance_lists.get(connection, recorded.attendance_id)
+    record = await attendance_lists.get(connection, EVERYTHING, recorded.attendance_id)
     assert (record.status, record.method, record.camera_id) == (Status.PRESENT, Method.FACE, "door")
     assert record.first_seen_at == record.last_seen_at == noon
     assert record.person_name == "Ada"
@@ -64,7 +65,7 @@ async def test_a_later_and_an_earlier_sighting_widen_the_times_without_an_event(
         assert again.event_id is None
 
     assert first.attendance_id is not None
-    record = await attendance_lists.get(connection, first.attendance_id)
+    record = await attendance_lists.get(connection, EVERYTHING, first.attendance_id)
     assert record.first_seen_at == noon - timedelta(minutes=15)
     assert record.last_seen_at == noon + timedelta(minutes=30)
     assert await outbox.latest_id(connection) == events
@@ -163,23 +164,23 @@ async def test_a_status_set_by_hand_is_not_overwritten_by_a_face(
     connection: Connection, ada: people.Person, make_sighting: MakeSighting, noon: datetime
 ) -> None:
     by_hand = await attendance.mark_manually(
-        connection, ada.person_id, noon, UTC_ZONE, status=Status.EXCUSED, note="dentist until one"
+        connection, EVERYTHING, ada.person_id, noon, UTC_ZONE, status=Status.EXCUSED, note="dentist until one"
     )
     seen = await attendance.record_sighting(connection, make_sighting(ada.person_id), UTC_ZONE)
 
     assert by_hand.first
     assert (seen.outcome, seen.status) == (Outcome.AGAIN, Status.EXCUSED)
     assert by_hand.attendance_id is not None
-    record = await attendance_lists.get(connection, by_hand.attendance_id)
+    record = await attendance_lists.get(connection, EVERYTHING, by_hand.attendance_id)
     assert (record.status, record.method, record.note) == (Status.EXCUSED, Method.MANUAL, "dentist until one")
     assert record.first_seen_at == noon
 
 
 async def test_marking_by_hand_twice_makes_one_record_and_one_event(connection: Connection, noon: datetime) -> None:
     person = await people.create(connection, name="Grace", at=noon)  # no consent is needed without a face
-    first = await attendance.mark_manually(connection, person.person_id, noon, UTC_ZONE)
+    first = await attendance.mark_manually(connection, EVERYTHING, person.person_id, noon, UTC_ZONE)
     second = await attendance.mark_manually(
-        connection, person.person_id, noon, UTC_ZONE, status=Status.ABSENT, session_id=first.session_id
+        connection, EVERYTHING, person.person_id, noon, UTC_ZONE, status=Status.ABSENT, session_id=first.session_id
     )
     assert (first.first, second.first) == (True, False)
     assert second.status is Status.PRESENT
@@ -191,17 +192,17 @@ async def test_marking_by_hand_refuses_what_it_cannot_store(
     connection: Connection, ada: people.Person, noon: datetime
 ) -> None:
     with pytest.raises(NotFound):
-        await attendance.mark_manually(connection, uuid4(), noon, UTC_ZONE)
+        await attendance.mark_manually(connection, EVERYTHING, uuid4(), noon, UTC_ZONE)
     with pytest.raises(NotFound):
-        await attendance.mark_manually(connection, ada.person_id, noon, UTC_ZONE, session_id=uuid4())
+        await attendance.mark_manually(connection, EVERYTHING, ada.person_id, noon, UTC_ZONE, session_id=uuid4())
     with pytest.raises(RequestError) as refused:
-        await attendance.mark_manually(connection, ada.person_id, noon, UTC_ZONE, note="a\0b")
+        await attendance.mark_manually(connection, EVERYTHING, ada.person_id, noon, UTC_ZONE, note="a\0b")
     assert refused.value.code == "note_invalid"
     with pytest.raises(InternalError):
-        await attendance.mark_manually(connection, ada.person_id, noon, UTC_ZONE, method=Method.FACE)
+        await attendance.mark_manually(connection, EVERYTHING, ada.person_id, noon, UTC_ZONE, method=Method.FACE)
     await people.erase(connection, ada.person_id, at=noon)
     with pytest.raises(Conflict) as erased:
-        await attendance.mark_manually(connection, ada.person_id, noon, UTC_ZONE)
+        await attendance.mark_manually(connection, EVERYTHING, ada.person_id, noon, UTC_ZONE)
     assert erased.value.code == "person_erased"
 
 
@@ -232,7 +233,7 @@ async def test_records_are_listed_per_session_person_and_day_in_pieces(
             at = noon + timedelta(days=day)
             await attendance.record_sighting(connection, make_sighting(person.person_id, captured_at=at), BERLIN)
 
-    today = await attendance_lists.list_records(connection, day=noon.date(), zone=BERLIN)
+    today = await attendance_lists.list_records(connection, EVERYTHING, day=noon.date(), zone=BERLIN)
     assert [record.person_name for record in today.items] == [f"P{n}" for n in range(5)]
     assert today.next_cursor is None
 
@@ -240,29 +241,31 @@ async def test_records_are_listed_per_session_person_and_day_in_pieces(
     names: list[str] = []
     cursor = None
     while True:
-        page = await attendance_lists.list_records(connection, session_id=session_id, limit=2, cursor=cursor)
+        page = await attendance_lists.list_records(
+            connection, EVERYTHING, session_id=session_id, limit=2, cursor=cursor
+        )
         names += [record.person_name for record in page.items]
         cursor = page.next_cursor
         if cursor is None:
             break
     assert names == [f"P{n}" for n in range(5)]
 
-    of_one = await attendance_lists.list_records(connection, person_id=persons[3].person_id)
+    of_one = await attendance_lists.list_records(connection, EVERYTHING, person_id=persons[3].person_id)
     assert len(of_one.items) == 2
-    everything = await attendance_lists.list_records(connection, limit=200)
+    everything = await attendance_lists.list_records(connection, EVERYTHING, limit=200)
     assert len(everything.items) == 10
-    assert len((await sessions.list_sessions(connection)).items) == 2
+    assert len((await sessions.list_sessions(connection, EVERYTHING)).items) == 2
 
 
 @pytest.mark.parametrize("day", [date(1, 1, 2), date(9999, 12, 30)])
 async def test_a_day_long_ago_or_far_ahead_has_no_records(connection: Connection, day: date) -> None:
-    page = await attendance_lists.list_records(connection, day=day, zone=BERLIN)
+    page = await attendance_lists.list_records(connection, EVERYTHING, day=day, zone=BERLIN)
     assert page.items == ()
 
 
 async def test_an_unknown_record_is_not_found(connection: Connection) -> None:
     with pytest.raises(NotFound) as missing:
-        await attendance_lists.get(connection, uuid4())
+        await attendance_lists.get(connection, EVERYTHING, uuid4())
     assert missing.value.code == "attendance_not_found"
 
 
@@ -273,10 +276,12 @@ async def test_the_list_of_a_day_holds_its_sessions_only_and_a_status_chooses_am
     for name, status, days in (("Ada", "present", 0), ("Bob", "absent", 0), ("Cyd", "absent", 1)):
         person = await people.create(connection, name=name, at=noon)
         at = noon + timedelta(days=days)
-        await attendance.mark_manually(connection, person.person_id, at, zone, status=attendance.Status(status))
+        await attendance.mark_manually(
+            connection, EVERYTHING, person.person_id, at, zone, status=attendance.Status(status)
+        )
 
     async def names(**conditions: Any) -> list[str]:
-        page = await attendance_lists.list_records(connection, **conditions)
+        page = await attendance_lists.list_records(connection, EVERYTHING, **conditions)
         return [record.person_name for record in page.items]
 
     assert await names(day=noon.date(), zone=zone) == ["Ada", "Bob"]

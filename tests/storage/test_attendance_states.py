@@ -29,6 +29,7 @@ from storage.database import Connection, Database
 from storage.errors import Conflict, Stale
 from storage.rooms import CameraPlace, Direction
 from storage.statuses import Method, Status
+from storage.visibility import EVERYTHING
 
 BERLIN = ZoneInfo("Europe/Berlin")
 POLICY = AttendancePolicy()
@@ -64,7 +65,7 @@ async def room_id(connection: Connection) -> UUID:
 
 
 async def record(connection: Connection, session_id: UUID) -> attendance_lists.AttendanceRecord:
-    page = await attendance_lists.list_records(connection, session_id=session_id)
+    page = await attendance_lists.list_records(connection, EVERYTHING, session_id=session_id)
     assert len(page.items) == 1
     return page.items[0]
 
@@ -77,7 +78,7 @@ async def test_a_sighting_counts_for_the_session_in_the_cameras_room(
     assert (seen.session_id, seen.status) == (session_id, Status.PRESENT)
     elsewhere = await attendance.record_sighting(connection, make_sighting(ada.person_id, camera_id="gate"), BERLIN)
     assert elsewhere.session_id is not None
-    assert (await sessions.get(connection, elsewhere.session_id)).kind == "open"
+    assert (await sessions.get(connection, EVERYTHING, elsewhere.session_id)).kind == "open"
     after = make_sighting(ada.person_id, captured_at=noon + timedelta(minutes=45))
     assert (await attendance.record_sighting(connection, after, BERLIN)).session_id == elsewhere.session_id
 
@@ -126,7 +127,7 @@ async def test_a_late_arrival_who_was_seen_earlier_after_all_is_corrected(
     assert (await attendance.record_sighting(connection, early, BERLIN)).status is Status.PRESENT
     now = await record(connection, session_id)
     assert (now.status, now.version, now.first_seen_at) == (Status.PRESENT, 2, early.captured_at)
-    (change,) = await corrections.list_corrections(connection, now.attendance_id)
+    (change,) = await corrections.list_corrections(connection, EVERYTHING, now.attendance_id)
     assert (change.status_before, change.by_clock, change.by_whom) == (Status.LATE, True, "clock")
 
 
@@ -151,7 +152,9 @@ async def test_what_a_person_has_said_stays_whatever_a_camera_sees(
     connection: Connection, ada: people.Person, make_sighting: Make, room_id: UUID, noon: datetime, status: Status
 ) -> None:
     session_id = await add_session(connection, room_id, noon)
-    await attendance.mark_manually(connection, ada.person_id, noon, BERLIN, session_id=session_id, status=status)
+    await attendance.mark_manually(
+        connection, EVERYTHING, ada.person_id, noon, BERLIN, session_id=session_id, status=status
+    )
     seen = await attendance.record_sighting(connection, make_sighting(ada.person_id), BERLIN)
     assert seen.status is status
     now = await record(connection, session_id)
@@ -161,11 +164,12 @@ async def test_what_a_person_has_said_stays_whatever_a_camera_sees(
 async def test_corrections_are_appended_with_who_when_and_why(
     connection: Connection, ada: people.Person, noon: datetime
 ) -> None:
-    made = await attendance.mark_manually(connection, ada.person_id, noon, BERLIN)
+    made = await attendance.mark_manually(connection, EVERYTHING, ada.person_id, noon, BERLIN)
     assert made.attendance_id is not None
     for version, status in ((1, Status.LATE), (2, Status.EXCUSED)):
         await corrections.correct(
             connection,
+            EVERYTHING,
             made.attendance_id,
             version=version,
             status=status,
@@ -175,14 +179,14 @@ async def test_corrections_are_appended_with_who_when_and_why(
         )
     with pytest.raises(Stale):
         await corrections.correct(
-            connection, made.attendance_id, version=2, status=Status.LATE, by_whom="x", reason="y", at=noon
+            connection, EVERYTHING, made.attendance_id, version=2, status=Status.LATE, by_whom="x", reason="y", at=noon
         )
-    listed = await corrections.list_corrections(connection, made.attendance_id)
+    listed = await corrections.list_corrections(connection, EVERYTHING, made.attendance_id)
     assert [(one.number, one.status_before, one.status, one.by_whom, one.reason) for one in listed] == [
         (2, "present", "late", "teacher", "because"),
         (3, "late", "excused", "teacher", "because"),
     ]
-    now = await attendance_lists.get(connection, made.attendance_id)
+    now = await attendance_lists.get(connection, EVERYTHING, made.attendance_id)
     assert (now.status, now.version) == (Status.EXCUSED, 3)
     event = (await outbox.read_after(connection, 0))[-1]
     assert (event.type, event.payload["status_before"], event.payload["by"]) == (
@@ -193,10 +197,19 @@ async def test_corrections_are_appended_with_who_when_and_why(
     assert "because" not in str(event.payload)
     assert await connection.fetchval("SELECT status FROM attendance") == "present", "what was recorded stays"
     await people.erase(connection, ada.person_id, at=noon)
-    assert {one.reason for one in await corrections.list_corrections(connection, made.attendance_id)} == {None}
+    assert {one.reason for one in await corrections.list_corrections(connection, EVERYTHING, made.attendance_id)} == {
+        None
+    }
     with pytest.raises(Conflict):
         await corrections.correct(
-            connection, made.attendance_id, version=None, status=Status.LATE, by_whom="x", reason="y", at=noon
+            connection,
+            EVERYTHING,
+            made.attendance_id,
+            version=None,
+            status=Status.LATE,
+            by_whom="x",
+            reason="y",
+            at=noon,
         )
 
 
@@ -204,22 +217,22 @@ async def test_a_record_is_not_corrected_without_end(
     connection: Connection, ada: people.Person, noon: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(corrections, "CORRECTIONS_MAX", 2)
-    made = await attendance.mark_manually(connection, ada.person_id, noon, BERLIN)
+    made = await attendance.mark_manually(connection, EVERYTHING, ada.person_id, noon, BERLIN)
     assert made.attendance_id is not None
     change = {"version": None, "status": Status.LATE, "by_whom": "teacher", "reason": "bus", "at": noon}
     for _ in range(2):
-        await corrections.correct(connection, made.attendance_id, **change)  # type: ignore[arg-type]
+        await corrections.correct(connection, EVERYTHING, made.attendance_id, **change)  # type: ignore[arg-type]
     with pytest.raises(Conflict) as refused:
-        await corrections.correct(connection, made.attendance_id, **change)  # type: ignore[arg-type]
+        await corrections.correct(connection, EVERYTHING, made.attendance_id, **change)  # type: ignore[arg-type]
     assert refused.value.code == "too_many_corrections"
-    assert len(await corrections.list_corrections(connection, made.attendance_id)) == 2
+    assert len(await corrections.list_corrections(connection, EVERYTHING, made.attendance_id)) == 2
 
 
 async def test_of_many_corrections_of_one_version_one_is_made(
     database: Database, ada: people.Person, noon: datetime
 ) -> None:
     async with database.acquire() as connection:
-        made = await attendance.mark_manually(connection, ada.person_id, noon, BERLIN)
+        made = await attendance.mark_manually(connection, EVERYTHING, ada.person_id, noon, BERLIN)
     assert made.attendance_id is not None
     attendance_id = made.attendance_id
 
@@ -228,6 +241,7 @@ async def test_of_many_corrections_of_one_version_one_is_made(
             try:
                 await corrections.correct(
                     connection,
+                    EVERYTHING,
                     attendance_id,
                     version=1,
                     status=Status.LATE,
@@ -242,7 +256,7 @@ async def test_of_many_corrections_of_one_version_one_is_made(
     done = await asyncio.gather(*(correct(number) for number in range(8)))
     assert sum(done) == 1
     async with database.acquire() as connection:
-        assert len(await corrections.list_corrections(connection, attendance_id)) == 1
+        assert len(await corrections.list_corrections(connection, EVERYTHING, attendance_id)) == 1
 
 
 async def test_many_ways_at_once_make_one_record(
@@ -265,7 +279,7 @@ async def test_many_ways_at_once_make_one_record(
     async def by_pin() -> None:
         async with database.acquire() as connection, connection.transaction():
             await attendance.record_punch(
-                connection, ada.person_id, noon, BERLIN, POLICY, method=Method.PIN, camera_id="door"
+                connection, EVERYTHING, ada.person_id, noon, BERLIN, POLICY, method=Method.PIN, camera_id="door"
             )
 
     async def by_clock() -> None:
@@ -274,7 +288,7 @@ async def test_many_ways_at_once_make_one_record(
 
     async def by_hand() -> None:
         async with database.acquire() as connection:
-            await attendance.mark_manually(connection, ada.person_id, noon, BERLIN, session_id=session_id)
+            await attendance.mark_manually(connection, EVERYTHING, ada.person_id, noon, BERLIN, session_id=session_id)
 
     await asyncio.gather(*(by_face(n) for n in range(6)), *(by_pin() for _ in range(4)), by_clock(), by_hand())
     async with database.acquire() as connection:
@@ -299,8 +313,8 @@ async def test_coming_and_going_is_counted_where_a_camera_counts_it(
     # In view until second 180: no re-entry, although the first punch is long ago.
     assert [await seen(after_s) for after_s in (0, 60, 119, 180, 299)] == [Direction.IN, None, None, None, None]
     assert [await seen(after_s) for after_s in (500, 560, 900, 10)] == [Direction.OUT, None, Direction.IN, None]
-    session_id = (await sessions.list_sessions(connection)).items[0].session_id
-    listed = await punches.list_of_person(connection, session_id, ada.person_id)
+    session_id = (await sessions.list_sessions(connection, EVERYTHING)).items[0].session_id
+    listed = await punches.list_of_person(connection, EVERYTHING, session_id, ada.person_id)
     assert [(one.direction, (one.at - noon).seconds) for one in listed] == [("in", 0), ("out", 500), ("in", 900)]
     told = [event for event in await outbox.read_after(connection, 0) if event.type == "attendance.punched"]
     assert [event.payload["direction"] for event in told] == ["in", "out", "in"]
@@ -328,7 +342,7 @@ async def test_a_punch_outside_of_its_session_is_refused(
         with pytest.raises(Conflict) as refused:
             async with connection.transaction():
                 await attendance.record_punch(
-                    connection, ada.person_id, at, BERLIN, POLICY, method=Method.PIN, session_id=session_id
+                    connection, EVERYTHING, ada.person_id, at, BERLIN, POLICY, method=Method.PIN, session_id=session_id
                 )
         assert refused.value.code == "session_not_open"
 
@@ -340,5 +354,5 @@ async def test_a_session_over_the_change_of_clocks_belongs_to_its_day(
     session_id = await add_session(connection, room_id, night, minutes=240)
     sighting = make_sighting(ada.person_id, captured_at=datetime(2026, 3, 29, 1, 30, tzinfo=UTC))
     assert (await attendance.record_sighting(connection, sighting, BERLIN)).session_id == session_id
-    page = await attendance_lists.list_records(connection, day=date(2026, 3, 28), zone=BERLIN)
+    page = await attendance_lists.list_records(connection, EVERYTHING, day=date(2026, 3, 28), zone=BERLIN)
     assert [one.session_id for one in page.items] == [session_id]

@@ -11,6 +11,7 @@ from storage import attendance, cameras, outbox, people, reviews
 from storage.attendance_policy import DEFAULT_POLICY
 from storage.database import Connection, Database
 from storage.errors import Conflict, NotFound
+from storage.visibility import EVERYTHING
 
 
 async def test_a_camera_is_made_once_and_can_be_renamed(connection: Connection) -> None:
@@ -201,6 +202,7 @@ async def test_a_camera_that_a_punch_or_a_review_names_can_be_removed(
             await connection.execute("UPDATE cameras SET direction = 'in'")
             await attendance.record_punch(
                 connection,
+                EVERYTHING,
                 ada.person_id,
                 noon,
                 ZoneInfo("UTC"),

@@ -9,6 +9,7 @@ from storage import consents, people
 from storage.consents import Consent
 from storage.database import Connection, Database
 from storage.errors import NotFound
+from storage.visibility import EVERYTHING
 
 
 async def states(connection: Connection, person: people.Person) -> list[tuple[str, int | None, str]]:
@@ -40,7 +41,8 @@ async def test_the_same_answer_again_is_none_and_to_a_newer_text_is_one(connecti
     same = await people.update(connection, ada.person_id, at=noon + timedelta(days=1), consent=Consent.GRANTED)
     assert same.consent_at == noon
     await consents.publish_text(connection, "May we still?", at=noon, actor="owner")
-    assert (await people.get(connection, ada.person_id)).consent_text == 1  # nobody agreed to the new one yet
+    # Nobody agreed to the new one yet.
+    assert (await people.get(connection, EVERYTHING, ada.person_id)).consent_text == 1
     newer = await people.update(
         connection, ada.person_id, at=noon + timedelta(days=2), consent=Consent.GRANTED, consent_text=2
     )
@@ -63,7 +65,7 @@ async def test_a_text_that_is_not_there_cannot_be_agreed_to(
         with pytest.raises(RequestError) as refused:
             await call
         assert refused.value.code == "consent_text_unknown"
-    assert len((await people.list_people(connection)).items) == 1
+    assert len((await people.list_people(connection, EVERYTHING)).items) == 1
 
 
 async def test_texts_are_numbered_and_the_newest_again_is_no_new_one(database: Database, noon: datetime) -> None:

@@ -38,6 +38,7 @@ from storage.consents import Consent
 from storage.credentials import CredentialKind
 from storage.database import Connection
 from storage.statuses import Status
+from storage.visibility import EVERYTHING
 from storage.webhook_deliveries import Attempt, Cause
 from stream_server.enrolment import forget_unknown_faces_of
 from stream_server.secrets import SecretBox
@@ -136,10 +137,10 @@ async def quirina(
     await people.update(connection, who, at=noon, name=NAME, consent=Consent.GRANTED, consent_text=text.version)
     day = noon + timedelta(days=1)
     session = await sessions.ensure_open_session(connection, day, ZONE)
-    await attendance.mark_manually(connection, who, day, ZONE, session_id=session.session_id, note=NOTE)
+    await attendance.mark_manually(connection, EVERYTHING, who, day, ZONE, session_id=session.session_id, note=NOTE)
     record = await connection.fetchval("SELECT id FROM attendance WHERE person_id = $1 LIMIT 1", who)
     await corrections.correct(
-        connection, record, version=None, status=Status.LATE, by_whom="office", reason=NOTE, at=noon
+        connection, EVERYTHING, record, version=None, status=Status.LATE, by_whom="office", reason=NOTE, at=noon
     )
     async with connection.transaction():
         await punches.punch(

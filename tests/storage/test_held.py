@@ -30,6 +30,7 @@ from storage.audit import Entry
 from storage.database import Connection
 from storage.rooms import Direction
 from storage.statuses import Method, Status
+from storage.visibility import EVERYTHING
 from stream_server.secrets import SecretBox
 
 SECTION = {section.name: section for section in held.SECTIONS}
@@ -115,7 +116,14 @@ async def test_no_section_is_without_its_rows_or_with_those_of_others(
         await attendance.record_sighting(connection, make_sighting(person.person_id), ZoneInfo("UTC"))
         record = await connection.fetchval("SELECT id FROM attendance WHERE person_id = $1", person.person_id)
         await corrections.correct(
-            connection, record, version=None, status=Status.LATE, by_whom="office", reason="the bus", at=noon
+            connection,
+            EVERYTHING,
+            record,
+            version=None,
+            status=Status.LATE,
+            by_whom="office",
+            reason="the bus",
+            at=noon,
         )
         await audit.append(connection, Entry(noon, "owner", "person.read", audit.of_person(person.person_id), "r"))
     for name, section in SECTION.items():

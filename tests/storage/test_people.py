@@ -15,6 +15,7 @@ from storage import attendance, attendance_lists, outbox, people, templates
 from storage.database import Connection
 from storage.errors import Conflict, NotFound
 from storage.people import Consent
+from storage.visibility import EVERYTHING
 from stream_server.secrets import SecretBox
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -43,12 +44,12 @@ async def test_a_person_is_created_and_found(connection: Connection, noon: datet
     assert created.name == "Ada Lovelace"
     assert (created.consent, created.consent_at) == (Consent.GRANTED, noon)
     assert created.template_count == 0
-    assert await people.get(connection, created.person_id) == created
+    assert await people.get(connection, EVERYTHING, created.person_id) == created
 
 
 async def test_nobody_is_not_found(connection: Connection, noon: datetime) -> None:
     for call in (
-        people.get(connection, uuid4()),
+        people.get(connection, EVERYTHING, uuid4()),
         people.update(connection, uuid4(), at=noon, name="X"),
         people.erase(connection, uuid4(), at=noon),
     ):
@@ -73,7 +74,7 @@ async def test_an_external_id_belongs_to_one_person(connection: Connection, noon
         await people.update(connection, other.person_id, at=noon, external_id="7")
     assert created.value.code == updated.value.code == "external_id_taken"
     # The connection is still of use: the failure was confined to its own savepoint.
-    assert (await people.get(connection, other.person_id)).external_id is None
+    assert (await people.get(connection, EVERYTHING, other.person_id)).external_id is None
 
 
 async def test_an_update_changes_only_what_is_given(connection: Connection, noon: datetime) -> None:
@@ -90,7 +91,7 @@ async def test_revoking_consent_deletes_the_templates_at_once(
 ) -> None:
     await enrol(connection, ada.person_id)
     await enrol(connection, ada.person_id, seed=1)
-    assert (await people.get(connection, ada.person_id)).template_count == 2
+    assert (await people.get(connection, EVERYTHING, ada.person_id)).template_count == 2
     later = noon + timedelta(hours=1)
 
     revoked = await people.update(connection, ada.person_id, at=later, consent=Consent.REVOKED)
@@ -114,13 +115,13 @@ async def test_revoking_consent_keeps_that_somebody_attended_and_no_trait_of_the
     recorded = await attendance.record_sighting(connection, make_sighting(ada.person_id), UTC_ZONE)
     assert recorded.attendance_id is not None
     assert kept.attendance_id is not None
-    before = await attendance_lists.get(connection, recorded.attendance_id)
+    before = await attendance_lists.get(connection, EVERYTHING, recorded.attendance_id)
     assert before.score is not None
 
     await people.update(connection, ada.person_id, at=noon, consent=consent)
 
-    assert await attendance_lists.get(connection, recorded.attendance_id) == replace(before, score=None)
-    assert (await attendance_lists.get(connection, kept.attendance_id)).score is not None
+    assert await attendance_lists.get(connection, EVERYTHING, recorded.attendance_id) == replace(before, score=None)
+    assert (await attendance_lists.get(connection, EVERYTHING, kept.attendance_id)).score is not None
     seen = await connection.fetch("SELECT person_id FROM sightings")
     assert [row["person_id"] for row in seen] == [grace.person_id]
 
@@ -161,7 +162,7 @@ async def test_a_failed_change_leaves_neither_change_nor_event(
 
     with pytest.raises(ZeroDivisionError):
         await fail()
-    assert (await people.get(connection, ada.person_id)).template_count == 1
+    assert (await people.get(connection, EVERYTHING, ada.person_id)).template_count == 1
     assert await outbox.latest_id(connection) == events
 
 
@@ -176,7 +177,7 @@ async def test_erasing_keeps_the_attendance_and_nothing_that_names_the_person(
     assert (gone.name, gone.external_id, gone.consent) == ("erased", None, Consent.REVOKED)
     assert (gone.erased_at, gone.template_count) == (noon, 0)
     assert recorded.attendance_id is not None
-    record = await attendance_lists.get(connection, recorded.attendance_id)
+    record = await attendance_lists.get(connection, EVERYTHING, recorded.attendance_id)
     assert (record.person_name, record.score, record.first_seen_at) == ("erased", None, noon)
     assert await connection.fetchval("SELECT count(*) FROM sightings") == 0
     events = await outbox.read_after(connection, 0)
@@ -192,20 +193,20 @@ async def test_people_are_listed_by_name_in_pieces_and_the_erased_only_when_aske
 ) -> None:
     for name in ("Cy", "Ann", "Bo", "Bo", "Dee"):
         await people.create(connection, name=name, at=noon)
-    first = (await people.list_people(connection, limit=2)).items[0]
+    first = (await people.list_people(connection, EVERYTHING, limit=2)).items[0]
     await people.erase(connection, first.person_id, at=noon)
 
     names: list[str] = []
     cursor: str | None = None
     pages = 0
     while pages == 0 or cursor is not None:
-        page = await people.list_people(connection, limit=2, cursor=cursor)
+        page = await people.list_people(connection, EVERYTHING, limit=2, cursor=cursor)
         names += [person.name for person in page.items]
         cursor = page.next_cursor
         pages += 1
     assert names == ["Bo", "Bo", "Cy", "Dee"]
     assert pages == 2
-    assert len((await people.list_people(connection, include_erased=True)).items) == 5
+    assert len((await people.list_people(connection, EVERYTHING, include_erased=True)).items) == 5
 
 
 @pytest.fixture
@@ -218,7 +219,7 @@ async def names_from(connection: Connection, cursor: str | None, limit: int = 4)
     """The first letters of everybody who is listed from the cursor to the end."""
     letters = ""
     for _ in range(20):
-        page = await people.list_people(connection, limit=limit, cursor=cursor)
+        page = await people.list_people(connection, EVERYTHING, limit=limit, cursor=cursor)
         letters += "".join(person.name[0] for person in page.items)
         cursor = page.next_cursor
         if cursor is None:
@@ -227,7 +228,7 @@ async def names_from(connection: Connection, cursor: str | None, limit: int = 4)
 
 
 async def test_a_cursor_names_nobody(connection: Connection, alphabet: list[people.Person]) -> None:
-    cursor = (await people.list_people(connection, limit=4)).next_cursor
+    cursor = (await people.list_people(connection, EVERYTHING, limit=4)).next_cursor
     assert cursor is not None
     plain = base64.urlsafe_b64decode(cursor + "===").decode()
     assert not any(person.name in plain for person in alphabet)
@@ -250,7 +251,7 @@ async def test_a_cursor_names_nobody(connection: Connection, alphabet: list[peop
 async def test_a_list_goes_on_where_it_was_whatever_became_of_the_one_given_last(
     connection: Connection, alphabet: list[people.Person], noon: datetime, change: str, rest: str
 ) -> None:
-    cursor = (await people.list_people(connection, limit=4)).next_cursor
+    cursor = (await people.list_people(connection, EVERYTHING, limit=4)).next_cursor
     last = alphabet[3].person_id
     match change:
         case "add before":
@@ -283,7 +284,7 @@ async def test_a_list_with_the_erased_goes_on_behind_them(
     found: list[UUID] = []
     cursor = None
     while not found or cursor is not None:
-        page = await people.list_people(connection, limit=4, cursor=cursor, include_erased=True)
+        page = await people.list_people(connection, EVERYTHING, limit=4, cursor=cursor, include_erased=True)
         found += [person.person_id for person in page.items]
         cursor = page.next_cursor
     assert len(found) == len(set(found)) == 12
@@ -300,7 +301,7 @@ async def test_a_list_with_the_erased_goes_on_behind_them(
 )
 async def test_names_of_all_scripts_are_stored_as_they_are(connection: Connection, noon: datetime, name: str) -> None:
     person = await people.create(connection, name=name, at=noon)
-    assert (await people.get(connection, person.person_id)).name == name
+    assert (await people.get(connection, EVERYTHING, person.person_id)).name == name
 
 
 @pytest.mark.parametrize("name", ["\u200d", "a\u202eb", "a\nb", "a\x00b"])

@@ -14,6 +14,7 @@ from storage import attendance, corrections, groups, people, reports
 from storage.attendance import Status
 from storage.database import Connection
 from storage.reports import COLUMNS, Layout, ReportFilter
+from storage.visibility import EVERYTHING
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ALL = ReportFilter(first_day=date(2026, 1, 1))
@@ -26,7 +27,7 @@ async def gathered(parts: AsyncGenerator[Any, None]) -> list[Any]:
 async def as_csv(
     connection: Connection, wanted: ReportFilter = ALL, layout: Layout = Layout.RECORDS
 ) -> list[dict[str, str]]:
-    text = "".join(await gathered(reports.csv_lines(connection, layout, wanted, BERLIN)))
+    text = "".join(await gathered(reports.csv_lines(connection, EVERYTHING, layout, wanted, BERLIN)))
     assert text == "" or text.endswith("\r\n")
     return list(csv.DictReader(io.StringIO(text), [column.name for column in COLUMNS[layout]], strict=True))
 
@@ -34,7 +35,7 @@ async def as_csv(
 async def as_json(
     connection: Connection, wanted: ReportFilter = ALL, layout: Layout = Layout.RECORDS
 ) -> list[dict[str, Any]]:
-    batches = await gathered(reports.json_rows(connection, layout, wanted, BERLIN))
+    batches = await gathered(reports.json_rows(connection, EVERYTHING, layout, wanted, BERLIN))
     return [json.loads(row) for batch in batches for row in batch]
 
 
@@ -47,7 +48,7 @@ def mark(connection: Connection, noon: datetime) -> Mark:
         note, person_id = more.pop("note", None), more.pop("person_id", None)
         if person_id is None:
             person_id = (await people.create(connection, name=name, at=at, **more)).person_id
-        await attendance.mark_manually(connection, person_id, at, BERLIN, status=status, note=note)
+        await attendance.mark_manually(connection, EVERYTHING, person_id, at, BERLIN, status=status, note=note)
         return person_id
 
     return mark
@@ -76,7 +77,7 @@ async def test_a_row_holds_what_the_columns_promise(connection: Connection, mark
     }
     (same,) = await as_json(connection)
     assert {key: "" if value is None else value for key, value in same.items()} == row
-    ((raw,),) = await gathered(reports.rows(connection, Layout.RECORDS, ALL, BERLIN))
+    ((raw,),) = await gathered(reports.rows(connection, EVERYTHING, Layout.RECORDS, ALL, BERLIN))
     assert raw["first_seen_at"] == datetime(2026, 3, 2, 13, 0)
     assert raw["day"] == date(2026, 3, 2)
 
@@ -144,7 +145,7 @@ async def test_rows_come_in_order_over_many_batches(
     monkeypatch.setattr(reports, "BATCH_ROWS", 3)
     for name in "hgfedcba":
         await mark(name)
-    parts = await gathered(reports.csv_lines(connection, Layout.RECORDS, ALL, BERLIN))
+    parts = await gathered(reports.csv_lines(connection, EVERYTHING, Layout.RECORDS, ALL, BERLIN))
     assert [part.count("\r\n") for part in parts] == [3, 3, 2]
     assert [row["person_name"] for row in await as_csv(connection)] == list("abcdefgh")
 
@@ -152,9 +153,9 @@ async def test_rows_come_in_order_over_many_batches(
 async def test_counting_goes_no_further_than_asked(connection: Connection, mark: Mark) -> None:
     for name in "abc":
         await mark(name)
-    assert await reports.count_up_to(connection, Layout.RECORDS, ALL, BERLIN, 2) == 2
-    assert await reports.count_up_to(connection, Layout.RECORDS, ALL, BERLIN, 9) == 3
-    assert await reports.count_up_to(connection, Layout.SESSIONS, ALL, BERLIN, 9) == 1
+    assert await reports.count_up_to(connection, EVERYTHING, Layout.RECORDS, ALL, BERLIN, 2) == 2
+    assert await reports.count_up_to(connection, EVERYTHING, Layout.RECORDS, ALL, BERLIN, 9) == 3
+    assert await reports.count_up_to(connection, EVERYTHING, Layout.SESSIONS, ALL, BERLIN, 9) == 1
 
 
 def test_a_report_of_nothing_in_particular_is_about_today() -> None:
@@ -176,7 +177,7 @@ async def test_a_time_zone_that_postgresql_does_not_know_is_told(connection: Con
             return "Mars/Olympus"
 
     with pytest.raises(UnavailableError, match="time zone data"):
-        await gathered(reports.csv_lines(connection, Layout.RECORDS, ReportFilter(), Unknown("UTC")))
+        await gathered(reports.csv_lines(connection, EVERYTHING, Layout.RECORDS, ReportFilter(), Unknown("UTC")))
 
 
 async def test_a_report_tells_what_records_are_after_their_corrections(
@@ -185,7 +186,14 @@ async def test_a_report_tells_what_records_are_after_their_corrections(
     await mark("Ada", status=Status.ABSENT)
     attendance_id = await connection.fetchval("SELECT id FROM attendance")
     await corrections.correct(
-        connection, attendance_id, version=None, status=Status.EXCUSED, by_whom="user:1", reason="doctor", at=noon
+        connection,
+        EVERYTHING,
+        attendance_id,
+        version=None,
+        status=Status.EXCUSED,
+        by_whom="user:1",
+        reason="doctor",
+        at=noon,
     )
     (row,) = await as_csv(connection)
     assert row["status"] == "excused"

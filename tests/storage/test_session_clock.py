@@ -9,6 +9,7 @@ import pytest
 from storage import attendance, attendance_lists, groups, memberships, outbox, people, session_clock, sessions
 from storage.database import Connection, Database
 from storage.errors import Conflict, Stale
+from storage.visibility import EVERYTHING
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -40,12 +41,12 @@ async def add_member(connection: Connection, group_id: UUID, name: str, noon: da
 
 
 async def statuses(connection: Connection, session_id: UUID) -> dict[str, str]:
-    page = await attendance_lists.list_records(connection, session_id=session_id)
+    page = await attendance_lists.list_records(connection, EVERYTHING, session_id=session_id)
     return {record.person_name: record.status.value for record in page.items}
 
 
 async def state(connection: Connection, session_id: UUID) -> str:
-    return (await sessions.get(connection, session_id)).state.value
+    return (await sessions.get(connection, EVERYTHING, session_id)).state.value
 
 
 async def test_a_session_opens_a_little_before_its_start_and_says_so(connection: Connection, noon: datetime) -> None:
@@ -70,7 +71,7 @@ async def test_at_the_end_whoever_was_expected_and_did_not_come_is_absent(
     erased = await add_member(connection, group_id, "Erased", noon)
     await people.erase(connection, erased, at=noon)
     await session_clock.open_due(connection, noon, 600)
-    await attendance.mark_manually(connection, here, noon, BERLIN, session_id=session_id)
+    await attendance.mark_manually(connection, EVERYTHING, here, noon, BERLIN, session_id=session_id)
     before = await outbox.latest_id(connection)
     end = noon + timedelta(minutes=45)
     assert await session_clock.close_one_due(connection, end - timedelta(seconds=1), BERLIN) is None
@@ -124,15 +125,15 @@ async def test_a_session_that_nobody_watched_is_missed_and_calls_nobody_absent(
     assert (await state(connection, session_id), await statuses(connection, session_id)) == ("missed", {})
     # Somebody has the list on paper: the rest are absent.
     with pytest.raises(Stale):
-        await session_clock.close_by_hand(connection, session_id, BERLIN, later, version=1)
-    closed = await session_clock.close_by_hand(connection, session_id, BERLIN, later, version=2)
+        await session_clock.close_by_hand(connection, EVERYTHING, session_id, BERLIN, later, version=1)
+    closed = await session_clock.close_by_hand(connection, EVERYTHING, session_id, BERLIN, later, version=2)
     assert closed.counts == {"absent": 1}
 
 
 async def test_only_a_session_that_has_begun_can_be_closed_by_hand(connection: Connection, noon: datetime) -> None:
     session_id = await add_session(connection, noon)
     with pytest.raises(Conflict) as refused:
-        await session_clock.close_by_hand(connection, session_id, BERLIN, noon, version=None)
+        await session_clock.close_by_hand(connection, EVERYTHING, session_id, BERLIN, noon, version=None)
     assert refused.value.code == "session_not_open"
     await session_clock.open_due(connection, noon, 0)
     with pytest.raises(Conflict) as refused:

@@ -11,6 +11,7 @@ from recognition.errors import InternalError, RequestError
 from storage import outbox, sessions
 from storage.database import Connection, Database
 from storage.errors import NotFound
+from storage.visibility import EVERYTHING
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -68,7 +69,7 @@ async def test_the_first_record_of_a_day_opens_the_session_and_says_so(connectio
     assert made.site_day == date(2026, 3, 3)
     assert made.starts_at == datetime(2026, 3, 2, 23, 0, tzinfo=UTC)
     assert before.session_id != made.session_id
-    assert await sessions.get(connection, made.session_id) == made
+    assert await sessions.get(connection, EVERYTHING, made.session_id) == made
     opened, _ = await outbox.read_after(connection, 0)
     assert opened.payload == {
         "session_id": str(made.session_id),
@@ -96,8 +97,8 @@ async def test_many_at_once_open_one_session(database: Database, noon: datetime)
 async def test_sessions_are_listed_latest_first_in_pieces(connection: Connection, noon: datetime) -> None:
     for day in range(5):
         await sessions.ensure_open_session(connection, noon + timedelta(days=day), BERLIN)
-    first = await sessions.list_sessions(connection, limit=3)
-    second = await sessions.list_sessions(connection, limit=3, cursor=first.next_cursor)
+    first = await sessions.list_sessions(connection, EVERYTHING, limit=3)
+    second = await sessions.list_sessions(connection, EVERYTHING, limit=3, cursor=first.next_cursor)
     days = [session.site_day for session in first.items + second.items]
     assert days == [noon.date() + timedelta(days=day) for day in (4, 3, 2, 1, 0)]
     assert second.next_cursor is None
@@ -105,7 +106,7 @@ async def test_sessions_are_listed_latest_first_in_pieces(connection: Connection
 
 async def test_an_unknown_session_and_a_bad_limit_are_refused(connection: Connection) -> None:
     with pytest.raises(NotFound):
-        await sessions.get(connection, uuid4())
+        await sessions.get(connection, EVERYTHING, uuid4())
     with pytest.raises(RequestError) as refused:
-        await sessions.list_sessions(connection, limit=201)
+        await sessions.list_sessions(connection, EVERYTHING, limit=201)
     assert refused.value.code == "limit_invalid"

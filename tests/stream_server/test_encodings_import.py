@@ -7,6 +7,7 @@ from recognition.old_encodings import OldEncoding
 from storage import people, templates
 from storage.database import Database
 from storage.people import Consent
+from storage.visibility import EVERYTHING
 from stream_server.auditing import command_auditor
 from stream_server.encodings_import import RowOutcome, import_encodings
 from stream_server.secrets import SecretBox
@@ -69,7 +70,9 @@ async def test_people_are_added_only_where_all_have_agreed_and_no_refusal_is_ove
     results = await run(database, row(1, "New", "s-9"), row(2, "New", "s-9"), row(3, "Revoked"), add_with_consent=True)
     assert [outcome for outcome, _ in results] == [RowOutcome.IMPORTED, RowOutcome.IMPORTED, RowOutcome.REFUSED]
     async with database.acquire() as connection:
-        names = {person.name: person.template_count for person in (await people.list_people(connection)).items}
+        names = {
+            person.name: person.template_count for person in (await people.list_people(connection, EVERYTHING)).items
+        }
     assert names == {"New": 2, "Revoked": 0}
 
 
@@ -83,7 +86,7 @@ async def test_a_dry_run_says_the_same_and_stores_nothing(database: Database) ->
     dry = await run(database, *rows, add_with_consent=True, dry_run=True)
     assert await count(database) == 0
     async with database.acquire() as connection:
-        assert (await people.list_people(connection)).items == ()
+        assert (await people.list_people(connection, EVERYTHING)).items == ()
     assert await run(database, *rows, add_with_consent=True) == dry
 
 

@@ -8,6 +8,7 @@ import pytest
 from tenacity import wait_none
 
 from recognition.errors import UnavailableError
+from storage.visibility import EVERYTHING
 from stream_server import events as events_module
 from stream_server.events import FOLLOWERS_OF_ONE, GALLERY_CHANGED, PAGE, EventBus, KeepAlive, TooManySubscribers
 from stream_server.messages import Event, GapNotice, StatusNotice
@@ -131,7 +132,7 @@ async def test_a_follower_hears_the_status_first_and_then_only_what_is_new() -> 
     source = MemoryOutbox(rows=5)
     bus = await started(source)
     with running(bus):
-        async with aclosing(bus.follow()) as follower:
+        async with aclosing(bus.follow(EVERYTHING)) as follower:
             assert await anext(follower) == StatusNotice(state="starting")
             source.add(2)
             assert await take(follower, 2) == [6, 7]
@@ -144,7 +145,7 @@ async def test_a_follower_goes_on_from_memory_behind_the_id_it_gives() -> None:
         source.add(10)
         await until(lambda: bus.last_id == 10)
         source.reads.clear()
-        async with aclosing(bus.follow(after=4)) as follower:
+        async with aclosing(bus.follow(EVERYTHING, after=4)) as follower:
             assert await take(follower, 6) == [5, 6, 7, 8, 9, 10]
             assert source.reads == []
 
@@ -153,7 +154,7 @@ async def test_a_follower_that_is_far_behind_reads_the_table_page_by_page() -> N
     source = MemoryOutbox(rows=3 * PAGE + 7)
     bus = await started(source, ring=8)
     with running(bus):
-        async with aclosing(bus.follow(after=0)) as follower:
+        async with aclosing(bus.follow(EVERYTHING, after=0)) as follower:
             source.add(3)
             expected = list(range(1, 3 * PAGE + 11))
             assert await take(follower, len(expected)) == expected
@@ -174,7 +175,7 @@ async def test_nothing_is_missed_or_repeated_when_events_arrive_while_the_backlo
 
     source.during_read = more_arrive
     with running(bus):
-        async with aclosing(bus.follow(after=10)) as follower:
+        async with aclosing(bus.follow(EVERYTHING, after=10)) as follower:
             expected = list(range(11, PAGE + 50 + 181))
             assert await take(follower, len(expected)) == expected
 
@@ -183,7 +184,7 @@ async def test_events_in_any_rhythm_reach_every_follower_once_and_in_order() -> 
     source = MemoryOutbox(rows=20)
     bus = await started(source, ring=6)
     with running(bus):
-        followers = [bus.follow(after) for after in (None, 0, 5, 20)]
+        followers = [bus.follow(EVERYTHING, after) for after in (None, 0, 5, 20)]
         for follower in followers:
             await anext(follower)
         waiting = [
@@ -203,7 +204,7 @@ async def test_a_slow_follower_costs_no_memory_and_catches_up() -> None:
     source = MemoryOutbox()
     bus = await started(source, ring=4)
     with running(bus):
-        async with aclosing(bus.follow()) as follower:
+        async with aclosing(bus.follow(EVERYTHING)) as follower:
             await anext(follower)
             for _ in range(5):
                 source.add(PAGE)
@@ -216,7 +217,7 @@ async def test_what_happened_while_the_source_was_away_is_heard_when_it_is_back(
     source = MemoryOutbox(rows=2)
     bus = await started(source)
     with running(bus):
-        async with aclosing(bus.follow()) as follower:
+        async with aclosing(bus.follow(EVERYTHING)) as follower:
             await anext(follower)
             await until(lambda: bus.connected)
             source.go_away()
@@ -235,7 +236,7 @@ async def test_a_follower_that_is_behind_waits_out_an_outage_of_the_table() -> N
         await until(lambda: bus.connected)
         source.go_away()
         await source.tries_while_away.wait()
-        async with aclosing(bus.follow(after=0)) as follower:
+        async with aclosing(bus.follow(EVERYTHING, after=0)) as follower:
             await anext(follower)
             waiting = asyncio.ensure_future(take(follower, 9))
             await asyncio.sleep(0)
@@ -261,7 +262,7 @@ async def test_the_status_is_told_again_only_when_it_changes() -> None:
     source = MemoryOutbox()
     bus = await started(source)
     with running(bus):
-        async with aclosing(bus.follow()) as follower:
+        async with aclosing(bus.follow(EVERYTHING)) as follower:
             assert await anext(follower) == StatusNotice(state="starting")
             bus.set_status(StatusNotice(state="starting"))
             bus.set_status(StatusNotice(state="degraded", reasons=("the database is away",)))
@@ -274,7 +275,7 @@ async def test_the_status_is_told_again_only_when_it_changes() -> None:
 
 async def test_one_follower_too_many_is_refused_until_another_leaves() -> None:
     bus = await started(MemoryOutbox(), max_followers=2)
-    first, second, third = bus.follow(), bus.follow(), bus.follow()
+    first, second, third = bus.follow(EVERYTHING), bus.follow(EVERYTHING), bus.follow(EVERYTHING)
     await anext(first)
     await anext(second)
     with pytest.raises(TooManySubscribers) as refused:
@@ -282,7 +283,7 @@ async def test_one_follower_too_many_is_refused_until_another_leaves() -> None:
     assert (refused.value.code, bus.followers) == ("too_many_subscribers", 2)
     assert "MAX_SUBSCRIBERS" in refused.value.hint
     await first.aclose()
-    fourth = bus.follow()
+    fourth = bus.follow(EVERYTHING)
     await anext(fourth)
     for follower in (second, fourth):
         await follower.aclose()
@@ -291,17 +292,17 @@ async def test_one_follower_too_many_is_refused_until_another_leaves() -> None:
 
 async def test_one_credential_cannot_take_all_places() -> None:
     bus = await started(MemoryOutbox(), max_followers=20)
-    followers = [bus.follow(who="api-token:1") for _ in range(FOLLOWERS_OF_ONE)]
+    followers = [bus.follow(EVERYTHING, who="api-token:1") for _ in range(FOLLOWERS_OF_ONE)]
     for follower in followers:
         await anext(follower)
     with pytest.raises(TooManySubscribers):
-        await anext(bus.follow(who="api-token:1"))
+        await anext(bus.follow(EVERYTHING, who="api-token:1"))
     for who in ("api-token:2", None):
-        followers.append(bus.follow(who=who))
+        followers.append(bus.follow(EVERYTHING, who=who))
         await anext(followers[-1])
     assert bus.followers == FOLLOWERS_OF_ONE + 2
     await followers[0].aclose()
-    followers.append(bus.follow(who="api-token:1"))
+    followers.append(bus.follow(EVERYTHING, who="api-token:1"))
     await anext(followers[-1])
     for follower in followers:
         await follower.aclose()
@@ -312,7 +313,7 @@ async def test_a_quiet_stream_is_kept_alive_and_goes_on_afterwards() -> None:
     source = MemoryOutbox()
     bus = await started(source, idle_s=0.001)
     with running(bus):
-        async with aclosing(bus.follow()) as follower:
+        async with aclosing(bus.follow(EVERYTHING)) as follower:
             await anext(follower)
             assert isinstance(await anext(follower), KeepAlive)
             source.add()
@@ -340,7 +341,7 @@ async def test_a_change_of_the_gallery_empties_the_memory_so_that_an_erased_name
         source.rows.append(Event(id=6, type=GALLERY_CHANGED, at=AT, data={}))
         source.add()
         await until(lambda: bus.last_id == 7)
-        async with aclosing(bus.follow(after=3)) as follower:
+        async with aclosing(bus.follow(EVERYTHING, after=3)) as follower:
             await anext(follower)
             events = [await anext(follower) for _ in range(4)]
     assert [event.id for event in events if isinstance(event, Event)] == [4, 5, 6, 7]
@@ -352,7 +353,7 @@ async def test_a_reader_whose_event_was_forgotten_is_told_of_the_gap(after: int,
     source = MemoryOutbox(10)
     source.forgotten = 6  # events 7 to 10 are kept
     bus = await started(source)
-    async with aclosing(bus.follow(after=after)) as follower:
+    async with aclosing(bus.follow(EVERYTHING, after=after)) as follower:
         first = await anext(follower)
     assert (first == GapNotice(oldest_id=7)) is told
 
@@ -378,7 +379,7 @@ async def test_a_follower_that_has_seen_more_on_another_server_gets_nothing_twic
     source = MemoryOutbox(rows=5)
     bus = await started(source)
     source.rows.extend(Event(id=number, type="test", at=AT, data={}) for number in (6, 7))  # not heard of yet
-    async with aclosing(bus.follow(after=7)) as follower:
+    async with aclosing(bus.follow(EVERYTHING, after=7)) as follower:
         await anext(follower)
         with running(bus):
             await until(lambda: bus.last_id == 7)
@@ -390,7 +391,7 @@ async def test_an_id_that_no_event_has_had_is_taken_as_from_now_on() -> None:
     source = MemoryOutbox(rows=5)
     bus = await started(source)
     with running(bus):
-        async with aclosing(bus.follow(after=1_000_000)) as follower:
+        async with aclosing(bus.follow(EVERYTHING, after=1_000_000)) as follower:
             await anext(follower)
             source.add()
             assert await take(follower, 1) == [6]
@@ -417,7 +418,7 @@ async def test_a_database_that_was_restored_from_a_backup_is_followed_from_where
         await until(lambda: bus.last_id == 4)
         source.add()
         await until(lambda: bus.last_id == 5)
-        async with aclosing(bus.follow(after=4)) as follower:
+        async with aclosing(bus.follow(EVERYTHING, after=4)) as follower:
             await anext(follower)
             event = await anext(follower)
     assert isinstance(event, Event)

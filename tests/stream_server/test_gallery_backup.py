@@ -12,6 +12,7 @@ from recognition.types import Embedding
 from storage import outbox, people, templates
 from storage.database import Database
 from storage.people import Consent
+from storage.visibility import EVERYTHING
 from stream_server import gallery_file
 from stream_server.auditing import command_auditor
 from stream_server.gallery_backup import OtherModel, read_backup, restore_backup, write_backup
@@ -60,7 +61,7 @@ async def add(database: Database, name: str, *seeds: int, consent: Consent = Con
                 quality=0.7,
                 source="photograph",
             )
-        return await people.get(connection, person.person_id)
+        return await people.get(connection, EVERYTHING, person.person_id)
 
 
 async def backup(database: Database) -> bytes:
@@ -91,11 +92,11 @@ async def test_a_restored_gallery_is_the_same_to_the_bit(database: Database, oth
     assert (report.counts["added"], report.templates, report.refused) == (2, 2, [])
     assert await faces(other) == await faces(database) != []
     async with other.acquire() as connection:
-        restored = await people.get(connection, ada.person_id)
+        restored = await people.get(connection, EVERYTHING, ada.person_id)
         assert (restored.name, restored.external_id, restored.consent_at) == ("Ada", "s-Ada", NOON)
         facts = await templates.list_of_person(connection, ada.person_id)
         assert {(round(one.quality, 3), one.source) for one in facts} == {(0.7, "photograph")}
-        consents = {person.name: person.consent for person in (await people.list_people(connection)).items}
+        consents = {person.name: person.consent for person in (await people.list_people(connection, EVERYTHING)).items}
         assert consents == {"Ada": Consent.GRANTED, "Bob": Consent.REVOKED}
         assert "gallery.changed" in {event.type for event in await outbox.read_after(connection, 0)}
 
@@ -122,7 +123,7 @@ async def test_who_took_consent_back_or_was_erased_since_gets_no_templates(datab
     assert {refused["id"] for refused in report.refused} == {str(ada.person_id), str(bob.person_id)}
     assert [person_id for person_id, _ in await faces(database)] == [str(cyd.person_id)]
     async with database.acquire() as connection:
-        assert (await people.get(connection, bob.person_id)).name == people.ERASED_NAME
+        assert (await people.get(connection, EVERYTHING, bob.person_id)).name == people.ERASED_NAME
 
 
 async def test_a_number_that_somebody_else_has_refuses_this_person_only(database: Database, other: Database) -> None:
@@ -171,4 +172,4 @@ async def test_when_the_database_fails_in_the_middle_nothing_was_changed(
     with pytest.raises(Exception, match="PostgreSQL"):
         await restore(other, content)
     async with other.acquire() as connection:
-        assert (await people.list_people(connection)).items == ()
+        assert (await people.list_people(connection, EVERYTHING)).items == ()

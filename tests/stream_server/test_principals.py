@@ -1,9 +1,11 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 
 from storage.users import Role
+from storage.visibility import EVERYTHING, Visible
 from stream_server.principals import OWNER_TOKEN, Forbidden, Kind, Principal, digest
 from stream_server.rights import ROLE_RIGHTS, RULES, Asked, Right, Rule
 
@@ -39,7 +41,7 @@ def test_a_device_may_stream_as_its_own_camera_and_ask_who_it_is() -> None:
     ("role", "rights"),
     [
         (Role.VIEWER, {Right.READ}),
-        (Role.TEACHER, {Right.READ, Right.STREAM, Right.RECOGNISE, Right.PUNCH}),
+        (Role.TEACHER, {Right.READ, Right.RECOGNISE, Right.PUNCH}),
         (Role.ADMIN, set(Right) - {Right.SETUP}),
         (Role.OWNER, set(Right) - {Right.SETUP}),
     ],
@@ -47,6 +49,15 @@ def test_a_device_may_stream_as_its_own_camera_and_ask_who_it_is() -> None:
 def test_what_a_role_may(role: Role, rights: set[Right]) -> None:
     allowed = {rule.right for rule in RULES if may(somebody(role), rule)}
     assert allowed == rights | {Right.OPEN, Right.SIGNED_IN, Right.SESSION}
+
+
+def test_only_groups_limit_what_is_seen() -> None:
+    group_id = UUID(int=9)
+    roles = (Role.OWNER, Role.ADMIN, Role.VIEWER)
+    assert all(one.visible is EVERYTHING for one in (OWNER_TOKEN, PHONE, *map(somebody, roles)))
+    assert somebody(Role.TEACHER).visible == Visible(frozenset()), "a teacher whose groups are not known sees nobody"
+    assert replace(somebody(Role.TEACHER), groups=(group_id,)).visible == Visible(frozenset({group_id}))
+    assert replace(somebody(Role.TEACHER), groups=()).visible == Visible(frozenset())
 
 
 def test_only_owners_are_owners() -> None:

@@ -29,6 +29,7 @@ from storage.audit import Entry
 from storage.database import Connection, Database
 from storage.rooms import Direction
 from storage.statuses import Method, Status
+from storage.visibility import EVERYTHING
 from storage.webhook_deliveries import Attempt, Cause
 from stream_server import retention
 from stream_server.secrets import SecretBox
@@ -113,7 +114,14 @@ async def fill(connection: Connection) -> None:
         )
         assert row is not None
         await corrections.correct(
-            connection, row["id"], version=None, status=Status.LATE, by_whom="office", reason="the bus", at=at
+            connection,
+            EVERYTHING,
+            row["id"],
+            version=None,
+            status=Status.LATE,
+            by_whom="office",
+            reason="the bus",
+            at=at,
         )
         async with connection.transaction():
             await punches.punch(

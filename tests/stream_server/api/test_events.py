@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from recognition.errors import UnavailableError
+from storage.visibility import Visible
 from stream_server.api import events as events_api
 from stream_server.app import create_app
 from stream_server.auditing import SeenLately
@@ -185,9 +186,9 @@ async def test_readers_are_counted_by_credential_but_for_the_owners_token(
     asked: list[str | None] = []
     follow = server.bus.follow
 
-    def noted(after: int | None = None, *, who: str | None = None) -> Any:
+    def noted(visible: Visible, after: int | None = None, *, who: str | None = None) -> Any:
         asked.append(who)
-        return follow(after, who=who)
+        return follow(visible, after, who=who)
 
     monkeypatch.setattr(server.bus, "follow", noted)
     await (await server.stream()).leave()

@@ -16,6 +16,7 @@ import pytest
 from storage import attendance, people
 from storage.database import Database
 from storage.reports import COLUMNS, Layout, ReportFilter
+from storage.visibility import EVERYTHING
 from stream_server.reports import page, xlsx
 from stream_server.reports.making import Format, ReportMaker, ReportTooLarge, TooManyReports
 from stream_server.settings import SiteSettings
@@ -32,12 +33,12 @@ async def maker(database: Database) -> ReportMaker:
     async with database.acquire() as connection:
         for name in NAMES:
             person = await people.create(connection, name=name, at=NOON)
-            await attendance.mark_manually(connection, person.person_id, NOON, ZoneInfo("Europe/Berlin"))
+            await attendance.mark_manually(connection, EVERYTHING, person.person_id, NOON, ZoneInfo("Europe/Berlin"))
     return ReportMaker(database, SITE, at_once=1, now=lambda: NOON)
 
 
 async def made(maker: ReportMaker, format_: Format, layout: Layout = Layout.RECORDS, *, bom: bool = False) -> bytes:
-    return b"".join([piece async for piece in maker.pieces(layout, DAY, format_, bom=bom)])
+    return b"".join([piece async for piece in maker.pieces(EVERYTHING, layout, DAY, format_, bom=bom)])
 
 
 @pytest.mark.parametrize("layout", list(Layout))
@@ -99,7 +100,7 @@ async def test_what_a_format_cannot_hold_is_refused_before_the_first_byte(
 
 
 async def test_a_place_is_given_back_when_a_reader_goes(maker: ReportMaker) -> None:
-    pieces = maker.pieces(Layout.RECORDS, DAY, Format.CSV)
+    pieces = maker.pieces(EVERYTHING, Layout.RECORDS, DAY, Format.CSV)
     await anext(pieces)
     with pytest.raises(TooManyReports):
         await made(maker, Format.CSV)
@@ -108,7 +109,7 @@ async def test_a_place_is_given_back_when_a_reader_goes(maker: ReportMaker) -> N
 
 
 async def test_a_slow_reader_takes_no_connection_from_the_others(maker: ReportMaker, database: Database) -> None:
-    async with aclosing(maker.pieces(Layout.RECORDS, DAY, Format.CSV)) as pieces:
+    async with aclosing(maker.pieces(EVERYTHING, Layout.RECORDS, DAY, Format.CSV)) as pieces:
         await anext(pieces)
 
         async def look() -> int:
@@ -124,7 +125,7 @@ async def test_nothing_is_left_of_a_workbook(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert len(await made(maker, Format.XLSX)) > 1000
-    pieces = maker.pieces(Layout.RECORDS, DAY, Format.XLSX)
+    pieces = maker.pieces(EVERYTHING, Layout.RECORDS, DAY, Format.XLSX)
     await anext(pieces)
     assert list(tmp_path.iterdir())
     await pieces.aclose()
