@@ -77,7 +77,8 @@ def measure(
             _attempt(work, lambda work: _start(work, sets, plan, advance))
             if plan.accuracy:
                 _attempt(work, lambda work: work.row.update(accuracy=_accuracy(work, sets, advance)))
-        _speed([work for work in recognisers if not work.row["error"]], sets, plan, advance)
+        if timed := [work for work in recognisers if not work.row["error"]]:
+            _speed(timed, sets, plan, advance)
         receivers = [work for work in works if work.peer.kind is Kind.TRANSPORT and not work.row["error"]]
         if receivers:
             _transport(receivers, sets.timed["four"].read_bytes(), plan, advance)

@@ -66,8 +66,8 @@ that lie within the own limit of one of the 40 portraits.
 """
 _TRANSPORT_NOTE = """
 Four cameras send the same JPEG, at first as fast as it is taken, and then 15 times a second each. Processor time is
-the receiver's alone, for a frame received; *Beside Rollcall* compares it. Frames a second are bounded by the sender
-as much as by the receiver: four connections of one Python process on another core.
+the receiver's alone, for a frame received; *Beside Rollcall* compares it. Frames a second are bounded by the
+sender, four connections of one Python process, as much as by the receiver.
 """
 _METHOD = """
 Each peer is installed by pip or npm from a lock with hashes into an environment of its own under `build/peers`, and
@@ -104,7 +104,7 @@ def page(rows: Sequence[Row], *, server_peak_mb: float | None = None) -> str:
     """`PEERS.md`. `server_peak_mb` is the peak of the whole server under load, as `make bench` measured it."""
     recognition = [row for row in rows if row["kind"] == Kind.RECOGNITION]
     transport = [row for row in rows if row["kind"] == Kind.TRANSPORT]
-    machines = dict.fromkeys(machine_line(row["machine"]) for row in rows if row.get("machine"))
+    machines = dict.fromkeys(_machine(row["machine"]) for row in rows if row.get("machine"))
     quick = [row["title"] for row in rows if row.get("quick")]
     parts = {part for row in recognition for part in (row.get("accuracy") or {})}
     lines = [_BEGINNING, *speed_table(recognition), _SPEED_NOTE]
@@ -136,6 +136,11 @@ def with_table(readme: str, rows: Sequence[Row]) -> str | None:
     machines = dict.fromkeys(machine_line(row["machine"]) for row in recognition if row.get("machine"))
     lines = [*short_table(recognition), "", *(f"Measured on {line}." for line in machines)]
     return f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{after}"
+
+
+def _machine(machine: Row) -> str:
+    load = machine.get("load_before")
+    return machine_line(machine) + ("" if load is None else f"; load average of the minute before {load:g}")
 
 
 def _how(row: Row) -> str:

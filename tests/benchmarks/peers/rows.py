@@ -2,7 +2,14 @@
 
 from typing import Any
 
-MACHINE = {"cpu": "A processor", "cores": 2, "python": "3.11.2", "date": "2030-01-02", "commit": "abc1234"}
+MACHINE = {
+    "cpu": "A processor",
+    "cores": 2,
+    "python": "3.11.2",
+    "date": "2030-01-02",
+    "commit": "abc1234",
+    "load_before": 0.5,
+}
 
 
 def row(name: str, *, ratio: float = 1.0, peak_mb: float = 120.0, **more: Any) -> dict[str, Any]:

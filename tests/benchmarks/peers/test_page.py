@@ -12,7 +12,8 @@ def test_the_page_holds_all_tables_the_way_it_was_measured_and_the_machine() -> 
     assert "| The rollcall | 5.0 ms |" in text
     assert "| The websockets | 5,432 |" in text
     assert "- **The face_recognition**: By default. (numpy 2.0)" in text
-    assert text.endswith("Machine: A processor, 2 cores, Python 3.11.2, 2030-01-02, commit abc1234.\n")
+    assert "\nMachine: A processor, 2 cores, Python 3.11.2, 2030-01-02, commit abc1234; load average" in text
+    assert text.endswith(" of the minute before 0.5.\n")
     assert "quick run" not in text
 
 
