@@ -184,7 +184,7 @@ async def quirina(
     )
     assert waiting is None, "she is known to be there"
     assert settled is not None
-    await reviews.settle(connection, settled, who, by_whom="office", now=noon, zone=ZONE, policy=policy)
+    await reviews.settle(connection, EVERYTHING, settled, who, by_whom="office", now=noon, zone=ZONE, policy=policy)
     later = noon + timedelta(days=2)
     assert await reviews.record(
         connection,
