@@ -50,7 +50,8 @@ def _status(connection: socket.socket, place: str) -> bytes:
         if not part:
             break
         answer += part
-    return (answer.split(b" ", 2) + [b"", b"nothing"])[1] or b"nothing"
+    words = answer.split(b" ", 2)
+    return words[1] if len(words) > 1 else b"nothing"
 
 
 if __name__ == "__main__":
