@@ -74,14 +74,12 @@ RULES = (
         ("numpy/f2py", "numpy/distutils", "numpy/_core/lib", "numpy/_core/*_tests.*.so", "numpy/_core/_simd.*.so"),
         "numpy's Fortran compiler front end, its static libraries and the modules that only its tests load",
     ),
-    Rule(Cut.REMOVE, ("cv2/data/*.xml",), "cascades, a way of finding faces that is not used"),
     Rule(Cut.REMOVE, ("**/tests", "**/test"), "tests of packages"),
     Rule(
         Cut.REMOVE,
         ("**/*.pyi", "**/*.pyx", "**/*.pxd", "**/*.pxi", "**/*.c", "**/*.cpp", "**/*.h", "**/*.hpp", "**/*.a"),
         "sources, headers and static libraries of compiled modules, and stubs for type checkers",
     ),
-    Rule(Cut.REMOVE, ("**/__pycache__",), "compiled anew in one go when all is in place"),
     Rule(Cut.STRIP, ("**/*.so", "**/*.so.*"), "debugging symbols"),
 )
 
