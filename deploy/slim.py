@@ -74,6 +74,11 @@ RULES = (
         ("numpy/f2py", "numpy/distutils", "numpy/_core/lib", "numpy/_core/*_tests.*.so", "numpy/_core/_simd.*.so"),
         "numpy's Fortran compiler front end, its static libraries and the modules that only its tests load",
     ),
+    Rule(
+        Cut.REMOVE,
+        ("pygments/lexers/[a-z]*.py", "pygments/styles/[a-z]*.py"),
+        "what rich colours the code of some 600 languages with; the commands print tables and bars",
+    ),
     Rule(Cut.REMOVE, ("**/tests", "**/test"), "tests of packages"),
     Rule(
         Cut.REMOVE,

@@ -85,6 +85,7 @@ def _prove(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
         "compressed_bytes": _compressed(layer),
         "build_s": sum(stage.seconds for stage in builder.built),
         "start_to_ready_s": checks.start_to_ready_s,
+        "ready_rss_mb": checks.ready_rss_mb,
         "peak_rss_mb": checks.peak_rss_mb,
         "parts": [asdict(part) for part in parts],
         "slimmed": sizes.slimmed(layer),

@@ -49,6 +49,7 @@ class Checks:
         self._say = say
         self._count = 0
         self.findings: list[Finding] = []
+        self.ready_rss_mb = 0.0
         self.peak_rss_mb = 0.0
         self.start_to_ready_s = 0.0
 
@@ -114,6 +115,7 @@ class Checks:
                 _until(lambda: _is_ready(http), READY_TIMEOUT_S, container)
                 self.start_to_ready_s = time.monotonic() - started
                 self._note("empty database to ready, at the PORT that it was given", f"{self.start_to_ready_s:.1f} s")
+                self.ready_rss_mb = int(container.status()["VmRSS"].split()[0]) / 1024
                 self._is_confined(container)
                 self._is_healthy(container)
                 self._shows_pages(http)
