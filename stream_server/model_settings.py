@@ -49,7 +49,7 @@ class ModelsSettings(Group):
                 raise ValueError("source names a folder: no ? or # in it")
             self._refuse_plain("source", parts)
         if self.source_endpoint is not None:
-            if self.source is None or _split(self.source.get_secret_value()).scheme != "s3":
+            if self.source is not None and _split(self.source.get_secret_value()).scheme != "s3":
                 raise ValueError("source_endpoint belongs to a source that begins with s3://")
             parts = _split(self.source_endpoint)
             if parts.scheme not in ("http", "https") or not parts.hostname:
