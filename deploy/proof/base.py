@@ -58,4 +58,4 @@ def make_base(image: str, folder: Path, *, host: bool, say: Callable[[str], None
         for path in _LEFT_OUT:
             shutil.rmtree(root / path, ignore_errors=True)
             (root / path).mkdir(parents=True)
-    return Base((root,), f"Debian {suite[1]} by debootstrap (minbase) with its own Python", measured=True)
+    return Base((root,), f"Debian {suite[1]} by debootstrap (minbase) with its own Python, compiled", measured=True)

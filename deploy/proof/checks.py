@@ -11,11 +11,15 @@ from pathlib import Path
 import cv2
 import httpx
 
+from benchmarks.cgroups import NoControlGroups, limited
 from deploy.proof.container import Container, Image
 from recognition.models import photographs
 
 READY_TIMEOUT_S = 60.0
 STOP_MAX_S = 10.0
+# Those of docker-compose.yml.
+MEMORY_BYTES = 256 * 2**20
+CORES = 0.5
 HEALTHY, UNHEALTHY = 0, 1
 EXIT_UNAVAILABLE = 3
 # Programs and packages that an image has no use for, and an intruder has.
@@ -52,13 +56,23 @@ class Checks:
         self.ready_rss_mb = 0.0
         self.peak_rss_mb = 0.0
         self.start_to_ready_s = 0.0
+        self.limits = "none: control groups cannot be made here"
 
     def run(self) -> None:
         """All of them. Raises CheckFailed at the first that does not hold."""
         self._holds_nothing_that_builds()
         self._needs_a_database()
         self._stops_while_it_waits_for_the_database()
-        self._serves()
+        try:
+            with limited(memory_bytes=MEMORY_BYTES, cores=CORES) as group:
+                self.limits = f"{MEMORY_BYTES >> 20} MiB without swap, {CORES} of a core"
+                self._serves(group.joined_by)
+                usage = group.usage()
+            _require(usage.oom_kills == 0, f"the kernel killed {usage.oom_kills} processes for lack of memory")
+            self._note(f"within {self.limits}", "no process was killed for lack of memory")
+        except NoControlGroups as error:
+            self._say(f"  without limits: {error.detail}")
+            self._serves(())
 
     def _note(self, check: str, found: str) -> None:
         self.findings.append(Finding(check, found))
@@ -103,9 +117,10 @@ class Checks:
         _require(code == 0 and seconds < STOP_MAX_S, f"told to stop while it waits: {code} after {seconds:.1f} s")
         self._note("SIGTERM to process 1 while it waits for a database", f"exit code 0 after {seconds:.1f} s")
 
-    def _serves(self) -> None:
+    def _serves(self, joined_by: tuple[str, ...]) -> None:
         port, token = _free_port(), secrets.token_hex(16)
         container = self._container(DATABASE_URL=self._dsn, PORT=str(port), ROLLCALL_AUTH__TOKEN=token)
+        container.joined_by = joined_by
         started = time.monotonic()
         container.start()
         try:

@@ -53,12 +53,16 @@ class Image:
 
 @dataclass(slots=True)
 class Container:
-    """One run of an image. `data` becomes its volume, and stays when it ends."""
+    """One run of an image. `data` becomes its volume, and stays when it ends.
+
+    `joined_by` goes before its command and puts it within limits (`benchmarks.cgroups`).
+    """
 
     image: Image
     root: Path
     data: Path
     env: Mapping[str, str] = field(default_factory=dict)
+    joined_by: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
     log: Path | None = None
 
@@ -76,7 +80,7 @@ class Container:
         namespaces = ["unshare", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child=KILL"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*namespaces, "sh", "-c", script], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [*self.joined_by, *namespaces, "sh", "-c", script], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
 
     def _preparations(self) -> list[str]:
