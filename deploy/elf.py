@@ -138,7 +138,8 @@ def _section(content: bytes, kind: int) -> tuple[int, ...] | None:
 def _linked_names(content: bytes, section: tuple[int, ...]) -> int:
     """Where the names lie that a section's offsets count from."""
     header = _header(content)
-    return _SHDR.unpack_from(content, header[6] + section[6] * header[11])[4]
+    linked: tuple[int, ...] = _SHDR.unpack_from(content, header[6] + section[6] * header[11])
+    return linked[4]
 
 
 def _text_at(content: bytes, offset: int) -> bytes:

@@ -151,7 +151,7 @@ def test_without_a_source_it_says_what_to_set(store: ModelStore) -> None:
 def test_a_server_wants_what_its_settings_load(
     recognition: dict[str, str], wanted: tuple[str, ...], tmp_path: Path
 ) -> None:
-    asked = Settings(_env_file=None, data_dir=tmp_path, recognition=recognition)
+    asked = Settings(_env_file=None, models={"dir": tmp_path}, recognition=recognition)
     assert model_source.wanted_files(asked) == wanted
     assert model_source.missing_files(asked) == list(wanted)
 
