@@ -16,7 +16,9 @@ class HttpSettings(Group):
     """Where the server listens and how much it takes."""
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
-    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    port: int = Field(
+        8000, ge=0, le=65535, description="Port to listen on (variable PORT, if that alone is set); 0 takes a free one."
+    )
     # Decoded here and not by the source, whose error would not name the variable.
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (),

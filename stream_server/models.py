@@ -10,18 +10,10 @@ from recognition.detection import DetectionSettings, DetectorKind, FaceDetector,
 from recognition.embedding import FaceEmbedder, OnnxFaceEmbedder
 from recognition.engines import Engine, EngineKind, make_engine
 from recognition.frames import DecodeLimits
-from recognition.models.store import (
-    BLAZEFACE,
-    FACE_RECOGNITION_FP32,
-    FACE_RECOGNITION_INT8,
-    YUNET,
-    ModelStore,
-)
+from recognition.models.store import BLAZEFACE, ModelStore
 from recognition.pipeline import CameraState, PipelineSettings, Recogniser
+from stream_server.model_source import DETECTOR_FILES, EMBEDDER_FILES
 from stream_server.settings import Settings
-
-_DETECTOR_FILES = {"yunet": YUNET, "blazeface": BLAZEFACE}
-_EMBEDDER_FILES = {"int8": FACE_RECOGNITION_INT8, "fp32": FACE_RECOGNITION_FP32}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +29,7 @@ class ChosenModels:
 
 def chosen_embedder(settings: Settings) -> tuple[str, str]:
     """Name and digest of the face network that the settings ask for, verified but not loaded. Raises ModelError."""
-    name = _EMBEDDER_FILES[settings.recognition.precision]
+    name = EMBEDDER_FILES[settings.recognition.precision]
     return name, ModelStore(settings.models_dir).digest(name)
 
 
@@ -51,8 +43,8 @@ class LoadedModels:
     def __init__(self, settings: Settings) -> None:
         recognition = settings.recognition
         store = ModelStore(settings.models_dir)
-        detector = store.best_detector() if recognition.detector == "auto" else _DETECTOR_FILES[recognition.detector]
-        embedder = _EMBEDDER_FILES[recognition.precision]
+        detector = store.best_detector() if recognition.detector == "auto" else DETECTOR_FILES[recognition.detector]
+        embedder = EMBEDDER_FILES[recognition.precision]
         self.chosen = ChosenModels(
             detector=detector,
             embedder=embedder,

@@ -9,7 +9,7 @@ import os
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
@@ -21,7 +21,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
 from recognition.errors import RequestError
@@ -31,6 +32,7 @@ from stream_server.camera_settings import CameraSettings as CameraSettings
 from stream_server.camera_settings import PullSettings as PullSettings
 from stream_server.camera_settings import WebRtcSettings as WebRtcSettings
 from stream_server.http_settings import HttpSettings as HttpSettings
+from stream_server.model_settings import ModelsSettings as ModelsSettings
 from stream_server.privacy_settings import SecretsSettings as SecretsSettings
 from stream_server.privacy_settings import UnknownFacesSettings as UnknownFacesSettings
 from stream_server.setting_group import CENTURY_DAYS as _CENTURY_DAYS
@@ -47,6 +49,7 @@ class SettingsError(RequestError):
 
 
 _TOKEN_MIN_LENGTH = 16
+_PLATFORM_PORT = "PORT"
 
 
 class SiteSettings(_Group):
@@ -106,18 +109,6 @@ class AuthSettings(_Group):
         if len(text) < _TOKEN_MIN_LENGTH:
             raise ValueError(f"a token that opens everything has at least {_TOKEN_MIN_LENGTH} characters")
         return SecretStr(text)
-
-
-class ModelsSettings(_Group):
-    """Where model files are kept and come from."""
-
-    dir: Path | None = Field(None, description="Folder of model files; default: models in the data folder.")
-    mirror: Path | None = Field(None, description="Folder looked into before a file is fetched or built.")
-
-    @field_validator("dir", "mirror", mode="before")
-    @classmethod
-    def _empty_is_unset(cls, value: object) -> object:
-        return empty_is_unset(value)
 
 
 class RecognitionSettings(_Group):
@@ -190,6 +181,19 @@ class StorageSettings(_Group):
     )
 
 
+class _PlatformPort(PydanticBaseSettingsSource):
+    """Hosting platforms say by PORT where they will ask; a port that is set for Rollcall itself wins."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Nothing for a field of its own."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """The port, in the group that it belongs to."""
+        port = os.environ.get(_PLATFORM_PORT)
+        return {"http": {"port": port}} if port else {}
+
+
 class Settings(BaseSettings):
     """All settings, immutable."""
 
@@ -229,6 +233,18 @@ class Settings(BaseSettings):
     https: HttpsSettings = HttpsSettings()
     phones: PhoneSettings = PhoneSettings()
     attendance: AttendanceSettings = AttendanceSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The usual ones, and last the port that a platform gives."""
+        return init_settings, env_settings, dotenv_settings, file_secret_settings, _PlatformPort(settings_cls)
 
     @field_validator("database_url", "ngrok_authtoken", mode="before")
     @classmethod
@@ -280,6 +296,8 @@ def check_folders(settings: Settings) -> None:
 
 
 def _variable(location: tuple[int | str, ...]) -> str:
+    if location == ("http", "port") and "ROLLCALL_HTTP__PORT" not in os.environ and _PLATFORM_PORT in os.environ:
+        return _PLATFORM_PORT
     if location and str(location[0]).upper() in ("DATABASE_URL", "NGROK_AUTHTOKEN"):
         return str(location[0]).upper()
     return "ROLLCALL_" + "__".join(part.upper() for part in location if isinstance(part, str))

@@ -13,8 +13,10 @@ from pydantic import ValidationError
 from recognition.errors import RollcallError, UnavailableError
 from stream_server.access_settings import HttpsSettings
 from stream_server.commands.command import Command, exit_code_of, say_error
+from stream_server.commands.preparation import prepare
 from stream_server.local_address import AddressFile, LocalAddress
 from stream_server.memory import limit_malloc
+from stream_server.model_source import missing_files
 from stream_server.settings import Settings, check_folders, load_settings
 
 if TYPE_CHECKING:
@@ -53,7 +55,12 @@ class PortTaken(UnavailableError):
     "(ROLLCALL_HTTPS__CERT).",
 )
 @click.option("--key", metavar="KEY", help="File of the private key of your own certificate (ROLLCALL_HTTPS__KEY).")
-def serve(host: str | None, port: int | None, tunnel: str | None, https: str | None, key: str | None) -> None:
+@click.option(
+    "--upgrade-db", is_flag=True, help="First apply the migrations that are missing, as `rollcall db upgrade` does."
+)
+def serve(
+    host: str | None, port: int | None, tunnel: str | None, https: str | None, key: str | None, upgrade_db: bool
+) -> None:
     """Run the server until it is told to stop."""
     if host == "":
         raise click.UsageError("--host needs an address; 0.0.0.0 is all of them")
@@ -66,7 +73,9 @@ def serve(host: str | None, port: int | None, tunnel: str | None, https: str | N
         changes["tunnel"] = settings.tunnel.model_copy(update={"provider": tunnel})
     if https is not None or key is not None:
         changes["https"] = _https(settings.https, https, key)
-    run(settings.model_copy(update=changes))
+    settings = settings.model_copy(update=changes)
+    prepare(models=settings.models.source is not None and bool(missing_files(settings)), database=upgrade_db)
+    run(settings)
 
 
 def run(settings: Settings) -> None:

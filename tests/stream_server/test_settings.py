@@ -37,6 +37,10 @@ VALUES: dict[str, tuple[str, Any]] = {
     "ROLLCALL_AUTH__PAIRING_LIFETIME_S": ("120", 120.0),
     "ROLLCALL_MODELS__DIR": ("/srv/models", Path("/srv/models")),
     "ROLLCALL_MODELS__MIRROR": ("/srv/mirror", Path("/srv/mirror")),
+    "ROLLCALL_MODELS__SOURCE": ("s3://school/models", SecretStr("s3://school/models")),
+    "ROLLCALL_MODELS__SOURCE_ENDPOINT": ("https://minio.example", "https://minio.example"),
+    "ROLLCALL_MODELS__SOURCE_PUBLIC": ("true", True),
+    "ROLLCALL_MODELS__SOURCE_ALLOW_HTTP": ("true", True),
     "ROLLCALL_RECOGNITION__DETECTOR": ("blazeface", "blazeface"),
     "ROLLCALL_RECOGNITION__ENGINE": ("onnxruntime", "onnxruntime"),
     "ROLLCALL_RECOGNITION__PRECISION": ("fp32", "fp32"),
@@ -415,3 +419,27 @@ def test_a_trusted_proxy_is_an_address_or_a_network_and_never_everybody(
     detail = refusal(monkeypatch, "ROLLCALL_HTTP__TRUSTED_PROXIES", value)
     assert "ROLLCALL_HTTP__TRUSTED_PROXIES: " in detail
     assert said in detail
+
+
+def test_the_port_of_a_platform_counts_unless_one_is_set_for_us(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PORT", "10000")
+    assert load_settings().http.port == 10_000
+    assert load_settings().http.host == "127.0.0.1"
+    (tmp_path / ".env").write_text("ROLLCALL_HTTP__PORT=9000\n")
+    assert load_settings().http.port == 9000
+    monkeypatch.setenv("ROLLCALL_HTTP__PORT", "8080")
+    assert load_settings().http.port == 8080
+
+
+def test_a_port_of_a_platform_that_is_none_is_named_as_it_is_called_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PORT", "http")
+    with pytest.raises(SettingsError, match=r"^PORT: "):
+        load_settings()
+    monkeypatch.setenv("PORT", "")
+    assert load_settings().http.port == 8000

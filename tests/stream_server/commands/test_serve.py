@@ -134,3 +134,21 @@ async def test_when_the_doors_are_open_the_tunnel_is_told_its_port_and_phones_ar
         assert trust.endswith(f"http://192.168.1.20:{plain.getsockname()[1]}/phone")
         assert fingerprint.endswith("AB:AB:AB")
     assert "the database is away" in capsys.readouterr().err
+
+
+def test_migrations_and_missing_models_come_before_the_server_only_when_asked_for(
+    ran: list[Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared: list[dict[str, bool]] = []
+    monkeypatch.setattr(serve_module, "prepare", lambda **steps: prepared.append(steps))
+    monkeypatch.delenv("ROLLCALL_MODELS__DIR", raising=False)
+    assert CliRunner().invoke(serve, []).exit_code == 0
+    assert CliRunner().invoke(serve, ["--upgrade-db"]).exit_code == 0
+    monkeypatch.setenv("ROLLCALL_MODELS__SOURCE", "s3://school/models")
+    assert CliRunner().invoke(serve, []).exit_code == 0
+    assert prepared == [
+        {"models": False, "database": False},
+        {"models": False, "database": True},
+        {"models": True, "database": False},
+    ]
+    assert len(ran) == 3
