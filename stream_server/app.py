@@ -21,7 +21,9 @@ from storage.embedded import EmbeddedPostgres
 from storage.spool import Spool
 from stream_server import health, housekeeping
 from stream_server.access import Access
+from stream_server.access_log import AccessLog
 from stream_server.accounts import Accounts
+from stream_server.alerts import AlertDesk
 from stream_server.api_tokens import API_TOKEN, ApiTokens
 from stream_server.auth import Guard, load_or_make_token
 from stream_server.cameras import CameraRegistry
@@ -34,6 +36,7 @@ from stream_server.errors import BodyLimitProblem, install_error_handlers
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
 from stream_server.forgetting import Forgetter
+from stream_server.governor.governor import Governor, fit_to_host
 from stream_server.identities import Identities
 from stream_server.ingest import conversation
 from stream_server.ingest.pull.keeper import PullKeeper, patience_of
@@ -56,6 +59,7 @@ from stream_server.services import Services, utc_now
 from stream_server.session import CameraHub
 from stream_server.setting_group import networks
 from stream_server.settings import Settings
+from stream_server.stage_times import StageTimes
 from stream_server.supervision import Supervisor, cancelled
 from stream_server.tls.identity import TlsIdentity
 from stream_server.tunnel.choice import line_of, make_keeper
@@ -69,6 +73,15 @@ log = logging.getLogger("rollcall")
 
 CLOSE_RESTART = 1012
 REFUSED_MAX = 1000
+READ_HEADERS = [
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-Match",
+    "Last-Event-ID",
+    "ngrok-skip-browser-warning",
+    "X-Request-ID",
+]
 # For each of asking, insisting and killing: containers are given 10 s.
 POSTGRES_STOP_S = 4.0
 
@@ -78,6 +91,8 @@ def create_app(settings: Settings, *, identity: TlsIdentity | None = None) -> Fa
 
     `identity` is the certificate that its listener shows, if it does; the application keeps it valid.
     """
+    fitted = fit_to_host(settings)
+    settings = fitted.settings
     token = settings.auth.token.get_secret_value() if settings.auth.token else None
     new = False
     if token is None:
@@ -93,6 +108,7 @@ def create_app(settings: Settings, *, identity: TlsIdentity | None = None) -> Fa
         openapi_url="/api/v1/openapi.json",
     )
     app.state.settings = settings
+    app.state.fitted = fitted
     app.state.services = None
     app.state.startup_error = None
     app.state.identity = identity
@@ -101,20 +117,18 @@ def create_app(settings: Settings, *, identity: TlsIdentity | None = None) -> Fa
     install_error_handlers(app)
     include_routes(app, settings)
     app.add_middleware(BodyLimitProblem)
-    app.add_middleware(Guard, token=token, access=partial(_access, app), allowed_origins=settings.http.allowed_origins)
+    app.add_middleware(
+        Guard,
+        token=token,
+        access=partial(_access, app),
+        scrape_token=settings.metrics.token.get_secret_value() if settings.metrics.token else None,
+        allowed_origins=settings.http.allowed_origins,
+    )
     app.add_middleware(
         CORSMiddleware,
         allow_origins=list(settings.http.allowed_origins),
         allow_methods=["GET", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=[
-            "Authorization",
-            "Content-Type",
-            "Idempotency-Key",
-            "If-Match",
-            "Last-Event-ID",
-            "ngrok-skip-browser-warning",
-            "X-Request-ID",
-        ],
+        allow_headers=READ_HEADERS,
         expose_headers=["Accept-Patch", "ETag", "Link", "Location", "Retry-After", "X-Request-ID"],
         max_age=600,
     )
@@ -125,6 +139,8 @@ def create_app(settings: Settings, *, identity: TlsIdentity | None = None) -> Fa
         trusted_proxies=networks(settings.http.trusted_proxies),
         from_one=settings.http.max_connections_per_client,
     )
+    if settings.log.access:
+        app.add_middleware(AccessLog)
     # Added last, it is the first to see a request: whatever answers, the answer has the id.
     app.add_middleware(RequestId)
     return app
@@ -160,10 +176,14 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
     line = line_of(settings)  # first: what is missing for a tunnel, nothing below would find
     cv2.setNumThreads(1)  # our threads are the parallelism
     models = await asyncio.to_thread(LoadedModels, settings)
-    executor = RecognitionExecutor(models.make_recogniser, threads=settings.recognition.threads)
+    executor = RecognitionExecutor(
+        models.make_recogniser,
+        threads=settings.recognition.threads,
+        max_waiting=settings.recognition.pictures_waiting_max,
+    )
     stack.callback(executor.close)
     # Loading takes half a second of other threads' time: it goes on while the database is connected.
-    warm_up = asyncio.create_task(executor.warm_up(), name="warm-up")
+    warm_up = asyncio.create_task(executor.warm_up() if settings.models.preload else asyncio.sleep(0), name="warm-up")
     stack.push_async_callback(cancelled, warm_up)
 
     supervisor = Supervisor()
@@ -192,7 +212,8 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
     stack.callback(spool.close)
     refused = Spool(settings.data_dir / "refused", max_records=REFUSED_MAX)
     stack.callback(refused.close)
-    recorder = Recorder(partial(_store_sighting, database, settings), spool, refused)
+    times = StageTimes()
+    recorder = Recorder(partial(_store_sighting, database, settings), spool, refused, measure=times.take_stored)
     forgetter = Forgetter(database, recorder)
     sampler = Sampler(
         Pacing(
@@ -227,9 +248,7 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         max_cameras=settings.cameras.max_cameras,
         review=desk.offer,
         codes=codes,
-    )
-    box = SecretBox.from_settings(
-        settings.secrets.key.get_secret_value() if settings.secrets.key else None, settings.data_dir
+        measure=times.take,
     )
     pulls = PullKeeper(
         database=database,
@@ -265,6 +284,15 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
     lookups = {DEVICE_TOKEN: pairing.find, API_TOKEN: api_tokens.find, SESSION_TOKEN: accounts.find}
     access = Access(Identities(database, lookups, now=utc_now), webrtc, now=utc_now)
     invitation = Invitation(settings.phones, codes=pairing)
+    governor = Governor(
+        fitted=app.state.fitted,
+        sampler=sampler,
+        hub=hub,
+        models=models,
+        executor=executor,
+        reader_pids=lambda: pulls.supervisor.reader_pids,
+    )
+    alerts = AlertDesk(database, now=utc_now)
     tunnel: TunnelKeeper | None = None
     if line is not None:
         tunnel = make_keeper(line, settings, traffic=app.state.traffic, invitation=invitation, now=utc_now)
@@ -295,6 +323,10 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         credentials=credentials,
         desk=desk,
         codes=codes,
+        governor=governor,
+        alerts=alerts,
+        times=times,
+        deliveries=dispatcher.counts,
     )
     bus.on_event(people.on_event)
     bus.on_connect(people.look_again)
@@ -324,6 +356,8 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         ("unknown-faces", unknown.run),
         ("housekeeping", partial(housekeeping.run, services)),
         ("memory", housekeeping.give_back_memory),
+        ("governor", governor.run),
+        ("alerts", partial(alerts.run, services)),
         ("status", partial(health.watch, services, warm_up)),
         ("recognition", hub.run),
         ("camera-states", pulls.run),

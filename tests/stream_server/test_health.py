@@ -10,7 +10,8 @@ import pytest
 from recognition.errors import ModelError
 from stream_server import health
 from stream_server.health import STAND_IN, readiness
-from stream_server.messages import Readiness, StatusNotice
+from stream_server.health_messages import Readiness
+from stream_server.messages import StatusNotice
 from stream_server.sampler import Pacing, Sampler
 from stream_server.settings import Settings
 from stream_server.supervision import Supervisor
