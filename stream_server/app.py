@@ -73,15 +73,7 @@ log = logging.getLogger("rollcall")
 
 CLOSE_RESTART = 1012
 REFUSED_MAX = 1000
-READ_HEADERS = [
-    "Authorization",
-    "Content-Type",
-    "Idempotency-Key",
-    "If-Match",
-    "Last-Event-ID",
-    "ngrok-skip-browser-warning",
-    "X-Request-ID",
-]
+READ_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "Last-Event-ID", "X-Request-ID")
 # For each of asking, insisting and killing: containers are given 10 s.
 POSTGRES_STOP_S = 4.0
 
@@ -121,14 +113,14 @@ def create_app(settings: Settings, *, identity: TlsIdentity | None = None) -> Fa
         Guard,
         token=token,
         access=partial(_access, app),
-        scrape_token=settings.metrics.token.get_secret_value() if settings.metrics.token else None,
+        scrape_token=settings.metrics.secret,
         allowed_origins=settings.http.allowed_origins,
     )
     app.add_middleware(
         CORSMiddleware,
         allow_origins=list(settings.http.allowed_origins),
         allow_methods=["GET", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=READ_HEADERS,
+        allow_headers=[*READ_HEADERS, "ngrok-skip-browser-warning"],
         expose_headers=["Accept-Patch", "ETag", "Link", "Location", "Retry-After", "X-Request-ID"],
         max_age=600,
     )

@@ -67,6 +67,11 @@ class MetricsSettings(Group):
             raise ValueError(f"a token is at least {_TOKEN_MIN_LENGTH} ASCII letters, digits and signs without blanks")
         return SecretStr(text)
 
+    @property
+    def secret(self) -> str | None:
+        """The token itself."""
+        return None if self.token is None else self.token.get_secret_value()
+
 
 class LogSettings(Group):
     """The log, on standard error. ROLLCALL_LOG_LEVEL is its level."""

@@ -1,4 +1,4 @@
-"""A name for every request: in the answer as `X-Request-ID`, in the audit log and in the log. Who sends one keeps it."""
+"""A name for every request: in the answer as `X-Request-ID`, in audit log and log. Who sends one keeps it."""
 
 import re
 import secrets

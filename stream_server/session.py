@@ -295,11 +295,8 @@ class CameraHub:
         def process(recogniser: Recogniser) -> tuple[FrameResult | None, float, float]:
             began = time.monotonic()
             if began - frame.received_mono > self._frame_deadline_s:
-                return (
-                    None,
-                    0.0,
-                    0.0,
-                )  # a single picture held the thread for so long that nobody wants this frame any more
+                # A single picture held the thread for so long that nobody wants this frame any more.
+                return None, 0.0, 0.0
             result = recogniser.process(frame, state, gallery)
             if codes is not None:
                 codes.read(frame)

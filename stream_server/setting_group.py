@@ -31,7 +31,7 @@ def empty_is_unset(value: object) -> object:
 
 
 def auto_is_unset(*names: str) -> Callable[[object], object]:
-    """A validator that takes those of these fields that say `auto` away: the server chooses, as if nobody had set them."""
+    """A validator that takes away those of these fields that say `auto`: as if nobody had set them."""
 
     def without(values: object) -> object:
         if isinstance(values, dict):

@@ -118,7 +118,7 @@ class ModelsSettings(_Group):
         900.0,
         ge=0,
         le=86_400,
-        description="Networks that nobody needed for so long are let go, and loaded again with the next picture; 0: never.",
+        description="Networks that nobody needed for so long are let go until the next picture; 0: never.",
     )
     mirror: Path | None = Field(None, description="Folder looked into before a file is fetched or built.")
 
