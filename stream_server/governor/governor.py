@@ -87,7 +87,7 @@ class Governor:
                 settings.governor.soft_share, settings.governor.hard_share, ease_for_s=settings.governor.ease_for_s
             )
         )
-        self._trimmed_mono = 0.0
+        self._trimmed_mono = -TRIM_EVERY_S
         self.trims = 0
         self.models_released = 0
         self.limits = self._read_limits()
@@ -130,6 +130,7 @@ class Governor:
 
     def act(self) -> None:
         """Do what the last reading asks for."""
+        before = self.pressure
         if self._gauge.look(self.use.share, self._mono(), stalled_share=self.use.stalled_share or 0.0):
             tell = log.info if self.pressure is Pressure.NONE else log.warning
             tell("memory pressure is %s: %s", self.pressure, self.complaint or "as much as ever is done again")
@@ -142,6 +143,9 @@ class Governor:
             if self.pressure is Pressure.HARD
             else None
         )
+        if is_short and before is Pressure.NONE:
+            # OpenCV keeps what the full width needed: loaded anew for the narrow one they hold 18 MB less.
+            self._release_models("memory is short: the models are loaded anew, for smaller pictures")
         self._let_models_go(is_short)
 
     def _let_models_go(self, is_short: bool) -> None:
@@ -149,11 +153,16 @@ class Governor:
         if is_short:
             idle_s = min(idle_s or SHORT_OF_MEMORY_IDLE_S, SHORT_OF_MEMORY_IDLE_S)
         if idle_s and self._executor.loaded and self._executor.idle_s(self._mono()) >= idle_s:
-            self._executor.release()
-            self._models.release()
-            self.models_released += 1
-            self._trimmed_mono = 0.0
-            log.info("the models were not used for %.0f s and are let go until the next picture", idle_s)
+            self._release_models(f"the models were not used for {idle_s:.0f} s and are let go until the next picture")
+
+    def _release_models(self, why: str) -> None:
+        if not self._executor.loaded:
+            return
+        self._executor.release()
+        self._models.release()
+        self.models_released += 1
+        self._trimmed_mono = -TRIM_EVERY_S  # what they held is given back at the next look
+        log.info("%s", why)
 
     def _follow_limits(self, limits: Limits | None) -> None:
         """Fit what can be changed in a running server."""

@@ -67,7 +67,8 @@ class PressureGauge:
             self.rises[wanted] += 1
             self._change(wanted)
             return True
-        if self.state is Pressure.NONE or self._at(share + self._thresholds.ease_share, stalled_share) is self.state:
+        with_some_more = self._at(share + self._thresholds.ease_share, stalled_share)
+        if _ORDER.index(with_some_more) >= _ORDER.index(self.state):
             self._easy_since_mono = None
             return False
         if self._easy_since_mono is None:
