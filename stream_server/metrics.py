@@ -128,6 +128,7 @@ def _of_memory(services: "Services") -> "Iterator[Metric]":
     yield gauge("rollcall_memory_peak_bytes", "The most that was ever resident.", peak_rss_mb() * 1e6)
     yield gauge("rollcall_memory_used_bytes", "Used of the limit, without file cache.", governor.use.used_bytes)
     yield gauge("rollcall_memory_limit_bytes", "The limit that is nearest.", governor.use.limit_bytes)
+    yield gauge("rollcall_memory_used_ratio", "How near it is: pressure rises with it.", governor.use.share)
     yield gauge("rollcall_cpu_limit", "Processors that the server may use.", governor.limits.cpus)
     yield labelled_gauge(
         "rollcall_memory_pressure",

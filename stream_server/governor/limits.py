@@ -15,6 +15,7 @@ PROC = Path("/proc")
 
 # What v1 says for "no limit" is the largest number of pages in bytes; no machine has so much.
 _NO_LIMIT_BYTES = 1 << 60
+_LAST_BYTES = 1 << 30
 
 
 class Source(StrEnum):
@@ -41,7 +42,14 @@ class MemoryUse:
 
     @property
     def share(self) -> float:
-        """The part of the limit that is used, 0..1 and a little more."""
+        """The part of the limit that is used, 0..1 and a little more.
+
+        A machine is everybody's, and a large one is not short of memory while a gigabyte of it is left: there it is the
+        part of its last gigabyte.
+        """
+        if self.source is Source.MACHINE:
+            scale = min(max(1, self.limit_bytes), _LAST_BYTES)
+            return max(0.0, 1 - (self.limit_bytes - self.used_bytes) / scale)
         return self.used_bytes / max(1, self.limit_bytes)
 
 

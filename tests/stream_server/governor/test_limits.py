@@ -97,6 +97,15 @@ def test_nonsense_of_the_kernel_is_no_limit_and_no_error(host: Host, text: str) 
     assert limits_of(host).memory_source is Source.MACHINE
 
 
+@pytest.mark.parametrize(
+    ("total_mib", "left_mib", "share"),
+    [(8192, 6144, 0.0), (8192, 1100, 0.0), (8192, 256, 0.75), (512, 256, 0.5), (512, 51.2, 0.9)],
+)
+def test_a_large_machine_is_not_short_while_a_gigabyte_is_left(total_mib: int, left_mib: float, share: float) -> None:
+    use = MemoryUse(round((total_mib - left_mib) * MIB), total_mib * MIB, Source.MACHINE)
+    assert use.share == pytest.approx(share)
+
+
 def test_where_the_kernel_says_nothing_at_all_something_is_assumed(tmp_path: Path) -> None:
     limits = read_limits(cgroups=tmp_path / "none", proc=tmp_path / "none", cpus_of_machine=2)
     assert limits.memory_bytes > 0
