@@ -13,8 +13,9 @@ from starlette.responses import JSONResponse
 from recognition.errors import RollcallError
 from stream_server.api.request import ServicesOf, problems
 from stream_server.auth import COOKIE_SCHEME, TOKEN_SCHEME
+from stream_server.health_messages import Health, Readiness
 from stream_server.memory import peak_rss_mb, rss_mb
-from stream_server.messages import Health, Readiness, StatusNotice
+from stream_server.messages import StatusNotice
 from stream_server.people import KEY_IS_MISSING
 from stream_server.services import Services
 
@@ -112,7 +113,26 @@ def readiness(services: Services) -> Readiness:
         },
         pulled=services.pulls.supervisor.counts(),
         process=_held(),
-        memory={"rss_mb": round(rss_mb(), 1), "peak_rss_mb": round(peak_rss_mb(), 1)},
+        memory={
+            "rss_mb": round(rss_mb(), 1),
+            "peak_rss_mb": round(peak_rss_mb(), 1),
+            "used_mb": round(services.governor.use.used_bytes / 1e6, 1),
+            "limit_mb": round(services.governor.use.limit_bytes / 1e6, 1),
+        },
+        governor={
+            "pressure": services.governor.pressure.value,
+            "limit_of": services.governor.use.source.value,
+            "cpus": services.governor.limits.cpus,
+            "fitted": list(services.governor.fitted.changes),
+            "cameras_max": services.hub.max_cameras,
+            "cameras_refused": services.hub.refused,
+            "models_loaded": services.executor.loaded,
+            "models_released": services.governor.models_released,
+        },
+        alerts=[
+            {"alert": alert.value, "camera": camera_id, "reason": reason}
+            for (alert, camera_id), reason in services.alerts.book.raised.items()
+        ],
         tunnel=None
         if services.tunnel is None
         else {"state": services.tunnel.state.value, "share_used": services.tunnel.usage.look().share},
@@ -178,6 +198,8 @@ def _reasons(services: Services) -> list[str]:
         reasons.append(f"the {name} task failed and was started again ({count} times since the start; see the log)")
     if services.people.of_other_models:
         reasons.append("some templates are of another face network and not compared: enrol these people again")
+    if services.governor.complaint is not None:
+        reasons.append(services.governor.complaint)
     if services.tunnel is not None:
         reasons += services.tunnel.complaints()
     if services.people.unreadable:

@@ -16,6 +16,13 @@ class ModelsSettings(Group):
     """Where model files are kept and come from."""
 
     dir: Path | None = Field(None, description="Folder of model files; default: models in the data folder.")
+    preload: bool = Field(True, description="Load the networks at the start; else with the first picture.")
+    idle_s: float = Field(
+        900.0,
+        ge=0,
+        le=86_400,
+        description="Networks that nobody needed for so long are let go until the next picture; 0: never.",
+    )
     mirror: Path | None = Field(None, description="Folder looked into before a file is fetched or built.")
     # Secret, because an address may carry user and password.
     source: SecretStr | None = Field(

@@ -6,7 +6,14 @@ from collections import deque
 from dataclasses import dataclass
 
 from recognition.decision import DecisionPolicy
-from recognition.detection import DetectionSettings, DetectorKind, FaceDetector, SharedDetector, detector_on
+from recognition.detection import (
+    DetectionSettings,
+    DetectorKind,
+    FaceDetector,
+    NarrowedDetector,
+    SharedDetector,
+    detector_on,
+)
 from recognition.embedding import FaceEmbedder, OnnxFaceEmbedder
 from recognition.engines import Engine, EngineKind, make_engine
 from recognition.frames import DecodeLimits
@@ -74,10 +81,25 @@ class LoadedModels:
         self._session: Engine | None = None
         self._embedder: FaceEmbedder | None = None
         self._lock = threading.Lock()
+        # Frames are searched at no more than this while it is set; photographs always at the full width.
+        self.frame_width_max_px: int | None = None
 
     def make_recogniser(self) -> Recogniser:
         """A recogniser for the calling thread. Safe to call from several threads at once."""
-        return Recogniser(self._detector(), self._shared_embedder(), settings=self.pipeline, clock=time.perf_counter)
+        detector = self._detector()
+        return Recogniser(
+            detector,
+            self._shared_embedder(),
+            settings=self.pipeline,
+            clock=time.perf_counter,
+            frame_detector=NarrowedDetector(detector, lambda: self.frame_width_max_px),
+        )
+
+    def release(self) -> None:
+        """Let the networks go; whoever has a recogniser keeps its own. The next `make_recogniser` loads them anew."""
+        with self._lock:
+            self._session = self._embedder = None
+            self._detectors.clear()
 
     def make_state(self) -> CameraState:
         """The state of a camera that has sent nothing yet."""

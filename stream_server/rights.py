@@ -16,13 +16,14 @@ from stream_server.scopes import SCOPES
 
 
 class Right(StrEnum):
-    """What a credential may do. The first five are no scopes: they are not given."""
+    """What a credential may do. The first six are no scopes: they are not given."""
 
     OPEN = "open"  # no credential is needed
     SIGNED_IN = "signed_in"  # any credential will do
     SESSION = "session"  # somebody who has signed in with a password
     SETUP = "setup"  # the token of the data folder alone
     GRANT = "grant"  # let others in; never a token's, or one that leaks could outlive its revocation
+    METRICS = "metrics"  # the figures for Prometheus: whoever may read, and the scraper with its own token
     READ = "read"  # people, sessions, attendance, cameras, live events, health
     STREAM = "stream"  # send a camera's pictures and hear who was seen
     RECOGNISE = "recognise"  # ask who is in a picture
@@ -51,6 +52,7 @@ _TABLE: tuple[tuple[str, str, Right], ...] = (
     ("GET", "/camera", Right.OPEN),
     ("GET", "/assets/{name}", Right.OPEN),
     ("GET", "/readyz", Right.READ),
+    ("GET", "/metrics", Right.METRICS),
     ("GET", "/api/v1/openapi.json", Right.READ),
     ("GET", "/api/v1/setup", Right.OPEN),
     ("POST", "/api/v1/setup", Right.SETUP),

@@ -19,6 +19,7 @@ from recognition.gallery import Gallery
 from recognition.pipeline import CameraState, Recogniser
 from recognition.types import FaceResult, FaceState, Frame, FrameResult, ImageBgr, Sighting
 from stream_server.executor import RecognitionExecutor
+from stream_server.log_context import about
 from stream_server.messages import AttendanceNotice, ErrorNotice, Event, Face, Faces, Pace, PersonRef
 from stream_server.sampler import FrameCounts, FrameEnd, Sampler
 from stream_server.unknown_faces import UnknownSighting
@@ -34,6 +35,12 @@ class TooManyCameras(UnavailableError):
     """No room for one more camera."""
 
     code = "too_many_cameras"
+
+
+class MemoryFull(UnavailableError):
+    """One more camera might cost the server its life."""
+
+    code = "memory_full"
 
 
 class CameraSink(Protocol):
@@ -106,7 +113,9 @@ class CameraHub:
         linger_s: float = LINGER_S,
         review: Callable[[FaceResult, Frame], None] | None = None,
         codes: CodeReader | None = None,
+        measure: Callable[[FrameResult, float], None] = lambda result, waited_s: None,
     ) -> None:
+        self._measure = measure
         self._sampler = sampler
         self._executor = executor
         self._people = people
@@ -122,6 +131,18 @@ class CameraHub:
         self._sessions: dict[str, CameraSession] = {}
         self._work = asyncio.Event()
         self.messages_dropped = 0
+        # Why no camera is taken besides those that stream, and lost their connection a moment ago.
+        self.refuse_new: str | None = None
+        self.refused = 0
+
+    @property
+    def max_cameras(self) -> int:
+        """How many may stream at one time."""
+        return self._max_cameras
+
+    @max_cameras.setter
+    def max_cameras(self, count: int) -> None:
+        self._max_cameras = count  # those above it stay
 
     @property
     def connected(self) -> int:
@@ -137,16 +158,30 @@ class CameraHub:
         """What became of this camera's frames since it connected; None when it is not connected."""
         return self._sampler.counts(camera_id) if self.is_connected(camera_id) else None
 
+    def all_counts(self) -> dict[str, FrameCounts]:
+        """What became of the frames of each camera that is connected."""
+        return {
+            session.camera_id: self._sampler.counts(session.camera_id)
+            for session in self._sessions.values()
+            if session.sink is not None
+        }
+
     def check_room(self, camera_id: str) -> None:
-        """TooManyCameras when there is no room for this camera."""
-        if camera_id not in self._sessions and self.connected >= self._max_cameras:
+        """TooManyCameras or MemoryFull when there is no room for this camera."""
+        if camera_id in self._sessions:
+            return
+        if self.refuse_new is not None:
+            self.refused += 1
+            raise MemoryFull(self.refuse_new, hint="end another camera, or give the server more memory")
+        if self.connected >= self._max_cameras:
+            self.refused += 1
             raise TooManyCameras(
                 f"{self._max_cameras} cameras are streaming already",
                 hint="raise ROLLCALL_CAMERAS__MAX_CAMERAS",
             )
 
     def attach(self, camera_id: str, sink: CameraSink) -> CameraSession:
-        """Connect a camera; TooManyCameras when there is no room."""
+        """Connect a camera. Raises as `check_room` does."""
         self.check_room(camera_id)
         session = self._sessions.get(camera_id)
         if session is None:
@@ -236,12 +271,14 @@ class CameraHub:
             end = FrameEnd.FAILED
             took_s = 0.0
             try:
-                end, took_s = await self._recognise(frame)
+                with about(camera_id=frame.camera_id):
+                    end, took_s = await self._recognise(frame)
             except RollcallError as error:
                 self._report(frame, error)
             except Exception:
                 # One camera's frame must not end the lane that serves all of them.
-                log.exception("recognition of a frame of camera %s failed", frame.camera_id)
+                with about(camera_id=frame.camera_id):
+                    log.exception("recognition of a frame of camera %s failed", frame.camera_id)
                 self._report(frame, None)
             finally:
                 self._sampler.finished(frame.camera_id, end, took_s=took_s)
@@ -255,18 +292,20 @@ class CameraHub:
 
         codes = self._codes if self._codes is not None and self._codes.wants(frame) else None
 
-        def process(recogniser: Recogniser) -> tuple[FrameResult | None, float]:
+        def process(recogniser: Recogniser) -> tuple[FrameResult | None, float, float]:
             began = time.monotonic()
             if began - frame.received_mono > self._frame_deadline_s:
-                return None, 0.0  # a single picture held the thread for so long that nobody wants this frame any more
+                # A single picture held the thread for so long that nobody wants this frame any more.
+                return None, 0.0, 0.0
             result = recogniser.process(frame, state, gallery)
             if codes is not None:
                 codes.read(frame)
-            return result, time.monotonic() - began
+            return result, time.monotonic() - began, began - frame.received_mono
 
-        result, took_s = await self._executor.run(process)
+        result, took_s, waited_s = await self._executor.run(process)
         if result is None:
             return FrameEnd.EXPIRED, took_s
+        self._measure(result, waited_s)
         for face in result.newly_known:
             self._record(_sighting(face, frame, gallery))
         for face in result.faces:

@@ -31,13 +31,14 @@ from stream_server.attendance_settings import AttendanceSettings
 from stream_server.camera_settings import CameraSettings as CameraSettings
 from stream_server.camera_settings import PullSettings as PullSettings
 from stream_server.camera_settings import WebRtcSettings as WebRtcSettings
+from stream_server.governor_settings import GovernorSettings, LogSettings, MetricsSettings
 from stream_server.http_settings import HttpSettings as HttpSettings
 from stream_server.model_settings import ModelsSettings as ModelsSettings
 from stream_server.privacy_settings import SecretsSettings as SecretsSettings
 from stream_server.privacy_settings import UnknownFacesSettings as UnknownFacesSettings
 from stream_server.setting_group import CENTURY_DAYS as _CENTURY_DAYS
 from stream_server.setting_group import Group as _Group
-from stream_server.setting_group import empty_is_unset
+from stream_server.setting_group import auto_is_unset, empty_is_unset
 from stream_server.setting_names import strangers
 from stream_server.webhook_settings import WebhookSettings
 
@@ -130,13 +131,30 @@ class RecognitionSettings(_Group):
     margin: float = Field(0.05, ge=0, le=2, description="How much farther the next person must be for a name.")
     min_evidence_frames: int = Field(2, ge=2, le=20, description="Pictures of a track that must agree for a name.")
     kiosk: bool = Field(False, description="One picture is enough when a face is alone before the camera.")
-    threads: int = Field(2, ge=1, le=64, description="Recognition threads; the number of cores is a good value.")
+    threads: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="Recognition threads. Not set (or `auto`): fitted to the processors and memory there are.",
+    )
+    pictures_waiting_max: int = Field(
+        4,
+        ge=1,
+        le=64,
+        description="Photographs that may wait to be recognised or enrolled; one more is answered 503. "
+        "Not set (or `auto`): fitted to the memory.",
+    )
     detectors: int = Field(
         1, ge=1, le=64, description="Detection networks on OpenCV; threads share them. Each costs about 27 MB."
     )
     detection_width_px: int = Field(
-        640, ge=160, le=1920, description="Longer side of the picture that is searched for faces."
+        640,
+        ge=160,
+        le=1920,
+        description="Longer side of the picture that is searched for faces. Not set (or `auto`): less on small hosts.",
     )
+
+    _auto = model_validator(mode="before")(auto_is_unset("threads", "pictures_waiting_max", "detection_width_px"))
 
     @model_validator(mode="after")
     def _review_is_wider_than_accept(self) -> Self:
@@ -233,6 +251,9 @@ class Settings(BaseSettings):
     https: HttpsSettings = HttpsSettings()
     phones: PhoneSettings = PhoneSettings()
     attendance: AttendanceSettings = AttendanceSettings()
+    governor: GovernorSettings = GovernorSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    log: LogSettings = LogSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -85,7 +85,7 @@ def run(settings: Settings) -> None:
     from stream_server.logs import configure_logging
     from stream_server.server import DoorServer
 
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, format_=settings.log.format)
     with contextlib.ExitStack() as opened:
         try:
             check_folders(settings)
@@ -93,6 +93,7 @@ def run(settings: Settings) -> None:
             # Before a token is made: one that is never printed helps nobody.
             sockets = _listen_all(settings, identity, opened)
             app = create_app(settings, identity=identity)
+            settings = app.state.settings  # fitted to this host
         except RollcallError as error:
             say_error(error)
             sys.exit(exit_code_of(error))

@@ -61,7 +61,14 @@ def test_whatever_streams_names_its_camera_so_that_a_device_can_be_held_to_its_o
 
 
 def test_what_needs_no_giving_is_no_scope() -> None:
-    assert set(Right) - set(SCOPES) == {Right.OPEN, Right.SIGNED_IN, Right.SESSION, Right.SETUP, Right.GRANT}
+    assert set(Right) - set(SCOPES) == {
+        Right.OPEN,
+        Right.SIGNED_IN,
+        Right.SESSION,
+        Right.SETUP,
+        Right.GRANT,
+        Right.METRICS,
+    }
 
 
 def test_what_lets_others_in_is_for_no_token_however_many_scopes_it_has() -> None:

@@ -41,6 +41,8 @@ VALUES: dict[str, tuple[str, Any]] = {
     "ROLLCALL_MODELS__SOURCE_ENDPOINT": ("https://minio.example", "https://minio.example"),
     "ROLLCALL_MODELS__SOURCE_PUBLIC": ("true", True),
     "ROLLCALL_MODELS__SOURCE_ALLOW_HTTP": ("true", True),
+    "ROLLCALL_MODELS__PRELOAD": ("false", False),
+    "ROLLCALL_MODELS__IDLE_S": ("60", 60.0),
     "ROLLCALL_RECOGNITION__DETECTOR": ("blazeface", "blazeface"),
     "ROLLCALL_RECOGNITION__ENGINE": ("onnxruntime", "onnxruntime"),
     "ROLLCALL_RECOGNITION__PRECISION": ("fp32", "fp32"),
@@ -50,6 +52,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "ROLLCALL_RECOGNITION__MIN_EVIDENCE_FRAMES": ("4", 4),
     "ROLLCALL_RECOGNITION__KIOSK": ("true", True),
     "ROLLCALL_RECOGNITION__THREADS": ("5", 5),
+    "ROLLCALL_RECOGNITION__PICTURES_WAITING_MAX": ("2", 2),
     "ROLLCALL_RECOGNITION__DETECTORS": ("3", 3),
     "ROLLCALL_RECOGNITION__DETECTION_WIDTH_PX": ("800", 800),
     "ROLLCALL_CAMERAS__MAX_CAMERAS": ("9", 9),
@@ -133,6 +136,15 @@ VALUES: dict[str, tuple[str, Any]] = {
     "ROLLCALL_ATTENDANCE__RE_ENTRY_S": ("30", 30),
     "ROLLCALL_ATTENDANCE__REVIEW_KEEP_HOURS": ("24", 24),
     "ROLLCALL_ATTENDANCE__PIN_FAILURES_MAX": ("3", 3),
+    "ROLLCALL_GOVERNOR__MEMORY_MAX_MB": ("240", 240),
+    "ROLLCALL_GOVERNOR__SOFT_SHARE": ("0.7", 0.7),
+    "ROLLCALL_GOVERNOR__HARD_SHARE": ("0.85", 0.85),
+    "ROLLCALL_GOVERNOR__EASE_FOR_S": ("30", 30.0),
+    "ROLLCALL_METRICS__ENABLED": ("false", False),
+    "ROLLCALL_METRICS__TOKEN": ("scrape-scrape-scrape", SecretStr("scrape-scrape-scrape")),
+    "ROLLCALL_METRICS__CAMERAS": ("false", False),
+    "ROLLCALL_LOG__FORMAT": ("json", "json"),
+    "ROLLCALL_LOG__ACCESS": ("true", True),
 }
 
 
@@ -216,6 +228,11 @@ def test_every_setting_says_what_it_is() -> None:
         ("ROLLCALL_SITE__TIME_ZONE", ""),
         ("ROLLCALL_RECOGNITION__THREADS", "-1"),
         ("ROLLCALL_RECOGNITION__DETECTOR", "haar"),
+        ("ROLLCALL_RECOGNITION__DETECTORS", "auto"),
+        ("ROLLCALL_GOVERNOR__MEMORY_MAX_MB", "5"),
+        ("ROLLCALL_GOVERNOR__HARD_SHARE", "0.5"),
+        ("ROLLCALL_METRICS__TOKEN", "too-short"),
+        ("ROLLCALL_LOG__FORMAT", "xml"),
         ("ROLLCALL_CAMERAS__MAX_FPS", "nan"),
         ("ROLLCALL_CAMERAS__MAX_FPS", "inf"),
         ("ROLLCALL_CAMERAS__MIN_FPS", "inf"),
@@ -443,3 +460,24 @@ def test_a_port_of_a_platform_that_is_none_is_named_as_it_is_called_there(
         load_settings()
     monkeypatch.setenv("PORT", "")
     assert load_settings().http.port == 8000
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "ROLLCALL_RECOGNITION__THREADS",
+        "ROLLCALL_RECOGNITION__PICTURES_WAITING_MAX",
+        "ROLLCALL_RECOGNITION__DETECTION_WIDTH_PX",
+        "ROLLCALL_CAMERAS__MAX_CAMERAS",
+        "ROLLCALL_WEBRTC__MAX_PEERS",
+        "ROLLCALL_HTTP__MAX_CONNECTIONS",
+        "ROLLCALL_HTTP__MAX_SUBSCRIBERS",
+    ],
+)
+def test_what_is_auto_is_as_if_nobody_had_set_it(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    unset = read(load_settings(), variable)
+    monkeypatch.setenv(variable, "auto")
+    settings = load_settings()
+    group, field = fields()[variable]
+    assert read(settings, variable) == unset
+    assert field not in getattr(settings, group).model_fields_set
