@@ -1,0 +1,29 @@
+/** Every page of the office: where it is, who may see it, and how it is loaded. To add one, see README.md. */
+import type { ComponentType } from "preact";
+import type { words } from "words/shell";
+import type { Right } from "./account";
+import type { IconName } from "./icons";
+import type { Params } from "./router";
+
+export interface PageProps {
+  params: Params;
+}
+
+export interface PageEntry {
+  /** As in stream_server/pages.py, with `{name}` for a part that varies. */
+  path: string;
+  right: Right;
+  /** Loaded when it is first shown, so that nobody loads what they do not look at. */
+  load: () => Promise<{ default: ComponentType<PageProps> }>;
+  /** Where it stands in the navigation; without, it is reached from another page. */
+  nav?: { name: keyof typeof words.nav; icon: IconName; group: "day" | "site" };
+}
+
+export const PAGES: readonly PageEntry[] = [
+  {
+    path: "/",
+    right: "read",
+    load: () => import("./pages/dashboard/Dashboard"),
+    nav: { name: "dashboard", icon: "home", group: "day" },
+  },
+];
