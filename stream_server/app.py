@@ -52,6 +52,7 @@ from stream_server.door import Doorkeeper, Traffic
 from stream_server.errors import BodyLimitProblem, install_error_handlers
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
+from stream_server.glances import Glances
 from stream_server.identities import Identities
 from stream_server.ingest import conversation, whip
 from stream_server.ingest import websocket as websocket_ingest
@@ -250,6 +251,7 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
     credentials = CredentialMaker(box)
     desk = ReviewDesk(database, settings)
     codes = CodeWatch(database, settings, credentials)
+    glances = Glances(allowed=settings.cameras.glances)
     hub = CameraHub(
         sampler=sampler,
         executor=executor,
@@ -261,9 +263,7 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         max_cameras=settings.cameras.max_cameras,
         review=desk.offer,
         codes=codes,
-    )
-    box = SecretBox.from_settings(
-        settings.secrets.key.get_secret_value() if settings.secrets.key else None, settings.data_dir
+        seen=glances.seen,
     )
     pulls = PullKeeper(
         database=database,
@@ -327,6 +327,7 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         credentials=credentials,
         desk=desk,
         codes=codes,
+        glances=glances,
     )
     bus.on_event(people.on_event)
     bus.on_connect(people.look_again)

@@ -138,6 +138,7 @@ _TABLE: tuple[tuple[str, str, Right], ...] = (
     ("GET", "/api/v1/cameras", Right.READ),
     ("POST", "/api/v1/cameras/discover", Right.CAMERAS),
     ("GET", "/api/v1/cameras/{camera_id}", Right.READ),
+    ("GET", "/api/v1/cameras/{camera_id}/frame", Right.READ),
     ("PUT", "/api/v1/cameras/{camera_id}", Right.CAMERAS),
     ("DELETE", "/api/v1/cameras/{camera_id}", Right.CAMERAS),
     ("POST", "/api/v1/cameras/{camera_id}/test", Right.CAMERAS),
