@@ -35,6 +35,7 @@ from stream_server.api import reviews as reviews_api
 from stream_server.api import rooms as rooms_api
 from stream_server.api import roster as roster_api
 from stream_server.api import sessions as sessions_api
+from stream_server.api import settings as settings_api
 from stream_server.api import sign_in as sign_in_api
 from stream_server.api import tokens as tokens_api
 from stream_server.api import tunnel as tunnel_api
@@ -143,6 +144,7 @@ def create_app(settings: Settings, *, identity: TlsIdentity | None = None) -> Fa
         users_api,
         tokens_api,
         tunnel_api,
+        settings_api,
     ):
         api.include_router(module.router)
     app.include_router(api)

@@ -153,6 +153,7 @@ _TABLE: tuple[tuple[str, str, Right], ...] = (
     ("GET", "/api/v1/webhooks/{webhook_id}/deliveries", Right.ADMIN),
     ("POST", "/api/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver", Right.ADMIN),
     ("GET", "/api/v1/tunnel", Right.ADMIN),
+    ("GET", "/api/v1/settings", Right.ADMIN),
     ("GET", "/api/v1/events", Right.READ),
     (SOCKET, "/ws/v1/events", Right.READ),
     (SOCKET, "/ws/v1/camera/{camera_id}", Right.STREAM),
