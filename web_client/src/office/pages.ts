@@ -26,4 +26,28 @@ export const PAGES: readonly PageEntry[] = [
     load: () => import("./pages/dashboard/Dashboard"),
     nav: { name: "dashboard", icon: "home", group: "day" },
   },
+  {
+    path: "/devices",
+    right: "admin",
+    load: () => import("./pages/devices/Devices"),
+    nav: { name: "devices", icon: "device", group: "site" },
+  },
+  {
+    path: "/access",
+    right: "admin",
+    load: () => import("./pages/access/Access"),
+    nav: { name: "access", icon: "key", group: "site" },
+  },
+  {
+    path: "/health",
+    right: "read",
+    load: () => import("./pages/health/Health"),
+    nav: { name: "health", icon: "health", group: "site" },
+  },
+  {
+    path: "/settings",
+    right: "read",
+    load: () => import("./pages/settings/Settings"),
+    nav: { name: "settings", icon: "settings", group: "site" },
+  },
 ];
