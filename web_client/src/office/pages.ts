@@ -36,7 +36,7 @@ export const PAGES: readonly PageEntry[] = [
     path: "/access",
     right: "admin",
     load: () => import("./pages/access/Access"),
-    nav: { name: "access", icon: "key", group: "site" },
+    nav: { name: "access", icon: "person", group: "site" },
   },
   {
     path: "/health",

@@ -75,66 +75,70 @@ function Figures({ data, memory }: { data: Readiness; memory: readonly number[] 
         )}
       </Note>
       <div class="columns even">
-        <Section title={words.memory.title}>
-          {memory.length > 1 ? (
-            <Plot label={words.memory.plot(mb(Math.min(...memory)), mb(Math.max(...memory)))} values={memory} />
-          ) : (
-            <p class="help">{words.memory.soon}</p>
-          )}
-          <Facts>
-            <Fact name={words.memory.now}>{mb(data.memory["rss_mb"])}</Fact>
-            <Fact name={words.memory.peak}>{mb(data.memory["peak_rss_mb"])}</Fact>
-          </Facts>
-        </Section>
-        <Section title={words.recognition.title}>
-          <Facts>
-            <Fact name={words.recognition.cost}>
-              {typeof recognition["frame_cost_ms"] === "number"
-                ? words.recognition.ms(decimal(recognition["frame_cost_ms"]))
-                : words.recognition.none}
-            </Fact>
-            <Fact name={words.recognition.pace}>
-              {typeof recognition["pace_fps"] === "number" ? words.recognition.fps(decimal(recognition["pace_fps"])) : words.recognition.none}
-            </Fact>
-            <Fact name={words.recognition.waiting}>{number(recognition["waiting"])}</Fact>
-            <Fact name={words.recognition.threads}>{number(recognition["threads"])}</Fact>
-            <Fact name={words.recognition.received}>{count(received)}</Fact>
-            <Fact name={words.recognition.processed}>{number(frames["processed"])}</Fact>
-            <Fact name={words.recognition.dropped}>{number(frames["dropped"])}</Fact>
-            <Fact name={words.recognition.failed}>{number(frames["failed"])}</Fact>
-          </Facts>
-          <p class="help">{words.recognition.droppedHelp}</p>
-        </Section>
-        <Section title={words.storage.title}>
-          <Facts>
-            <Fact name={words.storage.state}>
-              <Badge tone={storage["state"] === "ok" ? "good" : "bad"}>
-                {storage["state"] === "ok" ? words.storage.ok : words.storage.away}
-              </Badge>
-            </Fact>
-            <Fact name={words.storage.stored}>{number(storage["stored"])}</Fact>
-            <Fact name={words.storage.pending}>{number(storage["pending"])}</Fact>
-            <Fact name={words.storage.lost}>{number(storage["lost"])}</Fact>
-            <Fact name={words.storage.refused}>{number(storage["refused"])}</Fact>
-            <Fact name={words.people.people}>{number(data.gallery["people"])}</Fact>
-            <Fact name={words.people.templates}>{number(data.gallery["templates"])}</Fact>
-          </Facts>
-        </Section>
-        <Section title={words.cameras.title}>
-          <Facts>
-            <Fact name={words.cameras.connected}>{number(sockets["cameras"])}</Fact>
-            <Fact name={words.cameras.peers}>{number(sockets["webrtc_peers"])}</Fact>
-            <Fact name={words.cameras.pulled}>{number(pulled["live"] ?? 0)}</Fact>
-            <Fact name={words.cameras.followers}>{number(sockets["event_followers"])}</Fact>
-            {data.tunnel && <Fact name={words.cameras.tunnel}>{text(data.tunnel["state"])}</Fact>}
-          </Facts>
-          {typeof share === "number" && (
-            <>
-              <ProgressBar label={words.cameras.tunnel} value={share} max={1} tone={share > 0.9 ? "bad" : share > 0.7 ? "warn" : "good"} />
-              <p class="help">{words.cameras.used(decimal(share * 100))}</p>
-            </>
-          )}
-        </Section>
+        <div class="stack">
+          <Section title={words.memory.title}>
+            {memory.length > 1 ? (
+              <Plot label={words.memory.plot(mb(Math.min(...memory)), mb(Math.max(...memory)))} values={memory} />
+            ) : (
+              <p class="help">{words.memory.soon}</p>
+            )}
+            <Facts>
+              <Fact name={words.memory.now}>{mb(data.memory["rss_mb"])}</Fact>
+              <Fact name={words.memory.peak}>{mb(data.memory["peak_rss_mb"])}</Fact>
+            </Facts>
+          </Section>
+          <Section title={words.storage.title}>
+            <Facts>
+              <Fact name={words.storage.state}>
+                <Badge tone={storage["state"] === "ok" ? "good" : "bad"}>
+                  {storage["state"] === "ok" ? words.storage.ok : words.storage.away}
+                </Badge>
+              </Fact>
+              <Fact name={words.storage.stored}>{number(storage["stored"])}</Fact>
+              <Fact name={words.storage.pending}>{number(storage["pending"])}</Fact>
+              <Fact name={words.storage.lost}>{number(storage["lost"])}</Fact>
+              <Fact name={words.storage.refused}>{number(storage["refused"])}</Fact>
+              <Fact name={words.people.people}>{number(data.gallery["people"])}</Fact>
+              <Fact name={words.people.templates}>{number(data.gallery["templates"])}</Fact>
+            </Facts>
+          </Section>
+        </div>
+        <div class="stack">
+          <Section title={words.recognition.title}>
+            <Facts>
+              <Fact name={words.recognition.cost}>
+                {typeof recognition["frame_cost_ms"] === "number"
+                  ? words.recognition.ms(decimal(recognition["frame_cost_ms"]))
+                  : words.recognition.none}
+              </Fact>
+              <Fact name={words.recognition.pace}>
+                {typeof recognition["pace_fps"] === "number" ? words.recognition.fps(decimal(recognition["pace_fps"])) : words.recognition.none}
+              </Fact>
+              <Fact name={words.recognition.waiting}>{number(recognition["waiting"])}</Fact>
+              <Fact name={words.recognition.threads}>{number(recognition["threads"])}</Fact>
+              <Fact name={words.recognition.received}>{count(received)}</Fact>
+              <Fact name={words.recognition.processed}>{number(frames["processed"])}</Fact>
+              <Fact name={words.recognition.dropped}>{number(frames["dropped"])}</Fact>
+              <Fact name={words.recognition.failed}>{number(frames["failed"])}</Fact>
+            </Facts>
+            <p class="help">{words.recognition.droppedHelp}</p>
+          </Section>
+          <Section title={words.cameras.title}>
+            <Facts>
+              <Fact name={words.cameras.connected}>{number(sockets["cameras"])}</Fact>
+              <Fact name={words.cameras.peers}>{number(sockets["webrtc_peers"])}</Fact>
+              <Fact name={words.cameras.pulled}>{number(pulled["live"] ?? 0)}</Fact>
+              <Fact name={words.cameras.followers}>{number(sockets["event_followers"])}</Fact>
+              {data.tunnel && <Fact name={words.cameras.tunnel}>{text(data.tunnel["state"])}</Fact>}
+            </Facts>
+            {typeof share === "number" && (
+              <>
+                <ProgressBar label={words.cameras.tunnel} value={share} max={1} tone={share > 0.9 ? "bad" : share > 0.7 ? "warn" : "good"} />
+                <p class="help">{words.cameras.used(decimal(share * 100))}</p>
+              </>
+            )}
+          </Section>
+        </div>
       </div>
       <Section title={words.models.title}>
         <Facts>
