@@ -205,7 +205,7 @@ async def test_users_and_tokens_are_made_and_removed_by_keyboard_alone(office: O
         await page.keyboard.press("Escape")
         assert await page.get_by_role("dialog").count() == 0
         await page.keyboard.press("Enter")  # the focus is back on the button
-        await browser.press("Remove")
+        await page.get_by_role("dialog").get_by_role("button", name="Remove").click()
         await row.wait_for(state="detached")
 
         await browser.press("Make a token")

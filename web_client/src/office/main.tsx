@@ -27,4 +27,4 @@ followVisibility(live, document, () => standing.value === "somebody");
 window.addEventListener("online", () => live.tryNow());
 const root = document.getElementById("app");
 if (root) render(<App setUpToken={setUpToken} />, root);
-void look();
+void look(location.pathname === "/welcome");

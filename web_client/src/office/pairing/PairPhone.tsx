@@ -36,7 +36,8 @@ function devices(): Promise<Shapes["DeviceBody"][]> {
 /** Where phones find the server: its tunnel when there is one, else where this page came from. */
 async function publicAddress(): Promise<string> {
   try {
-    return (await rest.get("/api/v1/tunnel")).address ?? window.location.origin;
+    const { tunnel } = await rest.get("/readyz");
+    return (tunnel && (await rest.get("/api/v1/tunnel")).address) || window.location.origin;
   } catch (error) {
     if (error instanceof RequestFailed) return window.location.origin;
     throw error;
