@@ -20,7 +20,9 @@ export function SessionCard({ running, fresh }: { running: RunningSession; fresh
       </Ring>
       <div class="session-text">
         <h3>{title}</h3>
-        <p class="soft number">{words.running.from(timeOfDay(session.starts_at), timeOfDay(session.ends_at))}</p>
+        <p class="soft number">
+          {session.kind === "open" ? words.running.allDay : words.running.from(timeOfDay(session.starts_at), timeOfDay(session.ends_at))}
+        </p>
         <p class="badges">
           {expected !== null && missing === 0 && expected > 0 && <Badge tone="good">{words.running.all}</Badge>}
           {missing > 0 && <Badge>{words.running.missing(missing)}</Badge>}
