@@ -2,16 +2,26 @@
 
 import asyncio
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from storage import reviews
+from storage.attendance_policy import AttendancePolicy
+from storage.database import Database
 from stream_server.child import ChildServer, temporary_folder
 from tests.browser.conftest import OWNER, Browser, Enrol, Office, Phone
 from tests.integration.conftest import Photographs
 
 NAME = "Grace Hopper"
+CLASS = (
+    "Ada Lovelace", "Alan Turing", "Grace Hopper", "Katherine Johnson", "Edsger Dijkstra", "Barbara Liskov",
+    "Donald Knuth", "Margaret Hamilton", "Tony Hoare", "Frances Allen", "Ken Thompson", "Radia Perlman",
+)  # fmt: skip
 PAGES = ("/", "/devices", "/access", "/health", "/settings")
 
 
@@ -242,3 +252,93 @@ async def test_a_viewer_is_shown_what_a_viewer_may(office: Office, server: Child
         async with server.client() as client:
             users = await client.call("GET", "/api/v1/users", params={"login": "vera"})
             await client.call("DELETE", f"/api/v1/users/{users['users'][0]['id']}")
+
+
+async def test_a_lesson_fills_its_ring_and_a_near_match_is_settled_with_one_key(
+    office: Office, pages: Path, models_dir: Path, database_dsn: str
+) -> None:
+    with temporary_folder() as folder:
+        server = ChildServer(
+            data_dir=Path(folder) / "data", models_dir=models_dir, settings={"DATABASE_URL": database_dsn}
+        )
+        await server.start()
+        try:
+            session_id, people = await a_lesson_that_runs(server)
+            async with server.client() as client:
+                for number, person_id in enumerate(people[:7]):
+                    body = {
+                        "person_id": person_id,
+                        "session_id": session_id,
+                        "status": "late" if number > 5 else "present",
+                    }
+                    await client.call("POST", "/api/v1/attendance", body=body)
+            async with office(of=server, height=760) as browser:
+                page = browser.page
+                ring = page.get_by_role("img", name="Maths: 7 of 12 here")
+                await ring.wait_for()
+                await browser.says("5 missing")
+                await browser.says("1 late")
+                await a_near_match(database_dsn, people[8], people[9])
+                await browser.says("1 waiting")
+                await asyncio.sleep(0.5)
+                await is_tidy(browser, 1280)
+                await browser.shot("office-lesson")
+                await page.emulate_media(color_scheme="dark")
+                await asyncio.sleep(0.3)
+                assert await browser.blocking_violations() == []
+                await browser.shot("office-lesson-dark")
+                await page.locator(".question button").first.focus()
+                await page.keyboard.press("1")
+                await browser.says("Tony Hoare is marked.")
+                await page.get_by_role("img", name="Maths: 8 of 12 here").wait_for()
+                await browser.says("Nothing to settle.")
+                await is_tidy(browser, 1280)
+        finally:
+            await server.stop()
+
+
+async def a_lesson_that_runs(server: ChildServer) -> tuple[str, list[str]]:
+    """A class in its lesson; the session and the people."""
+    began = datetime.now(UTC) - timedelta(minutes=10)
+    async with server.client() as client:
+        group = await client.call("POST", "/api/v1/groups", body={"name": "7a"})
+        people = []
+        for name in CLASS:
+            person = await client.call("POST", "/api/v1/people", body={"name": name, "consent": True})
+            people.append(str(person["id"]))
+            await client.call("POST", f"/api/v1/groups/{group['id']}/memberships", body={"person_id": person["id"]})
+        room = await client.call("POST", "/api/v1/rooms", body={"name": "Room 5"})
+        await client.add_camera("door", "Door of room 5")
+        await client.call("PUT", "/api/v1/cameras/door/place", body={"room_id": room["id"]})
+        lesson = {
+            "title": "Maths",
+            "room_id": room["id"],
+            "group_id": group["id"],
+            "day": f"{began:%Y-%m-%d}",
+            "starts_at": f"{began:%H:%M}",
+            "ends_at": f"{began + timedelta(minutes=45):%H:%M}",
+        }
+        await client.call("POST", "/api/v1/lessons", body=lesson)
+        async with asyncio.timeout(30):
+            while True:
+                running = await client.call("GET", "/api/v1/sessions", params={"state": "running"})
+                if running["sessions"]:
+                    return str(running["sessions"][0]["id"]), people
+                await asyncio.sleep(0.2)
+
+
+async def a_near_match(dsn: str, *people: str) -> None:
+    """A face came near to some people, in this order."""
+    database = await Database.connect(dsn, pool_max=1)
+    try:
+        async with database.acquire() as connection:
+            assert await reviews.record(
+                connection,
+                camera_id="door",
+                candidates=[(UUID(one), 0.56 + 0.02 * number) for number, one in enumerate(people)],
+                at=datetime.now(UTC),
+                zone=ZoneInfo("UTC"),
+                policy=AttendancePolicy(),
+            )
+    finally:
+        await database.close()
