@@ -3,7 +3,7 @@ import type { ComponentType } from "preact";
 import type { words } from "words/shell";
 import type { Right } from "./account";
 import type { IconName } from "./icons";
-import type { Params } from "./router";
+import { match, type Params } from "./router";
 
 export interface PageProps {
   params: Params;
@@ -51,3 +51,8 @@ export const PAGES: readonly PageEntry[] = [
     nav: { name: "settings", icon: "settings", group: "site" },
   },
 ];
+
+/** Whether there is a page at a path: a link to none helps nobody. */
+export function isPage(path: string): boolean {
+  return PAGES.some((page) => match(page.path, path) !== null);
+}
