@@ -32,6 +32,7 @@ from stream_server.errors import install_error_handlers
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
 from stream_server.forgetting import Forgetter
+from stream_server.glances import Glances
 from stream_server.governor.governor import Governor, fit_to_host
 from stream_server.identities import Identities
 from stream_server.ingest import conversation
@@ -175,6 +176,7 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
     credentials = CredentialMaker(await load_keys(database, box))
     desk = ReviewDesk(database, settings)
     codes = CodeWatch(database, settings, credentials)
+    glances = Glances(allowed=settings.cameras.glances)
     unknown = UnknownFaceCollector(
         database,
         box,
@@ -198,6 +200,7 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         review=desk.offer,
         codes=codes,
         measure=times.take,
+        seen=glances.seen,
     )
     pulls = PullKeeper(
         database=database,
@@ -276,6 +279,7 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         alerts=alerts,
         times=times,
         deliveries=dispatcher.counts,
+        glances=glances,
     )
     bus.on_event(people.on_event)
     bus.on_connect(people.look_again)

@@ -37,6 +37,10 @@ class CameraSettings(Group):
         False, description="Take frames from cameras that nobody has added. One that was removed stays away."
     )
 
+    glances: bool = Field(
+        True, description="Let those who may see the cameras look through them: small pictures, made when asked for."
+    )
+
     _auto = model_validator(mode="before")(auto_is_unset("max_cameras"))
 
     @model_validator(mode="after")

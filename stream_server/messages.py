@@ -2,8 +2,7 @@
 
 `docs/reference/websocket.md` describes the messages and `docs/openapi.json` the bodies; tests hold both to this module.
 Those of cameras are in `camera_messages`, those of people in `person_messages`, those of the health endpoints in
-`health_messages`, and so on.
-Times are ISO 8601 in UTC. Boxes are pixels of the picture that was sent, as x1, y1, x2, y2.
+`health_messages`, and so on. Times are ISO 8601 in UTC, boxes pixels of the picture sent: x1, y1, x2, y2.
 """
 
 from datetime import date, datetime

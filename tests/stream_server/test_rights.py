@@ -6,6 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from stream_server.app import create_app
+from stream_server.pages import OFFICE
 from stream_server.rights import RULES, SCOPES, SOCKET, Right, asked_for
 from stream_server.settings import AuthSettings, Settings
 
@@ -41,7 +42,7 @@ def test_nothing_is_open_by_accident() -> None:
         ("GET", "/healthz"),
         ("GET", "/api/v1/setup"),
         ("POST", "/api/v1/login"),
-        ("GET", "/"),
+        *(("GET", path) for path in OFFICE),
         ("GET", "/camera"),
         ("GET", "/assets/{name}"),
         ("POST", "/api/v1/pair"),
@@ -85,6 +86,7 @@ def test_what_lets_others_in_is_for_no_token_however_many_scopes_it_has() -> Non
     ("method", "path", "right"),
     [
         ("GET", "/api/v1/people", Right.READ),
+        ("GET", "/people/1", Right.OPEN),
         ("HEAD", "/api/v1/people", Right.READ),
         ("DELETE", "/api/v1/people/1/templates/2", Right.PEOPLE),
         ("POST", "/api/v1/cameras/discover", Right.CAMERAS),
