@@ -9,6 +9,8 @@ from starlette.responses import Response
 from storage import cameras
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, CameraId, ServicesOf
+from stream_server.api.visible import VisibleTo
+from stream_server.auditing import Action
 from stream_server.camera_messages import (
     CameraBody,
     CameraPut,
@@ -22,6 +24,7 @@ from stream_server.camera_messages import (
 from stream_server.ingest.pull.keeper import SourceChange
 from stream_server.ingest.pull.onvif import discover
 from stream_server.ingest.pull.trial import try_camera
+from stream_server.principals import Forbidden
 from stream_server.services import Services
 
 router = APIRouter(prefix="/cameras", tags=["cameras"], responses=PROBLEMS)
@@ -65,10 +68,13 @@ async def get_camera(camera_id: CameraId, services: ServicesOf) -> CameraBody:
         200: {"content": {"image/jpeg": {}}, "description": "The next picture, 320 pixels wide, with boxes"},
     },
 )
-async def get_frame(camera_id: CameraId, services: ServicesOf) -> Response:
+async def get_frame(camera_id: CameraId, services: ServicesOf, audit: AuditOf, visible: VisibleTo) -> Response:
     """A small picture, made when it is asked for and kept nowhere; 503 when none comes in a few seconds."""
+    if not visible.is_everything:
+        raise Forbidden("a picture shows whoever is there, of any group", hint="an owner, admin or viewer may look")
     async with services.database.acquire() as connection:
         await cameras.get(connection, camera_id)
+        await audit.seen(connection, Action.CAMERA_VIEWED, subject=f"camera:{camera_id}")
     picture = await services.glances.look(camera_id)
     return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
