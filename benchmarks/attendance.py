@@ -23,12 +23,14 @@ from storage.embedded import EmbeddedPostgres
 from stream_server.child import ChildServer, temporary_folder
 from stream_server.client import ServerClient
 from stream_server.people import DEBOUNCE_S
+from stream_server.secrets import SecretBox
 
 PAGE_AIM_MS = 100.0
 RELOAD_AIM_MS = 200.0
 # As milliseconds for 1,000 rows, since an aim is the most that a value should be: 50,000 rows a second.
 CSV_AIM_MS = 20.0
 MODEL_ID = "made-up"
+BOX = SecretBox(bytes(32))
 # Of a workbook nothing comes before it is whole.
 REPORT_TIMEOUT_S = 300.0
 
@@ -132,10 +134,10 @@ async def _gallery_reload(dsn: str, school: School, samples: int) -> Measurement
 
     async def reload() -> None:
         async with database.acquire() as connection:
-            enrolled = await templates.load_gallery(connection, MODEL_ID)
+            faces = await templates.load_gallery(connection, MODEL_ID, BOX)
             await templates.enrolled_names(connection, MODEL_ID)
             await templates.count_by_model(connection)
-        await asyncio.to_thread(Gallery, enrolled, model_id=MODEL_ID)
+        await asyncio.to_thread(Gallery, faces.templates, model_id=MODEL_ID)
 
     try:
         async with database.acquire() as connection:
@@ -155,10 +157,17 @@ async def _enrol_all(dsn: str, school: School) -> None:
         await connection.copy_records_to_table(
             "templates",
             records=(
-                (person_id, person_id, MODEL_ID, row.tobytes(), 0.9, "made-up")
+                (
+                    person_id,
+                    person_id,
+                    MODEL_ID,
+                    BOX.seal_bytes(row.tobytes(), templates.context_of(person_id, person_id, MODEL_ID)),
+                    0.9,
+                    "made-up",
+                )
                 for person_id, row in zip(school.people, rows, strict=True)
             ),
-            columns=("id", "person_id", "model_id", "embedding", "quality", "source"),
+            columns=("id", "person_id", "model_id", "sealed", "quality", "source"),
         )
         await connection.execute("ANALYZE templates")
     finally:

@@ -36,8 +36,10 @@ class DecisionPolicy:
 
 
 def classify(match: Match | None, policy: DecisionPolicy) -> FaceState:
-    """What one comparison with the gallery says: KNOWN, REVIEW or UNKNOWN. None (an empty gallery) is UNKNOWN."""
-    if match is None or match.distance > policy.review_distance:
+    """What one comparison with the gallery says: KNOWN, REVIEW or UNKNOWN. None (an empty gallery) is UNKNOWN, as is a
+    face that is to be ignored.
+    """
+    if match is None or match.ignored or match.distance > policy.review_distance:
         return FaceState.UNKNOWN
     runner_up = match.runner_up_distance
     clear = runner_up is None or runner_up - match.distance >= policy.margin

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from recognition.continuity import is_same_view
 from recognition.decision import DecisionPolicy, classify
 from recognition.gallery import Gallery
-from recognition.types import Embedding, FaceState, Match, Quality
+from recognition.types import Embedding, FaceState, ImageBgr, Match, Quality, UnknownFace
 
 
 @dataclass(slots=True, eq=False)
@@ -40,6 +40,9 @@ class TrackEvidence:
         self.state = FaceState.PENDING
         self._signature: NDArray[np.float32] | None = None
         self._doubted = False
+        self.chip_bgr: ImageBgr | None = None
+        self._was_known = False
+        self._collected = False
 
     @property
     def frames(self) -> int:
@@ -72,8 +75,18 @@ class TrackEvidence:
         better = quality.score > self._best_score * self._policy.better_quality
         return undecided or self._doubted or better or self._is_stale(now_mono)
 
-    def add(self, embedding: Embedding, quality: Quality, gallery: Gallery, now_mono: float) -> None:
-        """Take in one more picture. If it plainly shows somebody else, all earlier evidence is forgotten."""
+    def add(
+        self,
+        embedding: Embedding,
+        quality: Quality,
+        gallery: Gallery,
+        now_mono: float,
+        chip_bgr: ImageBgr | None = None,
+    ) -> None:
+        """Take in one more picture. If it plainly shows somebody else, all earlier evidence is forgotten.
+
+        Of the chips that are given the best is kept, in `chip_bgr`.
+        """
         match = gallery.search(embedding)
         if self._observations and self._is_break(embedding, match):
             self.forget()
@@ -81,6 +94,8 @@ class TrackEvidence:
         self._observations.append(_Observation(embedding, max(quality.score, 0.05), match))
         self.quality = quality
         self._looked_mono = now_mono
+        if chip_bgr is not None and not self._collected and quality.score > self._best_score:
+            self.chip_bgr = chip_bgr
         self._best_score = max(self._best_score, quality.score)
         self._best_size_px = max(self._best_size_px, quality.size_px)
         self.match = self._without_shrinkage(gallery.search(self._mean()))
@@ -101,13 +116,33 @@ class TrackEvidence:
     def decide(self, *, alone: bool) -> FaceState:
         """The state after all evidence; `alone` says that no other face is in the picture. Kept in `state`."""
         self.state = self._decide(self._policy.frames_needed(alone=alone))
+        self._was_known = self._was_known or self.state is FaceState.KNOWN
         return self.state
+
+    def collect_unknown(self, frames_min: int, quality_min: float) -> UnknownFace | None:
+        """The face, once, when it has been decided with that many pictures that it is nobody's, and is to be kept.
+
+        Never one that is to be ignored, nor one that had a name a moment ago: its owner may have taken consent back.
+        """
+        if (
+            self._collected
+            or self._was_known
+            or self.state is not FaceState.UNKNOWN
+            or self.frames < frames_min
+            or self._best_score < quality_min
+            or (self.match is not None and self.match.ignored and self.match.distance <= self._policy.review_distance)
+        ):
+            return None
+        self._collected = True
+        chip_bgr, self.chip_bgr = self.chip_bgr, None
+        return UnknownFace(self._mean(), self._best_score, chip_bgr)
 
     def forget(self) -> None:
         """Begin anew."""
         self._observations.clear()
         self._best_score = self._best_size_px = 0.0
-        self._doubted = False
+        self._doubted = self._was_known = self._collected = False
+        self.chip_bgr = None
         self.match = None
         self.state = FaceState.PENDING
 

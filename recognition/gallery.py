@@ -17,12 +17,14 @@ class Gallery:
     generation give the same answers.
     """
 
-    def __init__(self, templates: Iterable[Template], *, model_id: str) -> None:
-        """Build from templates in any order; none at all is fine.
+    def __init__(self, templates: Iterable[Template], *, model_id: str, ignored: Iterable[Template] = ()) -> None:
+        """Build from templates in any order; none at all is fine. `ignored` are of faces that must never get a name:
+        who is nearest to one of them is nobody, and who is nearly as near to one is no clear match.
 
         Raises InternalError if a template was made by another model than `model_id`: such distances mean nothing.
         """
-        ordered = sorted(templates, key=lambda template: (template.person_id, template.template_id))
+        anchors = tuple(ignored)
+        ordered = sorted((*templates, *anchors), key=lambda template: (template.person_id, template.template_id))
         for template in ordered:
             if template.model_id != model_id:
                 raise InternalError(
@@ -49,15 +51,18 @@ class Gallery:
             dtype=np.intp,
         )
         self._persons = [self._person_of_row[row] for row in self._first_rows]
-        self._person_set = frozenset(self._persons)
+        self._ignored = frozenset(template.person_id for template in anchors)
+        self._person_set = frozenset(self._persons) - self._ignored
         digest = hashlib.blake2b(self._matrix.tobytes(), digest_size=16)
         for template in ordered:
-            digest.update(f"{template.person_id}\0{template.template_id}\0".encode())
+            digest.update(
+                f"{template.person_id}\0{template.template_id}\0{template.person_id in self._ignored}\0".encode()
+            )
         self.generation = digest.hexdigest()
 
     def __len__(self) -> int:
         """The number of persons."""
-        return len(self._persons)
+        return len(self._person_set)
 
     def __contains__(self, person_id: object) -> bool:
         return person_id in self._person_set
@@ -83,7 +88,9 @@ class Gallery:
         row = first_row + int(distances[first_row:end_row].argmin())
         distance = float(by_person[best])
         if len(self._persons) == 1:
-            return Match(self._persons[best], self._template_ids[row], distance)
+            return Match(
+                self._persons[best], self._template_ids[row], distance, ignored=self._persons[best] in self._ignored
+            )
         others = by_person.copy()
         others[best] = np.inf
         second = int(others.argmin())
@@ -91,6 +98,7 @@ class Gallery:
             self._persons[best],
             self._template_ids[row],
             distance,
-            self._persons[second],
+            None if self._persons[second] in self._ignored else self._persons[second],
             float(others[second]),
+            ignored=self._persons[best] in self._ignored,
         )

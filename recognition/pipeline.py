@@ -29,6 +29,7 @@ from recognition.types import (
     Match,
     Quality,
     QualityVerdict,
+    UnknownFace,
 )
 
 Stage = Literal["decode", "detect", "track", "align", "embed", "decide"]
@@ -41,6 +42,8 @@ class PipelineSettings:
     At most `embeddings_per_frame_max` faces are embedded on one frame; in a crowd the rest waits for the next one.
     Faces with eyes closer than `mirror_below_px` are embedded with their mirror image, which takes twice the time.
     A person who stays in view is reported again every `sighting_interval_s`, so that "last seen" can advance.
+    Faces of nobody are only given away with `collect_unknown`: each track once, after `unknown_frames_min` pictures of
+    which the best has at least `unknown_quality_min`, and with its picture only with `collect_chips`.
     """
 
     decode: DecodeLimits = field(default_factory=DecodeLimits)
@@ -53,6 +56,10 @@ class PipelineSettings:
     embeddings_per_frame_max: int = 16
     mirror_below_px: float = 25.0
     sighting_interval_s: float = 60.0
+    collect_unknown: bool = False
+    collect_chips: bool = False
+    unknown_frames_min: int = 4
+    unknown_quality_min: float = 0.35
 
 
 class CameraState:
@@ -131,6 +138,7 @@ class Recogniser:
         qualities = self._gather_evidence(image_bgr, tracks, state, gallery, now_mono, timer)
         faces = _in_sent_pixels(self._decide_tracks(tracks, qualities, state, gallery), picture.reduction)
         newly_known = tuple(face for face in faces if self._is_to_report(face, state, now_mono))
+        newly_unknown = self._unknown_of(tracks, state) if self._settings.collect_unknown else ()
         timer.end("decide")
         return FrameResult(
             frame.camera_id,
@@ -139,6 +147,7 @@ class Recogniser:
             picture.height_px,
             tuple(faces),
             newly_known,
+            newly_unknown,
             stage_ms=timer.stage_ms,
         )
 
@@ -235,8 +244,8 @@ class Recogniser:
             if evidence.generation != gallery.generation:
                 evidence.rematch(gallery)
         for i, embedding in zip(chosen, embeddings, strict=True):
-            _, evidence, _, quality = wanting[i]
-            evidence.add(embedding, quality, gallery, now_mono)
+            _, evidence, chip_bgr, quality = wanting[i]
+            evidence.add(embedding, quality, gallery, now_mono, chip_bgr if self._settings.collect_chips else None)
         return qualities
 
     def _decide_tracks(
@@ -256,6 +265,14 @@ class Recogniser:
         for person_id in [person_id for person_id in state.reported_mono if person_id not in gallery]:
             del state.reported_mono[person_id]
         return faces
+
+    def _unknown_of(self, tracks: list[Track], state: CameraState) -> tuple[UnknownFace, ...]:
+        settings = self._settings
+        found = (
+            state.evidence[track.track_id].collect_unknown(settings.unknown_frames_min, settings.unknown_quality_min)
+            for track in tracks
+        )
+        return tuple(face for face in found if face is not None)
 
     def _is_to_report(self, face: FaceResult, state: CameraState, now_mono: float) -> bool:
         if face.person_id is None:

@@ -89,13 +89,17 @@ class FaceState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The nearest person in the gallery, and the nearest other person. Distances are Euclidean, lower is closer."""
+    """The nearest person in the gallery, and the nearest other person. Distances are Euclidean, lower is closer.
+
+    `ignored` says that the nearest is a face that is to be ignored; `person_id` then names nobody.
+    """
 
     person_id: str
     template_id: str
     distance: float
     runner_up_person_id: str | None = None
     runner_up_distance: float | None = None
+    ignored: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,9 +148,41 @@ class Sighting:
     model_id: str
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class UnknownFace:
+    """A track that was decided to be nobody we know. `embedding` is the mean of its pictures, `quality` in 0..1 that of
+    the best; `chip_bgr` is that picture, uint8 (150, 150, 3), where it may be kept.
+    """
+
+    embedding: Embedding
+    quality: float
+    chip_bgr: ImageBgr | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnknownMember:
+    """One face of a cluster."""
+
+    member_id: str
+    embedding: Embedding
+    quality: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnknownCluster:
+    """Faces that seem to be of one person whom nobody has named. `last_seen_at` is UTC."""
+
+    cluster_id: str
+    members: tuple[UnknownMember, ...]
+    last_seen_at: datetime
+    ignored: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class FrameResult:
-    """Everything that came of one frame. `newly_known` are the faces whose identity was decided on this frame."""
+    """Everything that came of one frame. `newly_known` are the faces whose identity was decided on this frame,
+    `newly_unknown` those that were decided to be nobody's, if they are collected.
+    """
 
     camera_id: str
     sequence: int
@@ -154,6 +190,7 @@ class FrameResult:
     height_px: int
     faces: tuple[FaceResult, ...]
     newly_known: tuple[FaceResult, ...] = ()
+    newly_unknown: tuple[UnknownFace, ...] = ()
     stage_ms: dict[Literal["decode", "detect", "track", "align", "embed", "decide"], float] = field(
         default_factory=dict
     )

@@ -1,5 +1,6 @@
 """PINs and QR codes, as digests. What makes the digests, and the key for it, is not known here."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID, uuid4
@@ -10,7 +11,9 @@ from storage import people
 from storage.database import Connection
 from storage.errors import Conflict, NotFound
 
-FAILURES_WITHIN = timedelta(minutes=5)
+FAILURES_KEEP_MINUTES = 5
+FAILURES_WITHIN = timedelta(minutes=FAILURES_KEEP_MINUTES)
+FORGET_MAX = 2000
 # Of the whole site: guessing from many places at once is guessing too.
 SITE_FAILURES_MAX = 100
 
@@ -54,10 +57,15 @@ async def revoke(connection: Connection, person_id: UUID, kind: CredentialKind) 
     await connection.execute("DELETE FROM credentials WHERE person_id = $1 AND kind = $2", person_id, kind)
 
 
-async def find(connection: Connection, kind: CredentialKind, digest: bytes) -> UUID | None:
-    """Whose PIN or code this is."""
+async def find(connection: Connection, kind: CredentialKind, digests: Sequence[bytes]) -> UUID | None:
+    """Whose PIN or code has one of these digests; the first of them counts first."""
     person_id: UUID | None = await connection.fetchval(
-        "SELECT person_id FROM credentials WHERE kind = $1 AND digest = $2", kind, digest
+        """
+        SELECT person_id FROM credentials WHERE kind = $1 AND digest = ANY ($2::bytea[])
+        ORDER BY array_position($2::bytea[], digest) LIMIT 1
+        """,
+        kind,
+        list(digests),
     )
     return person_id
 
@@ -87,3 +95,21 @@ async def note_failure(connection: Connection, place: str, now: datetime) -> Non
     """Remember a wrong attempt, and forget those that no longer count."""
     await connection.execute("DELETE FROM punch_failures WHERE at <= $1", now - FAILURES_WITHIN)
     await connection.execute("INSERT INTO punch_failures (place, at) VALUES ($1, $2)", place, now)
+
+
+async def forget_failures(connection: Connection, older_than: datetime, limit: int = FORGET_MAX) -> int:
+    """Forget wrong attempts from before `older_than`, at most `limit`; return how many."""
+    count: int = await connection.fetchval(
+        """
+        WITH gone AS (
+            DELETE FROM punch_failures WHERE ctid = ANY (
+                ARRAY(SELECT ctid FROM punch_failures WHERE at < $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED)
+            )
+            RETURNING 1
+        )
+        SELECT count(*) FROM gone
+        """,
+        older_than,
+        limit,
+    )
+    return count

@@ -12,7 +12,7 @@ import asyncpg
 
 from storage.errors import SchemaOutdated, StorageUnavailable, TextUnstorable
 
-HEAD_REVISION = "0007_webhooks"
+HEAD_REVISION = "0008_privacy"
 """The migration that this code is written for. Kept here so that a running server never imports Alembic."""
 
 Record: TypeAlias = asyncpg.Record

@@ -13,8 +13,9 @@ from uuid import UUID
 import numpy as np
 
 from recognition.errors import RequestError
-from recognition.types import Embedding
-from storage import people, templates
+from recognition.types import Embedding, Template
+from storage import consents, people, templates
+from storage.cipher import Cipher, SecretUnreadable
 from storage.database import Connection
 from storage.errors import NotFound
 from storage.paging import LIMIT_MAX
@@ -73,17 +74,20 @@ class KnownFaces:
         return new
 
 
-async def known_faces(connection: Connection, model_id: str) -> KnownFaces:
-    """Those of the gallery."""
-    gallery = await templates.load_gallery(connection, model_id)
+async def known_faces(connection: Connection, model_id: str, cipher: Cipher) -> KnownFaces:
+    """Those of the gallery. Raises SecretUnreadable."""
+    gallery = await _readable(connection, model_id, cipher)
     return KnownFaces((UUID(template.person_id), template.embedding) for template in gallery)
 
 
-async def everybody(connection: Connection, model_id: str) -> list[BackupPerson]:
-    """All people who were not erased, with their templates of this model. Without consent there are none."""
+async def everybody(connection: Connection, model_id: str, cipher: Cipher) -> list[BackupPerson]:
+    """All people who were not erased, with their templates of this model. Without consent there are none.
+
+    Raises SecretUnreadable when a template cannot be opened: a backup is whole.
+    """
     faces: dict[UUID, list[BackupTemplate]] = {}
     facts = await templates.facts_of_model(connection, model_id)
-    for template in await templates.load_gallery(connection, model_id):
+    for template in await _readable(connection, model_id, cipher):
         fact = facts[UUID(template.template_id)]
         faces.setdefault(fact.person_id, []).append(BackupTemplate(template.embedding, fact.quality, fact.source))
     found: list[BackupPerson] = []
@@ -107,9 +111,19 @@ async def everybody(connection: Connection, model_id: str) -> list[BackupPerson]
 
 
 async def restore(
-    connection: Connection, person: BackupPerson, *, model_id: str, known: KnownFaces, at: datetime
+    connection: Connection,
+    person: BackupPerson,
+    *,
+    cipher: Cipher,
+    model_id: str,
+    known: KnownFaces,
+    at: datetime,
+    actor: str = consents.SYSTEM,
 ) -> RestoredPerson:
-    """Add what is missing of one person. Run everybody in one transaction, so that a backup is restored whole."""
+    """Add what is missing of one person. Run everybody in one transaction, so that a backup is restored whole.
+
+    Consent is noted as given when it was given, to a text that is not known here; `actor` is who restores.
+    """
     try:
         present: people.Person | None = await people.get(connection, person.person_id)
     except NotFound:
@@ -123,7 +137,9 @@ async def restore(
                 name=person.name,
                 external_id=person.external_id,
                 consent=person.consent,
+                consent_text=consents.NO_TEXT,
                 at=person.consent_at or at,
+                actor=actor,
                 person_id=person.person_id,
             )
         except RequestError as error:
@@ -140,6 +156,7 @@ async def restore(
         try:
             await templates.add(
                 connection,
+                cipher=cipher,
                 person_id=person.person_id,
                 model_id=model_id,
                 embedding=template.embedding,
@@ -156,7 +173,13 @@ async def restore(
 
 
 async def person_of_encoding(
-    connection: Connection, *, name: str, external_id: str | None, add_with_consent: bool, at: datetime
+    connection: Connection,
+    *,
+    name: str,
+    external_id: str | None,
+    add_with_consent: bool,
+    at: datetime,
+    actor: str = consents.SYSTEM,
 ) -> people.Person:
     """Whom an old encoding belongs to: by external id, else by exact name; added when nobody is there and all of them
     have agreed. Raises NotFound, RequestError `person_ambiguous`, and as `people.create`.
@@ -171,7 +194,19 @@ async def person_of_encoding(
         return await people.get(connection, rows[0]["id"])
     if not add_with_consent:
         raise NotFound("there is no such person", hint="add them first, with their consent", code="person_not_found")
-    return await people.create(connection, name=name, external_id=external_id, consent=people.Consent.GRANTED, at=at)
+    return await people.create(
+        connection, name=name, external_id=external_id, consent=people.Consent.GRANTED, at=at, actor=actor
+    )
+
+
+async def _readable(connection: Connection, model_id: str, cipher: Cipher) -> list[Template]:
+    faces = await templates.load_gallery(connection, model_id, cipher)
+    if faces.unreadable:
+        raise SecretUnreadable(
+            f"{faces.unreadable} enrolled faces cannot be opened: their key is not there",
+            hint="bring back the old key (ROLLCALL_SECRETS__OLD_KEYS, or the file secret-key)",
+        )
+    return faces.templates
 
 
 def _key(embedding: Embedding) -> bytes:

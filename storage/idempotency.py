@@ -1,14 +1,15 @@
 """Requests that may be sent again: what was answered the first time is answered again, and nothing is done twice."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from recognition.errors import RequestError
 from storage.database import Connection
 
-KEEP = timedelta(hours=24)
+KEEP_HOURS = 24
 KEYS_MAX = 100_000
+PRUNE_MAX = 2000
 
 
 class KeyReused(RequestError):
@@ -45,18 +46,22 @@ async def remember(
     )
 
 
-async def prune(connection: Connection, now: datetime) -> int:
-    """Forget keys older than a day, and the oldest beyond 100,000; return how many."""
+async def prune(connection: Connection, older_than: datetime, limit: int = PRUNE_MAX) -> int:
+    """Forget keys from before `older_than`, and the oldest beyond 100,000, at most `limit`; return how many."""
     count: int = await connection.fetchval(
         """
         WITH gone AS (
-            DELETE FROM idempotency_keys WHERE created_at < $1 OR created_at < (
-                SELECT created_at FROM idempotency_keys ORDER BY created_at DESC OFFSET $2 LIMIT 1
+            DELETE FROM idempotency_keys WHERE key IN (
+                SELECT key FROM idempotency_keys WHERE created_at < $1 OR created_at < (
+                    SELECT created_at FROM idempotency_keys ORDER BY created_at DESC OFFSET $2 LIMIT 1
+                )
+                ORDER BY created_at LIMIT $3 FOR UPDATE SKIP LOCKED
             ) RETURNING 1
         )
         SELECT count(*) FROM gone
         """,
-        now - KEEP,
+        older_than,
         KEYS_MAX,
+        limit,
     )
     return count

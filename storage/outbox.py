@@ -26,6 +26,8 @@ from storage.event_types import like_patterns
 
 CHANNEL = "rollcall_events"
 READ_MAX = 1000
+PRUNE_MAX = 2000
+"""Events that are deleted at once."""
 
 # An arbitrary number for the advisory lock; it spells "outbx" in ASCII.
 _LOCK = 0x6F75746278
@@ -149,23 +151,27 @@ async def oldest_id(connection: Connection) -> int:
     return oldest
 
 
-async def prune(connection: Connection, older_than: datetime) -> int:
-    """Delete the events from before `older_than` and whatever lies before them; return how many.
+async def prune(connection: Connection, older_than: datetime, limit: int = PRUNE_MAX) -> int:
+    """Delete the events from before `older_than` and whatever lies before them, at most `limit`; return how many.
 
-    Only the newest event stays whatever its age, so that `latest_id` never goes back.
+    As many as that: ask again. Only the newest event stays whatever its age, so that `latest_id` never goes back.
     """
     # Up to the last old one by id: where a clock was set back, the young among the old go with them, since no hole
-    # may be left in the middle and nothing old may stay.
+    # may be left in the middle and nothing old may stay. The lowest numbers first, for the same reason.
     count: int = await connection.fetchval(
         """
         WITH gone AS (
-            DELETE FROM outbox
-            WHERE id <= (SELECT max(id) FROM outbox WHERE created_at < $1) AND id < (SELECT max(id) FROM outbox)
+            DELETE FROM outbox WHERE id IN (
+                SELECT id FROM outbox
+                WHERE id <= (SELECT max(id) FROM outbox WHERE created_at < $1) AND id < (SELECT max(id) FROM outbox)
+                ORDER BY id LIMIT $2
+            )
             RETURNING 1
         )
         SELECT count(*) FROM gone
         """,
         older_than,
+        limit,
     )
     return count
 

@@ -2,16 +2,18 @@
 transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum, StrEnum
+from enum import Enum
 from typing import Final
 from uuid import UUID, uuid4
 
 import asyncpg
 
-from storage import outbox
+from storage import consents, outbox
+from storage.consents import SYSTEM
+from storage.consents import Consent as Consent
 from storage.database import Connection, Record
 from storage.errors import Conflict, NotFound
 from storage.names import checked, page_by_name
@@ -20,26 +22,20 @@ from storage.paging import LIMIT_DEFAULT, Page
 ERASED_NAME = "erased"
 
 _COLUMNS = """id, name, external_id, consent, consent_at, created_at, erased_at,
-    (SELECT count(*) FROM templates WHERE person_id = people.id) AS template_count"""
+    (SELECT count(*) FROM templates WHERE person_id = people.id) AS template_count,
+    (SELECT text_version FROM consents WHERE person_id = people.id ORDER BY id DESC LIMIT 1) AS consent_text"""
 
 # What names somebody besides the row itself, or lets them in.
 _FORGET_WHO = (
     "DELETE FROM memberships WHERE person_id = $1",
     "DELETE FROM credentials WHERE person_id = $1",
+    "DELETE FROM idempotency_keys WHERE response -> 'person' ->> 'id' = $1::uuid::text",
     "UPDATE attendance SET note = NULL WHERE person_id = $1 AND note IS NOT NULL",
     """
     UPDATE attendance_corrections SET reason = NULL
     WHERE reason IS NOT NULL AND attendance_id IN (SELECT id FROM attendance WHERE person_id = $1)
     """,
 )
-
-
-class Consent(StrEnum):
-    """Whether somebody agreed to be recognised by face. Only `granted` lets a template exist."""
-
-    GRANTED = "granted"
-    NONE = "none"  # never asked, or not answered
-    REVOKED = "revoked"
 
 
 class Keep(Enum):
@@ -53,7 +49,10 @@ KEEP: Final = Keep.KEEP
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody whose attendance is kept. `external_id` is the number in the school's own system, if any."""
+    """Somebody whose attendance is kept. `external_id` is the number in the school's own system, if any.
+
+    `consent_text` is the version of the text that the person agreed to last.
+    """
 
     person_id: UUID
     name: str
@@ -63,6 +62,7 @@ class Person:
     created_at: datetime
     erased_at: datetime | None
     template_count: int
+    consent_text: int | None = None
 
 
 async def create(
@@ -72,30 +72,35 @@ async def create(
     at: datetime,
     external_id: str | None = None,
     consent: Consent = Consent.NONE,
+    consent_text: int | None = None,
+    actor: str = SYSTEM,
     person_id: UUID | None = None,
 ) -> Person:
-    """Add somebody. `at` is when the consent was given or refused.
+    """Add somebody. `at` is when the consent was given or refused, `consent_text` the version of the text that was
+    agreed to (default: the newest), `actor` who says so.
 
-    Raises RequestError `name_invalid` or `external_id_invalid`, and Conflict `external_id_taken`.
+    Raises RequestError `name_invalid`, `external_id_invalid` or `consent_text_unknown`, and Conflict
+    `external_id_taken`.
     """
     consent_at = None if consent is Consent.NONE else at
+    person_id = person_id or uuid4()
     try:
         async with connection.transaction():
-            row = await connection.fetchrow(
-                f"""
+            await connection.execute(
+                """
                 INSERT INTO people (id, name, external_id, consent, consent_at) VALUES ($1, $2, $3, $4, $5)
-                RETURNING {_COLUMNS}
                 """,
-                person_id or uuid4(),
+                person_id,
                 checked(name, "name"),
                 None if external_id is None else checked(external_id, "external_id"),
                 consent,
                 consent_at,
             )
+            if consent is not Consent.NONE:
+                await _answer(connection, person_id, consent, consent_text, at, actor)
+            return await get(connection, person_id)
     except asyncpg.UniqueViolationError as error:
         raise _taken(error, external_id) from error
-    assert row is not None
-    return _person(row)
 
 
 async def get(connection: Connection, person_id: UUID) -> Person:
@@ -153,11 +158,14 @@ async def update(
     name: str | None = None,
     external_id: str | Keep | None = KEEP,
     consent: Consent | None = None,
+    consent_text: int | None = None,
+    actor: str = SYSTEM,
 ) -> Person:
     """Change what is given. Any consent other than `granted` deletes at once what a face has left: templates,
-    sightings and scores. That somebody attended stays.
+    sightings and scores. That somebody attended stays. Every new answer is kept in the history, also the same one to
+    another version of the text.
 
-    Writes `gallery.changed` when templates go or the name changes, since both are part of what a matcher
+    Writes `gallery.changed` when templates or the consent go or the name changes: all are part of what a matcher
     shows. Raises NotFound, Conflict `person_erased` or `external_id_taken`, RequestError as `create` does.
     """
     try:
@@ -165,6 +173,10 @@ async def update(
             before = await _locked(connection, person_id)
             new_name = before.name if name is None else checked(name, "name")
             new_consent = before.consent if consent is None else consent
+            answered = consent is not None and (
+                consent is not before.consent
+                or (consent is Consent.GRANTED and consent_text not in (None, before.consent_text))
+            )
             new_external_id = before.external_id
             if not isinstance(external_id, Keep):
                 new_external_id = None if external_id is None else checked(external_id, "external_id")
@@ -174,11 +186,14 @@ async def update(
                 new_name,
                 new_external_id,
                 new_consent,
-                before.consent_at if new_consent is before.consent else at,
+                at if answered else before.consent_at,
             )
+            if answered:
+                await _answer(connection, person_id, new_consent, consent_text, at, actor)
             deleted = 0 if new_consent is Consent.GRANTED else await _forget_face(connection, person_id)
             after = await get(connection, person_id)
-            if deleted or new_name != before.name:
+            taken_back = before.consent is Consent.GRANTED and new_consent is not Consent.GRANTED
+            if deleted or taken_back or new_name != before.name:
                 await announce_gallery_change(connection, person_id)
     except asyncpg.UniqueViolationError as error:
         taken = None if isinstance(external_id, Keep) else external_id
@@ -186,7 +201,7 @@ async def update(
     return after
 
 
-async def erase(connection: Connection, person_id: UUID, *, at: datetime) -> Person:
+async def erase(connection: Connection, person_id: UUID, *, at: datetime, actor: str = SYSTEM) -> Person:
     """Forget who somebody is: templates, sightings, name, external id, notes, memberships, PIN and QR code go; that
     somebody attended stays.
 
@@ -206,6 +221,8 @@ async def erase(connection: Connection, person_id: UUID, *, at: datetime) -> Per
             ERASED_NAME,
             at,
         )
+        if before.consent is not Consent.REVOKED:
+            await _answer(connection, person_id, Consent.REVOKED, None, at, actor)
         await _forget_face(connection, person_id)
         for statement in _FORGET_WHO:
             await connection.execute(statement, person_id)
@@ -213,6 +230,20 @@ async def erase(connection: Connection, person_id: UUID, *, at: datetime) -> Per
         after = await get(connection, person_id)
         await announce_gallery_change(connection, person_id)
     return after
+
+
+async def without_consent(connection: Connection, person_ids: Iterable[UUID]) -> set[UUID]:
+    """Those of these who do not agree to be recognised by face (any more), or are not there at all."""
+    rows = await connection.fetch(
+        """
+        SELECT id FROM unnest($1::uuid[]) AS id
+        WHERE NOT EXISTS (
+            SELECT 1 FROM people WHERE people.id = id.id AND consent = 'granted' AND erased_at IS NULL
+        )
+        """,
+        list(person_ids),
+    )
+    return {row["id"] for row in rows}
 
 
 async def announce_gallery_change(connection: Connection, person_id: UUID) -> int:
@@ -228,6 +259,13 @@ async def _locked(connection: Connection, person_id: UUID, *, erased_is_fine: bo
     if person.erased_at is not None and not erased_is_fine:
         raise erased(person_id)
     return person
+
+
+async def _answer(
+    connection: Connection, person_id: UUID, consent: Consent, text: int | None, at: datetime, actor: str
+) -> None:
+    version = await consents.version_meant(connection, text) if consent is Consent.GRANTED else None
+    await consents.append(connection, person_id, consent, text_version=version, at=at, actor=actor)
 
 
 async def _forget_face(connection: Connection, person_id: UUID) -> int:
@@ -269,4 +307,5 @@ def _person(row: Record) -> Person:
         created_at=row["created_at"],
         erased_at=row["erased_at"],
         template_count=row["template_count"],
+        consent_text=row["consent_text"],
     )

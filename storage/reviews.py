@@ -19,6 +19,8 @@ from storage.statuses import Method
 OPEN_MAX = 200
 """Open reviews of one session; a crowd of strangers must not fill the table."""
 
+PRUNE_MAX = 2000
+
 # A stranger who looks like somebody is seen again and again.
 NOBODY_FOR = timedelta(minutes=10)
 
@@ -214,10 +216,23 @@ async def list_reviews(
     return page_of([_review(row) for row in rows], limit, lambda review: (review.first_seen_at, review.review_id))
 
 
-async def prune(connection: Connection, older_than: datetime) -> int:
-    """Delete reviews of faces that were last seen before `older_than`, settled or not; return how many."""
+async def prune(connection: Connection, older_than: datetime, limit: int = PRUNE_MAX) -> int:
+    """Delete reviews of faces last seen before `older_than`, settled or not, at most `limit`; return how many.
+
+    Never waits for one that somebody settles or erases at this moment.
+    """
     count: int = await connection.fetchval(
-        "WITH gone AS (DELETE FROM reviews WHERE last_seen_at < $1 RETURNING 1) SELECT count(*) FROM gone", older_than
+        """
+        WITH gone AS (
+            DELETE FROM reviews WHERE id IN (
+                SELECT id FROM reviews WHERE last_seen_at < $1 ORDER BY last_seen_at LIMIT $2 FOR UPDATE SKIP LOCKED
+            )
+            RETURNING 1
+        )
+        SELECT count(*) FROM gone
+        """,
+        older_than,
+        limit,
     )
     return count
 

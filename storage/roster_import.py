@@ -5,12 +5,14 @@ the order of the other modules: people, groups and memberships, outbox last.
 """
 
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from storage import groups, outbox, people, roster_memberships
+from storage import consents, groups, outbox, people, roster_memberships, unknown_faces
+from storage.consents import SYSTEM
 from storage.database import Connection
 from storage.roster_rows import GroupRow, Place, RosterBatch, RowOutcome, Told
 
@@ -18,15 +20,32 @@ from storage.roster_rows import GroupRow, Place, RosterBatch, RowOutcome, Told
 _LOCK = 0x726F737472
 
 _PEOPLE = """
-    CREATE TEMP TABLE roster_people (n integer PRIMARY KEY, external_id text NOT NULL, name text NOT NULL,
-                                     consent boolean) ON COMMIT DROP
+    CREATE TEMP TABLE roster_people (n integer PRIMARY KEY, new_id uuid NOT NULL, external_id text NOT NULL,
+                                     name text NOT NULL, consent boolean) ON COMMIT DROP
 """
 _COMPARE_PEOPLE = """
-    SELECT t.n, p.id, p.name <> t.name AS renamed, (t.consent AND p.consent <> 'granted') AS grants,
-           (NOT t.consent AND p.consent = 'granted') AS revokes,
+    SELECT t.n, t.new_id, t.consent, p.id, p.name <> t.name AS renamed,
+           (t.consent AND p.consent <> 'granted') AS grants, (NOT t.consent AND p.consent = 'granted') AS revokes,
            EXISTS (SELECT FROM templates WHERE person_id = p.id) AS enrolled
     FROM roster_people t LEFT JOIN people p ON p.external_id = t.external_id ORDER BY t.n
 """
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleChanges:
+    """What an import is about to change in people: those who are added, get another name, agree, take consent back."""
+
+    created: tuple[UUID, ...]
+    renamed: tuple[UUID, ...]
+    granted: tuple[UUID, ...]
+    revoked: tuple[UUID, ...]
+
+
+OnPeople = Callable[[Connection, PeopleChanges], Awaitable[None]]
+
+
+async def _no_matter(_connection: Connection, _changes: PeopleChanges) -> None:
+    """Nobody wants to know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +63,27 @@ class Imported:
 
 
 async def import_roster(
-    connection: Connection, batch: RosterBatch, *, at: datetime, today: date, apply: bool
+    connection: Connection,
+    batch: RosterBatch,
+    *,
+    at: datetime,
+    today: date,
+    apply: bool,
+    actor: str = SYSTEM,
+    on_people: OnPeople = _no_matter,
 ) -> Imported:
     """Bring people, groups and memberships to what the batch says; nothing is stored unless `apply`.
 
     Rows that cannot be used are refused one by one. `today` is the day of the site: members that are new without a
-    first day begin on it, and those that are gone end with it.
+    first day begin on it, and those that are gone end with it. `actor` is who says what people agreed to; `on_people`
+    is called in the transaction, before anything of them is changed.
     """
     told = list(batch.told)
     transaction = connection.transaction()
     await transaction.start()
     try:
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-        renamed = await _import_people(connection, batch, told, at)
+        renamed = await _import_people(connection, batch, told, at, actor, on_people)
         await _import_references(connection, batch)
         known = await _import_groups(connection, batch, told, at)
         await roster_memberships.import_memberships(connection, batch, known, told, today)
@@ -79,22 +106,38 @@ async def import_roster(
     return Imported(apply, tuple(told), tuple(batch.warnings))
 
 
-async def _import_people(connection: Connection, batch: RosterBatch, told: list[Told], at: datetime) -> list[UUID]:
+async def _import_people(
+    connection: Connection, batch: RosterBatch, told: list[Told], at: datetime, actor: str, on_people: OnPeople
+) -> list[UUID]:
     """Store the people; return those of the gallery whose names have changed."""
     await connection.execute(_PEOPLE)
-    rows = [(n, row.external_id, row.name, row.consent) for n, row in enumerate(batch.people)]
-    columns = ["n", "external_id", "name", "consent"]
+    rows = [(n, uuid4(), row.external_id, row.name, row.consent) for n, row in enumerate(batch.people)]
+    columns = ["n", "new_id", "external_id", "name", "consent"]
     await connection.copy_records_to_table("roster_people", records=rows, columns=columns)
     await connection.execute("ANALYZE roster_people")
+    if any(row.consent is False for row in batch.people):
+        # Before people, as when one of them takes consent back or is erased.
+        await unknown_faces.lock(connection)
     # Whoever erases or changes one of them meanwhile waits.
     await connection.execute(
         "SELECT 1 FROM people WHERE external_id IN (SELECT external_id FROM roster_people) ORDER BY id FOR UPDATE"
     )
     found = await connection.fetch(_COMPARE_PEOPLE)
+    new, known = [one for one in found if one["id"] is None], [one for one in found if one["id"] is not None]
+    changes = PeopleChanges(
+        created=tuple(one["new_id"] for one in new),
+        renamed=tuple(one["id"] for one in known if one["renamed"]),
+        granted=(
+            *(one["new_id"] for one in new if one["consent"]),
+            *(one["id"] for one in known if one["grants"]),
+        ),
+        revoked=tuple(one["id"] for one in known if one["revokes"]),
+    )
+    await on_people(connection, changes)
     await connection.execute(
         """
         INSERT INTO people (id, name, external_id, consent, consent_at)
-        SELECT gen_random_uuid(), t.name, t.external_id, CASE WHEN t.consent THEN 'granted' ELSE 'none' END,
+        SELECT t.new_id, t.name, t.external_id, CASE WHEN t.consent THEN 'granted' ELSE 'none' END,
                CASE WHEN t.consent THEN $1::timestamptz END
         FROM roster_people t WHERE NOT EXISTS (SELECT FROM people p WHERE p.external_id = t.external_id)
         """,
@@ -111,6 +154,7 @@ async def _import_people(connection: Connection, batch: RosterBatch, told: list[
         """,
         at,
     )
+    await consents.append_granted(connection, changes.granted, at=at, actor=actor)
     for record in found:
         row = batch.people[record["n"]]
         if record["id"] is None:
@@ -121,7 +165,7 @@ async def _import_people(connection: Connection, batch: RosterBatch, told: list[
             outcome = RowOutcome.UNCHANGED
         if record["revokes"]:
             # Few, and each takes templates and sightings along.
-            await people.update(connection, record["id"], at=at, consent=people.Consent.REVOKED)
+            await people.update(connection, record["id"], at=at, consent=people.Consent.REVOKED, actor=actor)
         told.append(Told(row.place, "person", row.external_id, outcome))
     return [record["id"] for record in found if record["renamed"] and record["enrolled"] and not record["revokes"]]
 

@@ -14,15 +14,11 @@ async def prune(connection: Connection, older_than: datetime, limit: int = PRUNE
     Attendance stays. Never waits for a sighting that somebody else is deleting, so that erasing a person meanwhile
     cannot end in a deadlock.
     """
-    # By way of the sessions: there is an index on the sightings of a session by time, and none on time alone.
     count: int = await connection.fetchval(
         """
         WITH gone AS (
             DELETE FROM sightings WHERE id IN (
-                SELECT old.id FROM class_sessions AS session
-                JOIN sightings AS old ON old.session_id = session.id AND old.captured_at < $1
-                WHERE session.starts_at < $1
-                LIMIT $2 FOR UPDATE OF old SKIP LOCKED
+                SELECT id FROM sightings WHERE captured_at < $1 ORDER BY captured_at LIMIT $2 FOR UPDATE SKIP LOCKED
             )
             RETURNING 1
         )

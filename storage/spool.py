@@ -11,13 +11,11 @@ Synchronous, and safe to call from several threads: call it from a thread, a dis
 import contextlib
 import errno
 import fcntl
-import json
 import os
 import threading
-import zlib
 from collections import deque
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,11 +24,11 @@ from uuid import UUID
 from recognition.types import Sighting
 from storage.disk import fsync_folder
 from storage.errors import SpoolInUse, StorageUnavailable
+from storage.spool_lines import LINE_BYTES_MAX, blank, count_lines, decode, encode
 
 RECORDS_MAX = 100_000
 BYTES_MAX = 64 * 1024 * 1024
 _SEGMENT_BYTES = 1024 * 1024
-_LINE_BYTES_MAX = 64 * 1024
 _POSITION = "position"
 _SEGMENT_FILES = "[0-9]" * 12 + ".jsonl"
 
@@ -62,6 +60,7 @@ class Spool:
         self._segments: deque[_Segment] = deque()
         self._done_with: list[Path] = []  # files to delete
         self._peeked: list[tuple[Path, int]] = []
+        self._blanked: set[tuple[Path, int]] = set()  # of what was peeked
         self._offset = 0
         self._writing: int | None = None
         try:
@@ -110,9 +109,9 @@ class Spool:
 
     def append(self, sighting: Sighting) -> bool:
         """Keep a sighting; True means that it is on the disk. False means refused, for the bound or by the disk."""
-        line = _encode(sighting)
+        line = encode(sighting)
         with self._guard:
-            if len(line) > _LINE_BYTES_MAX:
+            if len(line) > LINE_BYTES_MAX:
                 return self._refuse("the sighting is too long to be real")
             if self.pending >= self.max_records or self.size_bytes + len(line) > self.max_bytes:
                 return self._refuse("the spool is full")
@@ -129,6 +128,7 @@ class Spool:
     def peek(self, limit: int = 100) -> list[Sighting]:
         """The oldest sightings, at most `limit`, without removing them. Raises StorageUnavailable."""
         with self._guard:
+            self._uncount_blanked()
             try:
                 return self._read(limit)
             except OSError as error:
@@ -148,6 +148,7 @@ class Spool:
             path, offset = self._peeked[count - 1]
             for done, _ in self._peeked[:count]:
                 next(segment for segment in self._segments if segment.path == done).records -= 1
+            self._blanked.difference_update(self._peeked[:count])
             self._peeked = self._peeked[count:]
             while self._segments[0].path != path:
                 self._drop_first()
@@ -162,6 +163,34 @@ class Spool:
                 self._remember_position()
             except OSError as error:
                 raise _unusable(self.folder, error) from error
+
+    def people(self) -> set[UUID]:
+        """Whose sightings are in the files, also those that are acknowledged but not deleted yet."""
+        with self._guard:
+            try:
+                return {sighting.person_id for _, _, sighting in self._lines()}
+            except OSError as error:
+                raise _unusable(self.folder, error) from error
+
+    def forget(self, person_ids: Container[UUID]) -> int:
+        """Overwrite every sighting of these people on the disk, for good; return how many. Raises StorageUnavailable.
+
+        The lines stay as blanks, so that the place of every other one is as it was.
+        """
+        with self._guard:
+            try:
+                found = [line for line in self._lines() if line[2].person_id in person_ids]
+                for segment, (start, end), _ in found:
+                    blank(segment.path, start, end)
+                    if (segment.path, end) in self._peeked:
+                        self._blanked.add((segment.path, end))  # somebody holds it and may still acknowledge it
+                    elif segment is not self._segments[0] or end > self._offset:
+                        segment.records -= 1
+            except OSError as error:
+                raise _unusable(self.folder, error) from error
+            finally:
+                self._count_again()
+            return len(found)
 
     def close(self) -> None:
         """Close the files and let another process have the folder. What waits stays."""
@@ -189,7 +218,7 @@ class Spool:
                 path.unlink()  # acknowledged; the crash came before it was deleted
                 continue
             start = offset if path.name == name else 0
-            records, damaged = _count(path, start)
+            records, damaged = count_lines(path, start)
             self._damaged += damaged
             if records == 0:
                 path.unlink()
@@ -199,14 +228,30 @@ class Spool:
             self._segments.append(_Segment(path, records, path.stat().st_size))
         self._count_again()
 
+    def _lines(self) -> Iterator[tuple[_Segment, tuple[int, int], Sighting]]:
+        for segment in tuple(self._segments):
+            end = 0
+            with segment.path.open("rb") as file:
+                while line := file.readline(LINE_BYTES_MAX):
+                    start, end = end, end + len(line)
+                    if (sighting := decode(line)) is not None:
+                        yield segment, (start, end), sighting
+
+    def _uncount_blanked(self) -> None:
+        """What was peeked, blanked and not acknowledged is not there any more."""
+        for path, _ in self._blanked:
+            next(segment for segment in self._segments if segment.path == path).records -= 1
+        self._blanked.clear()
+        self._count_again()
+
     def _read(self, limit: int) -> list[Sighting]:
         found: list[Sighting] = []
         self._peeked = []
         for number, segment in enumerate(self._segments):
             with segment.path.open("rb") as file:
                 file.seek(self._offset if number == 0 else 0)
-                while len(found) < limit and (line := file.readline(_LINE_BYTES_MAX)):
-                    sighting = _decode(line)
+                while len(found) < limit and (line := file.readline(LINE_BYTES_MAX)):
+                    sighting = decode(line)
                     if sighting is not None:
                         found.append(sighting)
                         self._peeked.append((segment.path, file.tell()))
@@ -290,42 +335,6 @@ class Spool:
         new.write_text(f"{self._segments[0].path.name} {self._offset}")
         new.chmod(0o600)
         new.replace(self.folder / _POSITION)
-
-
-def _encode(sighting: Sighting) -> bytes:
-    document = asdict(sighting)
-    for name in ("sighting_id", "person_id"):
-        document[name] = str(document[name])
-    document["captured_at"] = sighting.captured_at.isoformat()
-    body = json.dumps(document, ensure_ascii=True, separators=(",", ":")).encode()
-    return b"%08x %s\n" % (zlib.crc32(body), body)
-
-
-def _decode(line: bytes) -> Sighting | None:
-    """The sighting of a line, or None when the line is cut short or altered."""
-    checksum, _, body = line.rstrip(b"\n").partition(b" ")
-    if not line.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(body):
-        return None
-    try:
-        document = json.loads(body)
-        for name in ("sighting_id", "person_id"):
-            document[name] = UUID(document[name])
-        document["captured_at"] = datetime.fromisoformat(document["captured_at"])
-        return Sighting(**document)
-    except (ValueError, TypeError, KeyError):
-        return None  # written by another version with other fields
-
-
-def _count(path: Path, offset: int) -> tuple[int, int]:
-    records = damaged = 0
-    with path.open("rb") as file:
-        file.seek(offset)
-        while line := file.readline(_LINE_BYTES_MAX):
-            if _decode(line) is None:
-                damaged += 1
-            else:
-                records += 1
-    return records, damaged
 
 
 def _unusable(folder: Path, error: OSError) -> StorageUnavailable:

@@ -1,4 +1,9 @@
-"""Enrolled embeddings. Vectors leave the database only through `load_gallery`, for the matcher."""
+"""Enrolled embeddings, encrypted at rest. Vectors leave the database only through `load_gallery`, for the matcher, and
+through `vectors_of_person`, for the person.
+
+Each is sealed by a `Cipher` that the caller brings, and bound to its person, its id and its model: a row that somebody
+gives another person, another model or another id can no longer be opened.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +14,7 @@ import numpy as np
 from recognition.errors import RequestError
 from recognition.types import Embedding, Template
 from storage import people
+from storage.cipher import Cipher, SecretUnreadable
 from storage.database import Connection, Record
 from storage.errors import NotFound
 
@@ -18,6 +24,16 @@ PER_PERSON_MAX = 20
 EMBEDDING_LENGTH = 128
 _STORED_DTYPE = np.dtype("<f4")  # little endian on every machine
 _GALLERY_BATCH = 500
+_GALLERY_SQL = """
+    SELECT t.id, t.person_id, t.model_id, t.sealed
+    FROM templates t JOIN people p ON p.id = t.person_id
+    WHERE t.model_id = $1 AND t.sealed IS NOT NULL AND p.consent = 'granted' AND p.erased_at IS NULL
+    ORDER BY t.person_id, t.id
+"""
+# An arbitrary number for the advisory lock; it spells "seal" in ASCII.
+_SEAL_LOCK = 0x7365616C
+SEAL_MAX = 500
+"""Templates that are sealed at once by `seal_plain`."""
 
 _COLUMNS = "id, person_id, model_id, quality, source, created_at"
 
@@ -34,9 +50,28 @@ class StoredTemplate:
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class EnrolledFaces:
+    """What the matcher may compare with, and how many more there would be if their key were there."""
+
+    templates: list[Template]
+    unreadable: int
+
+
+def context_of(person_id: UUID, template_id: UUID, model_id: str) -> str:
+    """What a sealed embedding is bound to."""
+    return f"template {person_id} {template_id} {model_id}"
+
+
+def context_of_row(row: Record) -> str:
+    """The same, of a row with `id`, `person_id` and `model_id`."""
+    return context_of(row["person_id"], row["id"], row["model_id"])
+
+
 async def add(
     connection: Connection,
     *,
+    cipher: Cipher,
     person_id: UUID,
     model_id: str,
     embedding: Embedding,
@@ -66,15 +101,16 @@ async def add(
                 hint="delete some of them first",
                 code="template_limit",
             )
+        template_id = uuid4()
         row = await connection.fetchrow(
             f"""
-            INSERT INTO templates (id, person_id, model_id, embedding, quality, source)
+            INSERT INTO templates (id, person_id, model_id, sealed, quality, source)
             VALUES ($1, $2, $3, $4, $5, $6) RETURNING {_COLUMNS}
             """,
-            uuid4(),
+            template_id,
             person_id,
             model_id,
-            embedding.astype(_STORED_DTYPE).tobytes(),
+            cipher.seal_bytes(embedding.astype(_STORED_DTYPE).tobytes(), context_of(person_id, template_id, model_id)),
             quality,
             source,
         )
@@ -130,25 +166,63 @@ async def delete(connection: Connection, template_id: UUID, *, person_id: UUID |
         await people.announce_gallery_change(connection, owner)
 
 
-async def load_gallery(connection: Connection, model_id: str) -> list[Template]:
-    """What the matcher may compare with: templates of this model, of people who agreed and were not erased."""
+async def load_gallery(connection: Connection, model_id: str, cipher: Cipher) -> EnrolledFaces:
+    """What the matcher may compare with: templates of this model, of people who agreed and were not erased.
+
+    One that cannot be opened is counted and left out: the others must go on working without it.
+    """
     gallery: list[Template] = []
-    # Row by row: the driver's own copy of a whole gallery would double the memory for a moment.
+    unreadable = 0
+    # A few at a time: the driver's own copy of a whole gallery would double the memory for a moment.
     async with connection.transaction(readonly=True):
         rows = connection.cursor(
-            """
-            SELECT t.id, t.person_id, t.model_id, t.embedding
-            FROM templates t JOIN people p ON p.id = t.person_id
-            WHERE t.model_id = $1 AND p.consent = 'granted' AND p.erased_at IS NULL
-            ORDER BY t.person_id, t.id
-            """,
+            _GALLERY_SQL,
             model_id,
             prefetch=_GALLERY_BATCH,
         )
         async for row in rows:
-            embedding = np.frombuffer(row["embedding"], dtype=_STORED_DTYPE).astype(np.float32, copy=False)
+            try:
+                embedding = _opened(row, cipher)
+            except SecretUnreadable:
+                unreadable += 1
+                continue
             gallery.append(Template(str(row["id"]), str(row["person_id"]), row["model_id"], embedding))
-    return gallery
+    return EnrolledFaces(gallery, unreadable)
+
+
+async def vectors_of_person(connection: Connection, person_id: UUID, cipher: Cipher) -> dict[UUID, Embedding | None]:
+    """The person's embeddings of all models by template id; None for one that cannot be opened."""
+    rows = await connection.fetch(
+        "SELECT id, person_id, model_id, sealed FROM templates WHERE person_id = $1 AND sealed IS NOT NULL", person_id
+    )
+    found: dict[UUID, Embedding | None] = {}
+    for row in rows:
+        try:
+            found[row["id"]] = _opened(row, cipher)
+        except SecretUnreadable:
+            found[row["id"]] = None
+    return found
+
+
+async def seal_plain(connection: Connection, cipher: Cipher, limit: int = SEAL_MAX) -> int:
+    """Seal templates from before they were encrypted, at most `limit`; return how many. Not 0: ask again.
+
+    Several servers that start at once take turns, so that 0 means that none is left but of people who are being erased.
+    """
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _SEAL_LOCK)
+        rows = await connection.fetch(
+            """
+            SELECT id, person_id, model_id, embedding FROM templates WHERE embedding IS NOT NULL
+            LIMIT $1 FOR UPDATE SKIP LOCKED
+            """,
+            limit,
+        )
+        await connection.executemany(
+            "UPDATE templates SET sealed = $2, embedding = NULL WHERE id = $1",
+            [(row["id"], cipher.seal_bytes(row["embedding"], context_of_row(row))) for row in rows],
+        )
+    return len(rows)
 
 
 async def count_by_model(connection: Connection) -> dict[str, int]:
@@ -167,6 +241,13 @@ async def enrolled_names(connection: Connection, model_id: str) -> dict[UUID, st
         model_id,
     )
     return {row["id"]: row["name"] for row in rows}
+
+
+def _opened(row: Record, cipher: Cipher) -> Embedding:
+    data = cipher.open_bytes(row["sealed"], context_of_row(row))
+    if len(data) != _STORED_DTYPE.itemsize * EMBEDDING_LENGTH:
+        raise SecretUnreadable(f"template {row['id']} holds no embedding")
+    return np.frombuffer(data, dtype=_STORED_DTYPE).astype(np.float32, copy=False)
 
 
 def _stored(row: Record) -> StoredTemplate:

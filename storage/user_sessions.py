@@ -10,6 +10,7 @@ from storage.errors import NotFound
 from storage.users import User
 
 SESSIONS_MAX = 20
+PRUNE_MAX = 2000
 SEEN_EVERY = timedelta(minutes=1)
 
 
@@ -102,9 +103,20 @@ async def end(connection: Connection, session_id: UUID) -> None:
         await access.changed(connection, "session", session_id)
 
 
-async def prune(connection: Connection, now: datetime, idle: timedelta) -> int:
-    """Delete the sessions that are over; return how many."""
-    rows = await connection.fetch(
-        "DELETE FROM user_sessions WHERE expires_at <= $1 OR last_seen_at <= $2 RETURNING 1", now, now - idle
+async def prune(connection: Connection, idle_since: datetime, limit: int = PRUNE_MAX) -> int:
+    """Delete the sessions that were idle, or had expired, before `idle_since`, at most `limit`; return how many."""
+    count: int = await connection.fetchval(
+        """
+        WITH gone AS (
+            DELETE FROM user_sessions WHERE id IN (
+                SELECT id FROM user_sessions WHERE expires_at < $1 OR last_seen_at < $1
+                ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
+            )
+            RETURNING 1
+        )
+        SELECT count(*) FROM gone
+        """,
+        idle_since,
+        limit,
     )
-    return len(rows)
+    return count

@@ -217,22 +217,28 @@ async def list_deliveries(
     return page_of([_delivery(row) for row in rows], limit, lambda row: (row.at, row.delivery_id))
 
 
-async def prune(connection: Connection, older_than: datetime) -> int:
-    """Delete attempts from before `older_than`, and of each webhook all but the newest; return how many."""
+async def prune(connection: Connection, older_than: datetime, limit: int) -> int:
+    """Delete attempts from before `older_than`, and of each webhook all but the newest, at most `limit`; return how
+    many. As many as that: ask again.
+    """
     count: int = await connection.fetchval(
         """
         WITH gone AS (
-            DELETE FROM webhook_deliveries d USING webhooks w LEFT JOIN LATERAL (
-                SELECT o.created_at, o.id FROM webhook_deliveries o WHERE o.webhook_id = w.id
-                ORDER BY o.created_at DESC, o.id DESC OFFSET $2 LIMIT 1
-            ) last ON true
-            WHERE d.webhook_id = w.id AND (d.created_at < $1 OR (d.created_at, d.id) <= (last.created_at, last.id))
+            DELETE FROM webhook_deliveries WHERE id IN (
+                SELECT d.id FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook_id LEFT JOIN LATERAL (
+                    SELECT o.created_at, o.id FROM webhook_deliveries o WHERE o.webhook_id = w.id
+                    ORDER BY o.created_at DESC, o.id DESC OFFSET $2 LIMIT 1
+                ) last ON true
+                WHERE d.created_at < $1 OR (d.created_at, d.id) <= (last.created_at, last.id)
+                LIMIT $3
+            )
             RETURNING 1
         )
         SELECT count(*) FROM gone
         """,
         older_than,
         KEPT_MAX,
+        limit,
     )
     return count
 

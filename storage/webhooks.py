@@ -50,6 +50,11 @@ class Webhook:
     created_at: datetime
 
 
+def context(webhook_id: UUID) -> str:
+    """What the sealed part of a webhook is bound to."""
+    return f"webhook:{webhook_id}"
+
+
 async def create(
     connection: Connection,
     *,

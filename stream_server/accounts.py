@@ -13,6 +13,7 @@ from storage.database import Connection, Database
 from storage.user_sessions import Session
 from storage.users import Role, User
 from stream_server.attempts import AttemptLimit, attempt
+from stream_server.auditing import Action, Auditor
 from stream_server.cookies import SESSION_TOKEN
 from stream_server.passwords import Passwords
 from stream_server.principals import Kind, Principal, digest
@@ -71,10 +72,10 @@ class Accounts:
                 self._has_owner = await users.has_owner(connection)
         return not self._has_owner
 
-    async def set_up(self, login: str, name: str, password: str) -> SignedIn:
+    async def set_up(self, login: str, name: str, password: str, audit: Auditor) -> SignedIn:
         """The first owner, signed in. Raises Conflict `setup_done`, `login_taken`, PasswordTooWeak."""
-        user = await self.add(login, name, password, role=Role.OWNER, by="owner-token", first_owner=True)
-        signed_in = await self._begin(user)
+        user = await self.add(login, name, password, role=Role.OWNER, by=audit.actor, audit=audit, first_owner=True)
+        signed_in = await self._begin(user, audit)
         if signed_in is None:  # in the same moment another owner was made, and changed this one
             raise SignInRefused("the account has just been changed", hint="sign in")
         return signed_in
@@ -87,14 +88,15 @@ class Accounts:
         *,
         role: Role,
         by: str,
+        audit: Auditor,
         groups: tuple[UUID, ...] = (),
         first_owner: bool = False,
     ) -> User:
         """A new user. Raises Conflict `login_taken`, RequestError `login_invalid`, PasswordTooWeak."""
         self._passwords.check_strength(password, login)
         password_hash = await self._passwords.hash(password)
-        async with self._database.acquire() as connection:
-            return await users.add(
+        async with self._database.acquire() as connection, connection.transaction():
+            user = await users.add(
                 connection,
                 login=plain_login(login),
                 name=name,
@@ -105,8 +107,10 @@ class Accounts:
                 groups=groups,
                 first_owner=first_owner,
             )
+            await audit.changed(connection, Action.USER_CREATED, subject=user_subject(user.user_id), role=role.value)
+        return user
 
-    async def sign_in(self, login: str, password: str, source: str) -> SignedIn:
+    async def sign_in(self, login: str, password: str, source: str, audit: Auditor) -> SignedIn:
         """A new session. `source` is who asks, as of `attempts.source_of`.
 
         Raises TooManyAttempts, SignInRefused, PasswordsBusy and StorageUnavailable.
@@ -119,19 +123,26 @@ class Accounts:
                 async with self._database.acquire() as connection:
                     user = await users.find_by_login(connection, login)
             fits = await self._passwords.matches(user.password_hash if user else None, password)
-            signed_in = await self._begin(await self._with_fresh_hash(user, password)) if user and fits else None
+            signed_in = None
+            if user and fits:
+                signed_in = await self._begin(await self._with_fresh_hash(user, password), audit, source=source)
             if signed_in is None:
                 log.info("a sign-in from %s was refused", source)
+                # Whatever was typed as login is not kept: it may have been the password.
+                subject = "" if user is None else user_subject(user.user_id)
+                async with self._database.acquire() as connection:
+                    await audit.seen(connection, Action.SIGN_IN_REFUSED, subject=subject, source=source)
                 raise SignInRefused("login or password are wrong", hint="an owner or admin can set a new password")
         log.info("user %s signed in from %s", signed_in.session.user.user_id, source)
         return signed_in
 
-    async def sign_out(self, session_id: UUID) -> None:
+    async def sign_out(self, session_id: UUID, audit: Auditor) -> None:
         """End a session."""
-        async with self._database.acquire() as connection:
+        async with self._database.acquire() as connection, connection.transaction():
+            await audit.changed(connection, Action.SIGNED_OUT)
             await user_sessions.end(connection, session_id)
 
-    async def change_password(self, principal: Principal, current: str, new: str) -> SignedIn:
+    async def change_password(self, principal: Principal, current: str, new: str, audit: Auditor) -> SignedIn:
         """Another password for oneself; all sessions end, and a new one begins.
 
         Raises TooManyAttempts, PasswordWrong, PasswordTooWeak, PasswordsBusy.
@@ -141,12 +152,16 @@ class Accounts:
             user = await users.get(connection, principal.user_id)
         with attempt((self._by_account, user.login), wrong=PasswordWrong):
             if not await self._passwords.matches(user.password_hash, current):
+                async with self._database.acquire() as connection:
+                    await audit.seen(connection, Action.PASSWORD_REFUSED, subject=user_subject(user.user_id))
                 raise _wrong_password()
         password_hash = await self.hash_new(user, new)
-        async with self._database.acquire() as connection:
+        async with self._database.acquire() as connection, connection.transaction():
             # Whoever set another password while this one was checked has the last word.
             done = await users.replace_password(connection, user, password_hash)
-        signed_in = await self._begin(replace(user, password_hash=password_hash)) if done else None
+            if done:
+                await audit.changed(connection, Action.PASSWORD_CHANGED, subject=user_subject(user.user_id))
+        signed_in = await self._begin(replace(user, password_hash=password_hash), audit) if done else None
         if signed_in is None:
             raise _wrong_password()
         return signed_in
@@ -175,11 +190,6 @@ class Accounts:
             expires_at=session.expires_at,
         )
 
-    async def prune_sessions(self) -> int:
-        """Forget the sessions that are over; returns how many. Raises StorageUnavailable."""
-        async with self._database.acquire() as connection:
-            return await user_sessions.prune(connection, self._now(), self._idle)
-
     async def _with_fresh_hash(self, user: User, password: str) -> User:
         """The user, whose password was right, with its hash made anew if it was made with older settings."""
         if user.password_hash is None or not self._passwords.is_outdated(user.password_hash):
@@ -189,13 +199,13 @@ class Accounts:
             done = await users.replace_password(connection, user, password_hash, ends_sessions=False)
         return replace(user, password_hash=password_hash) if done else user
 
-    async def _begin(self, user: User) -> SignedIn | None:
+    async def _begin(self, user: User, audit: Auditor, source: str | None = None) -> SignedIn | None:
         """A session for a user whose password was checked; None when it is another by now, or the user was removed."""
         assert user.password_hash is not None
         # Always a new secret: one that somebody planted in the browser before is worth nothing.
         token = SESSION_TOKEN + secrets.token_urlsafe(32)
         now = self._now()
-        async with self._database.acquire() as connection:
+        async with self._database.acquire() as connection, connection.transaction():
             session = await user_sessions.begin(
                 connection,
                 user.user_id,
@@ -204,7 +214,16 @@ class Accounts:
                 now=now,
                 expires_at=now + self._lifetime,
             )
-        return None if session is None else SignedIn(session, token, now)
+            if session is None:
+                return None
+            own = audit.as_actor(user_subject(user.user_id))
+            await own.changed(connection, Action.SIGNED_IN, subject=user_subject(user.user_id), source=source)
+        return SignedIn(session, token, now)
+
+
+def user_subject(user_id: UUID) -> str:
+    """A user in the audit log, as actor and as subject."""
+    return f"{Kind.USER}:{user_id}"
 
 
 def plain_login(login: str) -> str:

@@ -9,6 +9,7 @@ from storage import api_tokens
 from storage.api_tokens import ApiToken
 from storage.database import Connection, Database
 from storage.users import Role
+from stream_server.auditing import Action, Auditor
 from stream_server.principals import Forbidden, Kind, Principal, digest
 from stream_server.rights import ALL_RIGHTS, ROLE_RIGHTS, Right
 
@@ -29,7 +30,7 @@ class ApiTokens:
         self._now = now
 
     async def issue(
-        self, name: str, scopes: Sequence[Right], *, expires_at: datetime | None, by: Principal
+        self, name: str, scopes: Sequence[Right], *, expires_at: datetime | None, by: Principal, audit: Auditor
     ) -> tuple[ApiToken, str]:
         """A new token and its secret, which is not kept. Raises ExpiryPast, and Forbidden for what its maker lacks."""
         if lacking := set(scopes) - by.rights:
@@ -40,7 +41,7 @@ class ApiTokens:
         if expires_at is not None and expires_at <= self._now():
             raise ExpiryPast("the token would have expired already", hint="give a time that is to come, or none")
         secret = API_TOKEN + secrets.token_urlsafe(32)
-        async with self._database.acquire() as connection:
+        async with self._database.acquire() as connection, connection.transaction():
             token = await api_tokens.add(
                 connection,
                 name=name,
@@ -51,6 +52,8 @@ class ApiTokens:
                 now=self._now(),
                 expires_at=expires_at,
             )
+            subject = f"token:{token.token_id}"
+            await audit.changed(connection, Action.TOKEN_MADE, subject=subject, scopes=list(token.scopes))
         return token, secret
 
     async def find(self, connection: Connection, token_sha256: bytes) -> Principal | None:

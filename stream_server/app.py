@@ -9,52 +9,33 @@ from importlib.metadata import version
 from pathlib import Path
 
 import cv2
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from recognition.errors import RollcallError
 from recognition.types import Sighting
+from recognition.unknown import ClusterPolicy
 from storage import attendance
 from storage.database import Database
 from storage.embedded import EmbeddedPostgres
 from storage.spool import Spool
-from stream_server import health, housekeeping, pages
+from stream_server import health, housekeeping
 from stream_server.access import Access
 from stream_server.accounts import Accounts
-from stream_server.api import attendance as attendance_api
-from stream_server.api import cameras as cameras_api
-from stream_server.api import devices as devices_api
-from stream_server.api import events as events_api
-from stream_server.api import groups as groups_api
-from stream_server.api import lessons as lessons_api
-from stream_server.api import people as people_api
-from stream_server.api import punches as punches_api
-from stream_server.api import recognition as recognition_api
-from stream_server.api import reports as reports_api
-from stream_server.api import reviews as reviews_api
-from stream_server.api import rooms as rooms_api
-from stream_server.api import roster as roster_api
-from stream_server.api import sessions as sessions_api
-from stream_server.api import sign_in as sign_in_api
-from stream_server.api import tokens as tokens_api
-from stream_server.api import tunnel as tunnel_api
-from stream_server.api import users as users_api
-from stream_server.api import webhooks as webhooks_api
-from stream_server.api.examples import install_examples
 from stream_server.api_tokens import API_TOKEN, ApiTokens
-from stream_server.auth import COOKIE_SCHEME, TOKEN_SCHEME, Guard, load_or_make_token
+from stream_server.auth import Guard, load_or_make_token
 from stream_server.cameras import CameraRegistry
 from stream_server.clock import SessionClock
 from stream_server.code_watch import CodeWatch
 from stream_server.cookies import SESSION_TOKEN
-from stream_server.credentials import CredentialMaker
+from stream_server.credentials import CredentialMaker, load_keys
 from stream_server.door import Doorkeeper, Traffic
 from stream_server.errors import BodyLimitProblem, install_error_handlers
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
+from stream_server.forgetting import Forgetter
 from stream_server.identities import Identities
-from stream_server.ingest import conversation, whip
-from stream_server.ingest import websocket as websocket_ingest
+from stream_server.ingest import conversation
 from stream_server.ingest.pull.keeper import PullKeeper, patience_of
 from stream_server.ingest.pull.supervisor import PullSupervisor
 from stream_server.ingest.webrtc import WebRtcPeers
@@ -66,7 +47,9 @@ from stream_server.people import PeopleKeeper
 from stream_server.phones import Invitation
 from stream_server.recorder import Recorder
 from stream_server.reports.making import ReportMaker
+from stream_server.request_id import RequestId
 from stream_server.review_desk import ReviewDesk
+from stream_server.routes import include_routes
 from stream_server.sampler import Pacing, Sampler
 from stream_server.secrets import SecretBox
 from stream_server.services import Services, utc_now
@@ -77,15 +60,13 @@ from stream_server.supervision import Supervisor, cancelled
 from stream_server.tls.identity import TlsIdentity
 from stream_server.tunnel.choice import line_of, make_keeper
 from stream_server.tunnel.keeper import TunnelKeeper
+from stream_server.unknown_faces import UnknownFaceCollector
 from stream_server.webhooks.dispatcher import Dispatcher
 from stream_server.webhooks.register import WebhookRegister
 from stream_server.webhooks.sender import Sender
 
 log = logging.getLogger("rollcall")
 
-JSON_BODY_MAX_BYTES = 64 * 1024
-# What anybody may send who has no credential yet.
-OPEN_BODY_MAX_BYTES = 4 * 1024
 CLOSE_RESTART = 1012
 REFUSED_MAX = 1000
 # For each of asking, insisting and killing: containers are given 10 s.
@@ -118,39 +99,7 @@ def create_app(settings: Settings, *, identity: TlsIdentity | None = None) -> Fa
     app.state.traffic = Traffic()
     app.state.new_token = token if new else None
     install_error_handlers(app)
-    install_examples(app)
-    app.include_router(health.router)
-    # Routes that take photographs raise the limit for themselves.
-    api = APIRouter(prefix="/api/v1", max_body_size=JSON_BODY_MAX_BYTES, dependencies=[TOKEN_SCHEME, COOKIE_SCHEME])
-    api.include_router(people_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
-    api.include_router(recognition_api.make_router(max_photo_bytes=settings.http.max_photo_bytes))
-    for module in (
-        sessions_api,
-        attendance_api,
-        cameras_api,
-        groups_api,
-        rooms_api,
-        roster_api,
-        lessons_api,
-        punches_api,
-        reviews_api,
-        reports_api,
-        webhooks_api,
-        events_api,
-        devices_api,
-        sign_in_api,
-        users_api,
-        tokens_api,
-        tunnel_api,
-    ):
-        api.include_router(module.router)
-    app.include_router(api)
-    for module in (devices_api, sign_in_api):
-        app.include_router(module.open_router, prefix="/api/v1", max_body_size=OPEN_BODY_MAX_BYTES)
-    app.include_router(websocket_ingest.router)
-    app.include_router(whip.router)
-    app.include_router(events_api.socket_router)
-    app.include_router(pages.make_router(settings.http.pages_dir or pages.BUILT))
+    include_routes(app, settings)
     app.add_middleware(BodyLimitProblem)
     app.add_middleware(Guard, token=token, access=partial(_access, app), allowed_origins=settings.http.allowed_origins)
     app.add_middleware(
@@ -164,11 +113,11 @@ def create_app(settings: Settings, *, identity: TlsIdentity | None = None) -> Fa
             "If-Match",
             "Last-Event-ID",
             "ngrok-skip-browser-warning",
+            "X-Request-ID",
         ],
-        expose_headers=["Accept-Patch", "ETag", "Link", "Location", "Retry-After"],
+        expose_headers=["Accept-Patch", "ETag", "Link", "Location", "Retry-After", "X-Request-ID"],
         max_age=600,
     )
-    # Added last, it is the first to see a request.
     app.add_middleware(
         Doorkeeper,
         public_host=lambda: _public_host(app),
@@ -176,6 +125,8 @@ def create_app(settings: Settings, *, identity: TlsIdentity | None = None) -> Fa
         trusted_proxies=networks(settings.http.trusted_proxies),
         from_one=settings.http.max_connections_per_client,
     )
+    # Added last, it is the first to see a request: whatever answers, the answer has the id.
+    app.add_middleware(RequestId)
     return app
 
 
@@ -220,10 +171,16 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
     database = await Database.connect(dsn, pool_max=settings.storage.pool_max)
     stack.push_async_callback(database.close)
 
-    people = PeopleKeeper(database, models.chosen.model_id)
+    box = SecretBox.from_settings(
+        settings.secrets.key.get_secret_value() if settings.secrets.key else None,
+        settings.data_dir,
+        [old.get_secret_value() for old in settings.secrets.old_keys],
+    )
+    people = PeopleKeeper(database, models.chosen.model_id, box)
     cameras = CameraRegistry(database, auto_register=settings.cameras.auto_register)
     bus = EventBus(OutboxSource(database, dsn), max_followers=settings.http.max_subscribers)
     await bus.start()  # before the gallery is read: what changes in between is then heard of
+    await people.seal_plain()
     await people.load()
     await cameras.load()
 
@@ -236,6 +193,7 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
     refused = Spool(settings.data_dir / "refused", max_records=REFUSED_MAX)
     stack.callback(refused.close)
     recorder = Recorder(partial(_store_sighting, database, settings), spool, refused)
+    forgetter = Forgetter(database, recorder)
     sampler = Sampler(
         Pacing(
             max_fps=settings.cameras.max_fps,
@@ -244,18 +202,26 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
             frame_deadline_s=settings.cameras.frame_deadline_s,
         )
     )
-    box = SecretBox.from_settings(
-        settings.secrets.key.get_secret_value() if settings.secrets.key else None, settings.data_dir
-    )
-    credentials = CredentialMaker(box)
+    credentials = CredentialMaker(await load_keys(database, box))
     desk = ReviewDesk(database, settings)
     codes = CodeWatch(database, settings, credentials)
+    unknown = UnknownFaceCollector(
+        database,
+        box,
+        ClusterPolicy(
+            distance_max=settings.unknown_faces.distance_max,
+            members_max=settings.unknown_faces.max_faces,
+            clusters_max=settings.unknown_faces.max_people,
+        ),
+        crops=settings.unknown_faces.crops,
+    )
     hub = CameraHub(
         sampler=sampler,
         executor=executor,
         people=people,
         frame_deadline_s=settings.cameras.frame_deadline_s,
         record=recorder.record,
+        record_unknown=unknown.offer,
         make_state=models.make_state,
         now=utc_now,
         max_cameras=settings.cameras.max_cameras,
@@ -312,7 +278,9 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         people=people,
         cameras=cameras,
         recorder=recorder,
+        unknown=unknown,
         bus=bus,
+        box=box,
         pulls=pulls,
         supervisor=supervisor,
         webrtc=webrtc,
@@ -343,6 +311,8 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
     cameras.on_removed(webrtc.end_camera)
     bus.on_event(codes.on_event)
     bus.on_connect(codes.look_again)
+    bus.on_event(forgetter.on_event)
+    bus.on_connect(forgetter.look_again)
     # Taken down in reverse: cameras end first, then what they feed.
     stack.push_async_callback(recorder.close)
     for name, work in (
@@ -350,6 +320,8 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         ("events", bus.run),
         ("gallery", people.run),
         ("cameras", cameras.run),
+        ("forgetting", forgetter.run),
+        ("unknown-faces", unknown.run),
         ("housekeeping", partial(housekeeping.run, services)),
         ("memory", housekeeping.give_back_memory),
         ("status", partial(health.watch, services, warm_up)),

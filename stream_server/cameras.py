@@ -10,6 +10,7 @@ from recognition.errors import UnavailableError
 from storage import cameras, devices
 from storage.database import Database
 from storage.errors import NotFound
+from stream_server.auditing import Action, Auditor
 from stream_server.messages import CAMERA_ID, Event
 
 CAMERA_REMOVED = "camera.removed"
@@ -91,14 +92,16 @@ class CameraRegistry:
             await cameras.add(connection, camera_id, name, must_be_new=must_be_new)
         self._known.add(camera_id)
 
-    async def remove(self, camera_id: str) -> None:
+    async def remove(self, camera_id: str, audit: Auditor | None = None) -> None:
         """Forget a camera; what streams as it is ended, and neither it nor a device paired to it may connect any more.
 
-        Raises NotFound.
+        `audit` is that of the request that asks. Raises NotFound.
         """
         async with self._database.acquire() as connection, connection.transaction():
             # One that would add itself again must be known to have been removed.
             await cameras.remove(connection, camera_id, keep_id=self._auto_register)
+            if audit is not None:
+                await audit.changed(connection, Action.CAMERA_REMOVED, subject=f"camera:{camera_id}")
             await devices.revoke_of_camera(connection, camera_id)  # another camera may get the id one day
         self._forget(camera_id)
 

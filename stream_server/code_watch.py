@@ -124,7 +124,7 @@ class CodeWatch:
     async def mark(self, camera_id: str, digest: bytes, at: datetime) -> attendance.Recorded | None:
         """Mark who has this code; None for one that was revoked. Raises UnavailableError and RequestError."""
         async with self._database.acquire() as connection, connection.transaction():
-            person_id = await credentials.find(connection, CredentialKind.QR, digest)
+            person_id = await credentials.find(connection, CredentialKind.QR, [digest])
             if person_id is None:
                 return None
             return await attendance.record_punch(

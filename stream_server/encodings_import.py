@@ -8,8 +8,10 @@ from enum import StrEnum
 from recognition.errors import RequestError
 from recognition.old_encodings import OldEncoding
 from storage import gallery_backup, templates
+from storage.cipher import Cipher
 from storage.database import Connection, Database
 from storage.gallery_backup import KnownFaces
+from stream_server.auditing import Action, Auditor
 
 SOURCE = "face_recognition"
 # Nobody knows how good the picture was.
@@ -42,19 +44,22 @@ async def import_encodings(
     database: Database,
     encodings: Sequence[OldEncoding],
     *,
+    cipher: Cipher,
     model_id: str,
     add_with_consent: bool,
     dry_run: bool,
     at: datetime,
+    audit: Auditor,
 ) -> list[RowResult]:
     """Store what can be and say what became of each row. A dry run does all of it and takes it back."""
     results: list[RowResult] = []
+    into = _Into(cipher, model_id, add_with_consent, at, audit)
     async with database.apart() as connection:
         try:
             async with connection.transaction():
-                known = await gallery_backup.known_faces(connection, model_id)
+                known = await gallery_backup.known_faces(connection, model_id, cipher)
                 for encoding in encodings:
-                    results.append(await _import(connection, encoding, known, model_id, add_with_consent, at))
+                    results.append(await _import(connection, encoding, known, into))
                 if dry_run:
                     raise _DryRun
         except _DryRun:
@@ -62,14 +67,16 @@ async def import_encodings(
     return results
 
 
-async def _import(
-    connection: Connection,
-    encoding: OldEncoding,
-    known: KnownFaces,
-    model_id: str,
-    add_with_consent: bool,
-    at: datetime,
-) -> RowResult:
+@dataclass(frozen=True, slots=True)
+class _Into:
+    cipher: Cipher
+    model_id: str
+    add_with_consent: bool
+    at: datetime
+    audit: Auditor
+
+
+async def _import(connection: Connection, encoding: OldEncoding, known: KnownFaces, into: _Into) -> RowResult:
     def result(outcome: RowOutcome, reason: str = "") -> RowResult:
         return RowResult(encoding.row, encoding.name or encoding.external_id or "", outcome, reason)
 
@@ -81,15 +88,18 @@ async def _import(
                 connection,
                 name=encoding.name,
                 external_id=encoding.external_id,
-                add_with_consent=add_with_consent,
-                at=at,
+                add_with_consent=into.add_with_consent,
+                at=into.at,
+                actor=into.audit.actor,
             )
             if not known.is_new(person.person_id, encoding.embedding):
                 return result(RowOutcome.ALREADY_THERE)
+            await into.audit.changed(connection, Action.TEMPLATE_ADDED, person.person_id, source=SOURCE)
             await templates.add(
                 connection,
+                cipher=into.cipher,
                 person_id=person.person_id,
-                model_id=model_id,
+                model_id=into.model_id,
                 embedding=encoding.embedding,
                 quality=QUALITY,
                 source=SOURCE,

@@ -1,4 +1,6 @@
-"""Enrolment by photograph: from the bytes of a picture to a stored template, or the reason why there is none."""
+"""Enrolment by photograph: from the bytes of a picture to a stored template, or the reason why there is none; and what
+else goes with consent.
+"""
 
 from collections.abc import Awaitable, Callable
 from uuid import UUID
@@ -8,9 +10,12 @@ from recognition.frames import decode
 from recognition.pipeline import Recogniser
 from recognition.types import Quality
 from storage import templates
+from storage.database import Connection
 from stream_server.api.request import photo_limits
+from stream_server.auditing import Action, Auditor
 from stream_server.errors import EnrolmentRefused
 from stream_server.services import Services
+from stream_server.unknown_faces import forget_faces_like
 
 _WHY_REFUSED = {
     "no_face": (
@@ -28,7 +33,7 @@ _WHY_REFUSED = {
 
 
 async def enrol_photograph(
-    services: Services, person_id: UUID, read: Callable[[], Awaitable[bytes]]
+    services: Services, audit: Auditor, person_id: UUID, read: Callable[[], Awaitable[bytes]]
 ) -> tuple[templates.StoredTemplate, Quality]:
     """Enrol somebody with the picture that `read` gives. It is asked for only when there is consent and a place.
 
@@ -45,16 +50,28 @@ async def enrol_photograph(
         raise EnrolmentRefused(detail, hint=hint, code=enrolment.refusal.value)
     assert enrolment.embedding is not None
     assert enrolment.quality is not None
-    async with services.database.acquire() as connection:
+    async with services.database.acquire() as connection, connection.transaction():
         stored = await templates.add(
             connection,
+            cipher=services.box,
             person_id=person_id,
             model_id=services.models.chosen.model_id,
             embedding=enrolment.embedding,
             quality=enrolment.quality.score,
             source="photograph",
         )
+        await audit.changed(
+            connection, Action.TEMPLATE_ADDED, person_id, template=str(stored.template_id), source=stored.source
+        )
     return stored, enrolment.quality
+
+
+async def forget_unknown_faces_of(services: Services, connection: Connection, person_id: UUID) -> None:
+    """Forget unknown faces that look like somebody who takes consent back, or is erased, in the same transaction: call
+    it before the templates go.
+    """
+    distance_max = services.settings.recognition.review_distance
+    await forget_faces_like(connection, services.box, person_id, services.people.gallery.model_id, distance_max)
 
 
 def _looking_at(photo: bytes, services: Services) -> Callable[[Recogniser], Enrolment]:

@@ -15,9 +15,11 @@ import numpy as np
 
 from recognition.errors import RequestError
 from storage import gallery_backup
+from storage.cipher import Cipher
 from storage.database import Database
 from storage.gallery_backup import BackupPerson, BackupTemplate, Restored
 from storage.people import Consent
+from stream_server.auditing import Action, Auditor
 from stream_server.gallery_file import BackupUnusable, SealedWriter, sealed_lines
 
 
@@ -36,10 +38,14 @@ class RestoreReport:
     refused: list[dict[str, str]] = field(default_factory=list)
 
 
-async def write_backup(file: BinaryIO, passphrase: str, database: Database, *, model: str, model_id: str) -> int:
-    """Write everybody and return how many people there are."""
+async def write_backup(
+    file: BinaryIO, passphrase: str, database: Database, *, cipher: Cipher, model: str, model_id: str, audit: Auditor
+) -> int:
+    """Write everybody and return how many people there are. Raises SecretUnreadable."""
+    async with database.acquire() as connection:
+        await audit.seen(connection, Action.GALLERY_EXPORTED)
     async with database.apart() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-        everybody = await gallery_backup.everybody(connection, model_id)
+        everybody = await gallery_backup.everybody(connection, model_id, cipher)
     writer = SealedWriter(file, passphrase)
     writer.line({"kind": "gallery", "model": model, "model_id": model_id, "at": datetime.now(UTC).isoformat()})
     for person in everybody:
@@ -65,17 +71,25 @@ def read_backup(file: BinaryIO, passphrase: str, *, model_id: str) -> list[Backu
     return _whole(lines)
 
 
-async def restore_backup(database: Database, everybody: Sequence[BackupPerson], *, model_id: str) -> RestoreReport:
+async def restore_backup(
+    database: Database, everybody: Sequence[BackupPerson], *, cipher: Cipher, model_id: str, audit: Auditor
+) -> RestoreReport:
     """Add what is missing, all of it in one transaction: when that fails nothing was changed."""
     report, at = RestoreReport(), datetime.now(UTC)
     async with database.apart() as connection, connection.transaction():
-        known = await gallery_backup.known_faces(connection, model_id)
+        known = await gallery_backup.known_faces(connection, model_id, cipher)
+        changed: list[UUID] = []
         for person in everybody:
-            restored = await gallery_backup.restore(connection, person, model_id=model_id, known=known, at=at)
+            restored = await gallery_backup.restore(
+                connection, person, cipher=cipher, model_id=model_id, known=known, at=at, actor=audit.actor
+            )
+            if restored.outcome in (Restored.ADDED, Restored.UPDATED):
+                changed.append(person.person_id)
             report.counts[restored.outcome.value] += 1
             report.templates += restored.templates
             if restored.reason:
                 report.refused.append({"id": str(person.person_id), "name": person.name, "reason": restored.reason})
+        await audit.changed_people(connection, Action.GALLERY_RESTORED, changed)
     return report
 
 

@@ -15,6 +15,7 @@ from stream_server.api.request import ServicesOf, problems
 from stream_server.auth import COOKIE_SCHEME, TOKEN_SCHEME
 from stream_server.memory import peak_rss_mb, rss_mb
 from stream_server.messages import Health, Readiness, StatusNotice
+from stream_server.people import KEY_IS_MISSING
 from stream_server.services import Services
 
 log = logging.getLogger("rollcall.health")
@@ -80,6 +81,7 @@ def readiness(services: Services) -> Readiness:
             "people": services.people.people,
             "templates": services.people.templates,
             "templates_of_other_models": services.people.of_other_models,
+            "templates_unreadable": services.people.unreadable,
         },
         storage={
             "state": "ok" if _storage_ok(services) else "away",
@@ -99,6 +101,8 @@ def readiness(services: Services) -> Readiness:
             "pace_fps": round(sampler.pace_fps, 2),
             "frame_cost_ms": None if sampler.frame_cost_ms is None else round(sampler.frame_cost_ms, 1),
             "refused_single": services.executor.refused_single,
+            "unknown_faces_stored": services.unknown.stored,
+            "unknown_faces_dropped": services.unknown.dropped,
         },
         sockets={
             "cameras": services.hub.connected,
@@ -176,4 +180,6 @@ def _reasons(services: Services) -> list[str]:
         reasons.append("some templates are of another face network and not compared: enrol these people again")
     if services.tunnel is not None:
         reasons += services.tunnel.complaints()
+    if services.people.unreadable:
+        reasons.append(f"{services.people.unreadable} templates cannot be opened and name nobody: {KEY_IS_MISSING}")
     return reasons

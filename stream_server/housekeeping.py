@@ -1,15 +1,11 @@
-"""What has to be done now and then: old events and sightings are forgotten, and an embedded PostgreSQL that died is
-started again.
-"""
+"""What has to be done now and then: what is old is forgotten, and an embedded PostgreSQL that died is started again."""
 
 import asyncio
 import logging
-from datetime import timedelta
 
 from recognition.errors import UnavailableError
-from storage import idempotency, outbox, reviews, sightings, webhook_deliveries
 from storage.embedded import EmbeddedPostgres
-from stream_server import memory
+from stream_server import memory, retention
 from stream_server.services import Services
 
 log = logging.getLogger("rollcall.housekeeping")
@@ -25,33 +21,13 @@ async def run(services: Services) -> None:
         try:
             await forget_the_old(services)
         except UnavailableError as error:
-            log.info("old events and sightings stay for now: %s", error)
+            log.info("what is too old stays for now: %s", error)
         await asyncio.sleep(EVERY_S)
 
 
-async def forget_the_old(services: Services) -> None:
-    """Delete the events and sightings that are older than the settings let them be. Raises UnavailableError."""
-    settings, now = services.settings.storage, services.now()
-    async with services.database.acquire() as connection:
-        await webhook_deliveries.prune(connection, now - timedelta(days=services.settings.webhooks.keep_days))
-        events = await outbox.prune(connection, now - timedelta(days=settings.outbox_keep_days))
-    if events:
-        log.info("%d events are older than %d days and were forgotten", events, settings.outbox_keep_days)
-    await services.accounts.prune_sessions()
-    async with services.database.acquire() as connection:
-        await idempotency.prune(connection, now)
-        hours = services.settings.attendance.review_keep_hours
-        if unsettled := await reviews.prune(connection, now - timedelta(hours=hours)):
-            log.info("%d faces up for review are older than %d hours and were forgotten", unsettled, hours)
-    seen = 0
-    pruned = sightings.PRUNE_MAX
-    while pruned == sightings.PRUNE_MAX:
-        # A connection for each batch, so that others get their turn.
-        async with services.database.acquire() as connection:
-            pruned = await sightings.prune(connection, now - timedelta(days=settings.sightings_keep_days))
-        seen += pruned
-    if seen:
-        log.info("%d sightings are older than %d days and were forgotten", seen, settings.sightings_keep_days)
+async def forget_the_old(services: Services) -> dict[str, int]:
+    """Delete what is older than the settings let it be; how many of each kind. Raises UnavailableError."""
+    return await retention.forget_the_old(services.database, services.settings, services.now())
 
 
 async def give_back_memory() -> None:

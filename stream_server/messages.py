@@ -6,10 +6,10 @@ Times are ISO 8601 in UTC. Boxes are pixels of the picture that was sent, as x1,
 """
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 PROTOCOL = 1
 
@@ -163,6 +163,10 @@ class StatusNotice(Shape):
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S", examples=["Ada Lovelace"])]
 ExternalId = Annotated[str, Field(min_length=1, max_length=200, examples=["s-1815"])]
 
+ConsentTextVersion = Annotated[
+    int | None, Field(ge=1, lt=2**31, description="Version of the text that was agreed to; default: the newest.")
+]
+
 
 class Problem(BaseModel):
     """The one shape of an error, `application/problem+json` (RFC 9457)."""
@@ -175,20 +179,32 @@ class Problem(BaseModel):
     hint: str = ""
 
 
-class PersonCreate(Shape):
+class ConsentGiven(Shape):
+    """A version of the text goes with an agreement to it, and with nothing else."""
+
+    @model_validator(mode="after")
+    def _text_goes_with_consent(self) -> Self:
+        if getattr(self, "consent_text", None) is not None and getattr(self, "consent", None) is not True:
+            raise ValueError("consent_text needs consent: true")
+        return self
+
+
+class PersonCreate(ConsentGiven):
     """A person to add. Without consent nobody is ever compared with this person's face."""
 
     name: Name
     external_id: ExternalId | None = None
     consent: StrictBool = Field(False, description="The person has agreed to be recognised by face.")
+    consent_text: ConsentTextVersion = None
 
 
-class PersonUpdate(Shape):
+class PersonUpdate(ConsentGiven):
     """What to change; what is absent stays. Taking consent back deletes the templates at once."""
 
     name: Name | None = None
     external_id: ExternalId | None = None
     consent: StrictBool | None = None
+    consent_text: ConsentTextVersion = None
 
 
 class Person(Shape):
@@ -199,6 +215,7 @@ class Person(Shape):
     external_id: str | None
     consent: Consent
     consent_at: datetime | None
+    consent_text: int | None = Field(None, description="Version of the text that the person agreed to.")
     templates: int
     created_at: datetime
 

@@ -72,6 +72,8 @@ class LoadedModels:
                 min_evidence_frames=recognition.min_evidence_frames,
                 kiosk=recognition.kiosk,
             ),
+            collect_unknown=settings.unknown_faces.keep_days > 0,
+            collect_chips=settings.unknown_faces.keep_days > 0 and settings.unknown_faces.crops,
         )
         self._detection = DetectionSettings(width_px=recognition.detection_width_px)
         self._store = store

@@ -17,6 +17,7 @@ from storage import cameras, devices
 from storage.database import Connection, Database
 from storage.errors import NotFound
 from stream_server.attempts import AttemptLimit, attempt
+from stream_server.auditing import Action, Auditor
 from stream_server.cameras import CameraRegistry
 from stream_server.principals import OWNER_TOKEN, Kind, Principal, digest
 from stream_server.rights import Right
@@ -51,12 +52,19 @@ class Pairing:
         self._attempts = AttemptLimit(in_all=ATTEMPTS_A_MINUTE, from_one=ATTEMPTS_A_MINUTE_FROM_ONE)
 
     async def issue(
-        self, camera_id: str, name: str, *, create_camera: bool = True, by: Principal = OWNER_TOKEN
+        self,
+        camera_id: str,
+        name: str,
+        *,
+        create_camera: bool = True,
+        by: Principal = OWNER_TOKEN,
+        audit: Auditor | None = None,
     ) -> tuple[str, datetime]:
         """A new code for a camera, such as `7KQ2-M9XD`, and when it expires. `name` is that of the device.
 
-        A camera that is not there is added under this name, if it may. Raises NotFound `unknown_camera`, RequestError
-        `camera_id_invalid`, TooManyPairings and StorageUnavailable.
+        A camera that is not there is added under this name, if it may. `audit` is that of the request that asks;
+        without one the server itself asks. Raises NotFound `unknown_camera`, RequestError `camera_id_invalid`,
+        TooManyPairings and StorageUnavailable.
         """
         code = "".join(secrets.choice(ALPHABET) for _ in range(CODE_LENGTH))
         now = self._now()
@@ -67,7 +75,9 @@ class Pairing:
                     f"there is no camera {camera_id}", hint="add it, or set create_camera", code="unknown_camera"
                 )
             await self._cameras.add(camera_id, name)
-        async with self._database.acquire() as connection:
+        async with self._database.acquire() as connection, connection.transaction():
+            if audit is not None:
+                await audit.changed(connection, Action.PAIRING_ISSUED, subject=f"camera:{camera_id}")
             await devices.add_code(
                 connection,
                 digest(code),
@@ -79,7 +89,7 @@ class Pairing:
             )
         return f"{code[:4]}-{code[4:]}", expires_at
 
-    async def redeem(self, code: str, device_name: str, source: str) -> tuple[devices.Device, str]:
+    async def redeem(self, code: str, device_name: str, source: str, audit: Auditor) -> tuple[devices.Device, str]:
         """The device that a code makes, and its token. `source` is who asks, as of `attempts.source_of`.
 
         Raises TooManyAttempts, PairingRefused and StorageUnavailable.
@@ -89,7 +99,7 @@ class Pairing:
             plain = plain_code(code)
             device = None
             if plain is not None:
-                async with self._database.acquire() as connection:
+                async with self._database.acquire() as connection, connection.transaction():
                     device = await devices.redeem_code(
                         connection,
                         digest(plain),
@@ -97,7 +107,12 @@ class Pairing:
                         device_name=device_name,
                         now=self._now(),
                     )
+                    if device is not None:
+                        actor = audit.as_actor(f"{Kind.DEVICE}:{device.device_id}")
+                        await actor.changed(connection, Action.DEVICE_PAIRED, subject=f"camera:{device.camera_id}")
             if device is None:
+                async with self._database.acquire() as connection:
+                    await audit.seen(connection, Action.PAIRING_REFUSED, source=source)
                 log.info("a pairing from %s was refused", source)
                 raise PairingRefused(
                     "the code is wrong, was used or has expired", hint="ask for a new one: each is good for one device"

@@ -7,7 +7,8 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_ji
 
 from recognition.errors import UnavailableError
 from recognition.gallery import Gallery
-from storage import templates
+from storage import templates, unknown_faces
+from storage.cipher import Cipher
 from storage.database import Database
 from stream_server.events import GALLERY_CHANGED
 from stream_server.messages import Event
@@ -15,19 +16,25 @@ from stream_server.messages import Event
 log = logging.getLogger("rollcall.people")
 
 DEBOUNCE_S = 0.05
+KEY_IS_MISSING = (
+    "bring back the key that they were sealed under (ROLLCALL_SECRETS__OLD_KEYS, or the file secret-key), "
+    "or enrol these people again"
+)
 
 
 class PeopleKeeper:
     """Keeps gallery and names as the database has them."""
 
-    def __init__(self, database: Database, model_id: str) -> None:
+    def __init__(self, database: Database, model_id: str, cipher: Cipher) -> None:
         self._database = database
+        self._cipher = cipher
         self._model_id = model_id
         self._names: dict[str, str] = {}
         self._templates = 0
         self._stale = asyncio.Event()
         self.gallery = Gallery([], model_id=model_id)
         self.of_other_models = 0
+        self.unreadable = 0
 
     def name(self, person_id: str) -> str | None:
         """A person's name; None when the person is not enrolled (any more)."""
@@ -55,17 +62,33 @@ class PeopleKeeper:
     async def load(self) -> None:
         """Read gallery and names."""
         async with self._database.acquire() as connection:
-            enrolled = await templates.load_gallery(connection, self._model_id)
+            faces = await templates.load_gallery(connection, self._model_id, self._cipher)
+            ignored = await unknown_faces.load_ignored(connection, self._model_id, self._cipher)
             names = await templates.enrolled_names(connection, self._model_id)
             counts = await templates.count_by_model(connection)
         self.of_other_models = sum(count for model_id, count in counts.items() if model_id != self._model_id)
         # Ten thousand people take 40 ms, for which the event loop must not stand still.
-        gallery = await asyncio.to_thread(Gallery, enrolled, model_id=self._model_id)
+        gallery = await asyncio.to_thread(Gallery, faces.templates, model_id=self._model_id, ignored=ignored)
         # At once, so that a name and a template always belong together.
         self.gallery = gallery
-        self._names = {str(person_id): name for person_id, name in names.items()}
-        self._templates = len(enrolled)
-        log.info("gallery of %d people, %d templates", len(self._names), len(enrolled))
+        self._names = {str(person_id): name for person_id, name in names.items() if str(person_id) in gallery}
+        self._templates = len(faces.templates)
+        self.unreadable = faces.unreadable
+        log.info("gallery of %d people, %d templates", len(self._names), self._templates)
+        if faces.unreadable:
+            log.error("%d templates cannot be opened: %s", faces.unreadable, KEY_IS_MISSING)
+
+    async def seal_plain(self) -> None:
+        """Encrypt templates that were stored before templates were encrypted."""
+        sealed = 0
+        while True:
+            async with self._database.acquire() as connection:
+                count = await templates.seal_plain(connection, self._cipher)
+            sealed += count
+            if count == 0:
+                break
+        if sealed:
+            log.info("%d templates from before are encrypted now", sealed)
 
     async def run(self) -> None:
         """Read again whenever something has changed, for ever."""

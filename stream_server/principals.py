@@ -98,8 +98,15 @@ OWNER_TOKEN = Principal(Kind.OWNER_TOKEN, None, "owner", ALL_RIGHTS | {Right.SET
 
 def principal_of(connection: HTTPConnection) -> Principal:
     """Whom the guard has let in; only for routes that are not open to everybody."""
-    principal: Any = connection.scope["state"]["principal"]
-    assert isinstance(principal, Principal)
+    principal = found_principal(connection)
+    assert principal is not None
+    return principal
+
+
+def found_principal(connection: HTTPConnection) -> Principal | None:
+    """The same; None where the route is open to everybody."""
+    principal: Any = connection.scope.get("state", {}).get("principal")
+    assert principal is None or isinstance(principal, Principal)
     return principal
 
 

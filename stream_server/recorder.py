@@ -7,10 +7,11 @@ crash between storing and forgetting is harmless.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Container, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Protocol, TypeVar
+from uuid import UUID
 
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
 
@@ -50,6 +51,12 @@ class SightingSpool(Protocol):
 
     def acknowledge(self, count: int) -> None:
         """Forget as many of the oldest."""
+
+    def people(self) -> set[UUID]:
+        """Whose sightings are on the disk."""
+
+    def forget(self, person_ids: Container[UUID]) -> int:
+        """Overwrite the sightings of these people; returns how many."""
 
 
 class Recorder:
@@ -114,6 +121,16 @@ class Recorder:
             saving = asyncio.ensure_future(self._to_spool(sighting))
             self._saving.add(saving)
             saving.add_done_callback(self._saving.discard)
+
+    async def people_on_disk(self) -> set[UUID]:
+        """Whose sightings wait on the disk, or are kept there for good. Raises StorageUnavailable."""
+        if self._spool.pending == 0 and self._refused.pending == 0 and not self.spooling:
+            return set()
+        return await self._on_disk(lambda: self._spool.people() | self._refused.people())
+
+    async def forget_on_disk(self, person_ids: Container[UUID]) -> int:
+        """Overwrite the sightings of these people on the disk; returns how many. Raises StorageUnavailable."""
+        return await self._on_disk(lambda: self._spool.forget(person_ids) + self._refused.forget(person_ids))
 
     async def run(self) -> None:
         """Store what comes, for ever."""

@@ -28,9 +28,9 @@ class Right(StrEnum):
     RECOGNISE = "recognise"  # ask who is in a picture
     PUNCH = "punch"  # mark somebody by hand, correct records, settle reviews
     ROSTER = "roster"  # groups, rooms, lessons and their imports
-    PEOPLE = "people"  # add, change, enrol and erase people
+    PEOPLE = "people"  # add, change, enrol, export and erase people, what they agree to, and faces nobody has named
     CAMERAS = "cameras"  # add, test and remove cameras
-    ADMIN = "admin"  # devices, users, tokens
+    ADMIN = "admin"  # devices, users, tokens, the audit log
 
 
 ALL_RIGHTS = frozenset(Right(scope) for scope in SCOPES)
@@ -91,6 +91,19 @@ _TABLE: tuple[tuple[str, str, Right], ...] = (
     ("GET", "/api/v1/people/{person_id}/templates", Right.READ),
     ("POST", "/api/v1/people/{person_id}/templates", Right.PEOPLE),
     ("DELETE", "/api/v1/people/{person_id}/templates/{template_id}", Right.PEOPLE),
+    ("GET", "/api/v1/people/{person_id}/consents", Right.READ),
+    ("GET", "/api/v1/people/{person_id}/export", Right.PEOPLE),
+    ("GET", "/api/v1/consent-texts", Right.READ),
+    ("POST", "/api/v1/consent-texts", Right.PEOPLE),
+    ("GET", "/api/v1/consent-texts/{version}", Right.READ),
+    ("GET", "/api/v1/unknown-faces", Right.PEOPLE),
+    ("GET", "/api/v1/unknown-faces/{face_id}", Right.PEOPLE),
+    ("GET", "/api/v1/unknown-faces/{face_id}/crop", Right.PEOPLE),
+    ("POST", "/api/v1/unknown-faces/{face_id}/assign", Right.PEOPLE),
+    ("POST", "/api/v1/unknown-faces/{face_id}/person", Right.PEOPLE),
+    ("POST", "/api/v1/unknown-faces/{face_id}/ignore", Right.PEOPLE),
+    ("DELETE", "/api/v1/unknown-faces/{face_id}", Right.PEOPLE),
+    ("GET", "/api/v1/audit", Right.ADMIN),
     ("POST", "/api/v1/recognise", Right.RECOGNISE),
     ("GET", "/api/v1/sessions", Right.READ),
     ("GET", "/api/v1/sessions/{session_id}", Right.READ),

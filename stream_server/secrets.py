@@ -1,100 +1,92 @@
-"""Secrets that must be kept and given out again, such as passwords of cameras: AES-256-GCM under one key.
+"""What must be kept secret and given out again: passwords of cameras, faces as vectors. AES-256-GCM.
 
-Each is bound to what it belongs to (`context`), so that one cannot be moved to another row.
+Each is bound to what it belongs to (`context`), so that one cannot be moved to another row. What is sealed begins with
+a version and the id of its key: several keys may be in use while one takes the place of another.
 """
 
-import base64
-import binascii
 import hmac
-import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from recognition.errors import RequestError, UnavailableError
+from storage.cipher import SecretUnreadable
+from stream_server.keys import KEY_BYTES, KEY_ID_BYTES, KeyRing, SecretKeyUnusable
 
-KEY_BYTES = 32
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+__all__ = ["KEY_BYTES", "SecretBox", "SecretKeyUnusable", "SecretUnreadable"]
+
 _NONCE_BYTES = 12
-_VERSION = b"\x01"
-
-
-class SecretKeyUnusable(UnavailableError):
-    """The key cannot be read or made."""
-
-    code = "secret_key_unusable"
-
-
-class SecretUnreadable(RequestError):
-    """A kept secret was sealed under another key, or is damaged."""
-
-    code = "secret_unreadable"
+_VERSION_WITHOUT_KEY_ID = b"\x01"
+_VERSION = b"\x02"
 
 
 class SecretBox:
-    """Seals and opens texts."""
+    """Seals and opens bytes and texts; the `storage.cipher.Cipher` of the server."""
 
-    def __init__(self, key: bytes) -> None:
-        """`key` has 32 bytes."""
-        if len(key) != KEY_BYTES:
-            raise ValueError(f"the key has {len(key)} bytes, expected {KEY_BYTES}")
-        self._key = key
+    def __init__(self, keys: KeyRing | bytes) -> None:
+        """With one key of 32 bytes, or several."""
+        self.keys = KeyRing([keys]) if isinstance(keys, bytes) else keys
+        self._ciphers: dict[bytes, AESGCM] = {}
 
     @classmethod
-    def from_settings(cls, key: str | None, folder: Path) -> Self:
-        """With the given key (base64 of 32 bytes), or the one in the file `secret-key` of the data folder.
+    def from_settings(cls, key: str | None, folder: Path, old_keys: Sequence[str] = ()) -> Self:
+        """With the given keys, or those in the file `secret-key` of the data folder. Raises SecretKeyUnusable."""
+        return cls(KeyRing.from_settings(key, old_keys, folder))
 
-        The file, readable by its owner only, is made when it is not there. Raises SecretKeyUnusable.
-        """
-        path = folder / "secret-key"
-        where = "ROLLCALL_SECRETS__KEY" if key is not None else str(path)
-        try:
-            text = key if key is not None else _kept(path)
-            return cls(base64.b64decode(text, validate=True))
-        except (OSError, ValueError, binascii.Error) as error:
-            raise SecretKeyUnusable(
-                f"the key in {where} cannot be used",
-                hint="it must be 32 bytes as base64 (`openssl rand -base64 32`), in a file that the server may read",
-            ) from (error if isinstance(error, OSError) else None)
+    @property
+    def current_prefix(self) -> bytes:
+        """What everything that is sealed now begins with."""
+        return _VERSION + self.keys.current[0]
 
     def subkey(self, purpose: str) -> bytes:
-        """32 bytes of another key, for one purpose: whoever learns it learns nothing of this one or of others."""
-        return hmac.digest(self._key, f"rollcall {purpose}".encode(), "sha256")
+        """32 bytes of another key, made of the key in use for one purpose: whoever learns it learns nothing of this one
+        or of others. It changes with a new key: what must outlast that is kept, sealed.
+        """
+        return hmac.digest(self.keys.current[1], f"rollcall {purpose}".encode(), "sha256")
 
     def seal(self, text: str, context: str) -> bytes:
         """The text, encrypted."""
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        return _VERSION + nonce + AESGCM(self._key).encrypt(nonce, text.encode(), context.encode())
+        return self.seal_bytes(text.encode(), context)
 
     def open(self, sealed: bytes, context: str) -> str:
         """The text again. Raises SecretUnreadable."""
+        return self.open_bytes(sealed, context).decode()
+
+    def seal_bytes(self, data: bytes, context: str) -> bytes:
+        """The data, encrypted: 33 bytes more than they were."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        key_id, key = self.keys.current
+        return _VERSION + key_id + nonce + self._cipher(key).encrypt(nonce, data, context.encode())
+
+    def open_bytes(self, sealed: bytes, context: str) -> bytes:
+        """The data again. Raises SecretUnreadable."""
         from cryptography.exceptions import InvalidTag
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        nonce, box = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
-        try:
-            if sealed[:1] != _VERSION:
-                raise ValueError
-            return AESGCM(self._key).decrypt(nonce, box, context.encode()).decode()
-        except (InvalidTag, ValueError):
-            raise SecretUnreadable(
-                "a kept password cannot be read: it was sealed under another key",
-                hint="give it again, or bring back the old ROLLCALL_SECRETS__KEY or secret-key file",
-            ) from None
+        candidates, box = self._candidates(sealed)
+        for key in candidates:
+            try:
+                return self._cipher(key).decrypt(box[:_NONCE_BYTES], box[_NONCE_BYTES:], context.encode())
+            except (InvalidTag, ValueError):
+                continue
+        raise SecretUnreadable(
+            "something that is kept encrypted cannot be read: its key is not there, or it is damaged",
+            hint="give it again, or bring back the old key (ROLLCALL_SECRETS__OLD_KEYS, or the file secret-key)",
+        )
 
+    def _candidates(self, sealed: bytes) -> tuple[Sequence[bytes], bytes]:
+        version, rest = sealed[:1], sealed[1:]
+        if version == _VERSION:
+            key = self.keys.find(rest[:KEY_ID_BYTES])
+            return ([] if key is None else [key]), rest[KEY_ID_BYTES:]
+        return (self.keys.all() if version == _VERSION_WITHOUT_KEY_ID else ()), rest
 
-def _kept(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except FileNotFoundError:
-        pass
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:  # another process was faster
-        return path.read_text().strip()
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text + "\n")
-    return text
+    def _cipher(self, key: bytes) -> "AESGCM":
+        cipher = self._ciphers.get(key)
+        if cipher is None:
+            from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+            cipher = self._ciphers[key] = AESGCM(key)
+        return cipher

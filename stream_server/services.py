@@ -9,6 +9,7 @@ from storage.database import Database
 from stream_server.access import Access
 from stream_server.accounts import Accounts
 from stream_server.api_tokens import ApiTokens
+from stream_server.auditing import SeenLately
 from stream_server.cameras import CameraRegistry
 from stream_server.code_watch import CodeWatch
 from stream_server.credentials import CredentialMaker
@@ -24,10 +25,12 @@ from stream_server.recorder import Recorder
 from stream_server.reports.making import ReportMaker
 from stream_server.review_desk import ReviewDesk
 from stream_server.sampler import Sampler
+from stream_server.secrets import SecretBox
 from stream_server.session import CameraHub
 from stream_server.settings import Settings
 from stream_server.supervision import Supervisor
 from stream_server.tunnel.keeper import TunnelKeeper
+from stream_server.unknown_faces import UnknownFaceCollector
 from stream_server.webhooks.register import WebhookRegister
 
 
@@ -49,7 +52,9 @@ class Services:
     people: PeopleKeeper
     cameras: CameraRegistry
     recorder: Recorder
+    unknown: UnknownFaceCollector
     bus: EventBus
+    box: SecretBox
     pulls: PullKeeper
     supervisor: Supervisor
     webrtc: WebRtcPeers
@@ -65,6 +70,7 @@ class Services:
     codes: CodeWatch
     tunnel: TunnelKeeper | None = None
     now: Callable[[], datetime] = utc_now
+    seen_lately: SeenLately = field(default_factory=SeenLately)
     models_ready: bool = False
     models_problem: str | None = None
     # Each is a process of its own.

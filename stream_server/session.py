@@ -21,6 +21,7 @@ from recognition.types import FaceResult, FaceState, Frame, FrameResult, ImageBg
 from stream_server.executor import RecognitionExecutor
 from stream_server.messages import AttendanceNotice, ErrorNotice, Event, Face, Faces, Pace, PersonRef
 from stream_server.sampler import FrameCounts, FrameEnd, Sampler
+from stream_server.unknown_faces import UnknownSighting
 
 log = logging.getLogger("rollcall.session")
 
@@ -99,6 +100,7 @@ class CameraHub:
         record: Callable[[Sighting], None],
         make_state: Callable[[], CameraState],
         now: Callable[[], datetime],
+        record_unknown: Callable[[UnknownSighting], None] = lambda _: None,
         frame_deadline_s: float = 1.0,
         max_cameras: int = 64,
         linger_s: float = LINGER_S,
@@ -109,6 +111,7 @@ class CameraHub:
         self._executor = executor
         self._people = people
         self._record = record
+        self._record_unknown = record_unknown
         self._make_state = make_state
         self._now = now
         self._frame_deadline_s = frame_deadline_s
@@ -269,6 +272,8 @@ class CameraHub:
         for face in result.faces:
             if face.state is FaceState.REVIEW and self._review is not None:
                 self._review(face, frame)
+        for unknown in result.newly_unknown:
+            self._record_unknown(UnknownSighting(unknown, frame.camera_id, frame.captured_at, gallery.model_id))
         if session.sink is not None:
             self._answer(session, session.sink, frame, result)
         return FrameEnd.PROCESSED, took_s

@@ -1,10 +1,12 @@
-"""What every group of settings is made of."""
+"""What all groups of settings have in common."""
 
 import json
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from pydantic import BaseModel, ConfigDict
+
+CENTURY_DAYS = 36_500
 
 
 class Group(BaseModel):
@@ -14,7 +16,7 @@ class Group(BaseModel):
 
 
 def list_from_json(value: object, example: str) -> object:
-    """A list that a variable holds as JSON. Raises ValueError, with the example, for a text that is none."""
+    """A list that a variable holds as JSON; other values as they are. Raises ValueError that shows an example."""
     if not isinstance(value, str):
         return value
     try:

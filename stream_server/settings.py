@@ -31,6 +31,9 @@ from stream_server.camera_settings import CameraSettings as CameraSettings
 from stream_server.camera_settings import PullSettings as PullSettings
 from stream_server.camera_settings import WebRtcSettings as WebRtcSettings
 from stream_server.http_settings import HttpSettings as HttpSettings
+from stream_server.privacy_settings import SecretsSettings as SecretsSettings
+from stream_server.privacy_settings import UnknownFacesSettings as UnknownFacesSettings
+from stream_server.setting_group import CENTURY_DAYS as _CENTURY_DAYS
 from stream_server.setting_group import Group as _Group
 from stream_server.setting_group import empty_is_unset
 from stream_server.setting_names import strangers
@@ -43,7 +46,6 @@ class SettingsError(RequestError):
     code = "bad_setting"
 
 
-_CENTURY_DAYS = 36_500
 _TOKEN_MIN_LENGTH = 16
 
 
@@ -152,19 +154,6 @@ class RecognitionSettings(_Group):
         return self
 
 
-class SecretsSettings(_Group):
-    """The key of kept secrets, such as passwords of cameras."""
-
-    key: SecretStr | None = Field(
-        None, description="32 bytes as base64. Made and kept in the data folder (`secret-key`) when not set."
-    )
-
-    @field_validator("key", mode="before")
-    @classmethod
-    def _empty_is_unset(cls, value: object) -> object:
-        return empty_is_unset(value)
-
-
 class StorageSettings(_Group):
     """The database and what stands in while it is away."""
 
@@ -186,6 +175,18 @@ class StorageSettings(_Group):
         le=_CENTURY_DAYS,
         description="Sightings (who was where, and how near the face was) are deleted when they are older. "
         "Attendance stays.",
+    )
+    attendance_keep_days: int = Field(
+        0,
+        ge=0,
+        le=_CENTURY_DAYS,
+        description="Attendance of sessions that ended longer ago is deleted; 0: it is kept.",
+    )
+    audit_keep_days: int = Field(
+        365,
+        ge=30,
+        le=_CENTURY_DAYS,
+        description="Entries of the audit log, and the answers of people erased, are deleted when they are older.",
     )
 
 
@@ -221,6 +222,7 @@ class Settings(BaseSettings):
     storage: StorageSettings = StorageSettings()
     pull: PullSettings = PullSettings()
     secrets: SecretsSettings = SecretsSettings()
+    unknown_faces: UnknownFacesSettings = UnknownFacesSettings()
     webrtc: WebRtcSettings = WebRtcSettings()
     webhooks: WebhookSettings = WebhookSettings()
     tunnel: TunnelSettings = TunnelSettings()

@@ -7,8 +7,10 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from storage import attendance, attendance_lists, corrections, statuses
+from stream_server.api.audited import AuditOf
 from stream_server.api.etags import CHANGES, IfMatch, show_version, wanted_version
-from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, Actor, Cursor, Limit, ServicesOf
+from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
+from stream_server.auditing import Action
 from stream_server.day import Day
 from stream_server.messages import (
     Attendance,
@@ -27,6 +29,7 @@ router = APIRouter(prefix="/attendance", tags=["attendance"], responses=PROBLEMS
 @router.get("", summary="List attendance")
 async def list_attendance(
     services: ServicesOf,
+    audit: AuditOf,
     session_id: UUID | None = None,
     person_id: UUID | None = None,
     status: Annotated[Status | None, Query(description="Only records that say so.")] = None,
@@ -36,6 +39,13 @@ async def list_attendance(
 ) -> AttendanceList:
     """In the order in which the records were made; all conditions given must hold."""
     async with services.database.acquire() as connection:
+        await audit.seen(
+            connection,
+            Action.ATTENDANCE_READ,
+            person_id,
+            session=None if session_id is None else str(session_id),
+            day=None if day is None else day.isoformat(),
+        )
         page = await attendance_lists.list_records(
             connection,
             session_id=session_id,
@@ -50,10 +60,11 @@ async def list_attendance(
 
 
 @router.get("/{attendance_id}", summary="One record", responses=NOT_FOUND)
-async def get_attendance(attendance_id: UUID, services: ServicesOf, response: Response) -> Attendance:
+async def get_attendance(attendance_id: UUID, services: ServicesOf, audit: AuditOf, response: Response) -> Attendance:
     """A record, as it is after its corrections."""
     async with services.database.acquire() as connection:
         record = await attendance_lists.get(connection, attendance_id)
+        await audit.seen(connection, Action.ATTENDANCE_READ, record.person_id, record=str(attendance_id))
     show_version(response, record.version)
     return attendance_body(record)
 
@@ -63,18 +74,27 @@ async def correct_attendance(
     attendance_id: UUID,
     body: AttendanceCorrection,
     services: ServicesOf,
-    actor: Actor,
+    audit: AuditOf,
     response: Response,
     if_match: IfMatch = None,
 ) -> Attendance:
     """Appended with who, when and why; what was there before stays readable."""
-    async with services.database.acquire() as connection:
+    async with services.database.acquire() as connection, connection.transaction():
+        before = await attendance_lists.get(connection, attendance_id)
+        # Before the change: nothing slow may follow the event that it writes.
+        await audit.changed(
+            connection,
+            Action.ATTENDANCE_CORRECTED,
+            before.person_id,
+            record=str(attendance_id),
+            status=body.status,
+        )
         await corrections.correct(
             connection,
             attendance_id,
             version=wanted_version(if_match),
             status=statuses.Status(body.status),
-            by_whom=actor,
+            by_whom=audit.actor,
             reason=body.reason,
             at=services.now(),
         )
@@ -84,9 +104,11 @@ async def correct_attendance(
 
 
 @router.get("/{attendance_id}/corrections", summary="The corrections of a record", responses=NOT_FOUND)
-async def list_corrections(attendance_id: UUID, services: ServicesOf) -> Corrections:
+async def list_corrections(attendance_id: UUID, services: ServicesOf, audit: AuditOf) -> Corrections:
     """Earliest first: who, when, why, and what was there before."""
     async with services.database.acquire() as connection:
+        record = await attendance_lists.get(connection, attendance_id)
+        await audit.seen(connection, Action.ATTENDANCE_READ, record.person_id, record=str(attendance_id))
         rows = await corrections.list_corrections(connection, attendance_id)
     return Corrections(
         corrections=tuple(
@@ -113,9 +135,10 @@ async def list_corrections(attendance_id: UUID, services: ServicesOf) -> Correct
         200: {"model": Attendance, "description": "There is a record already; it stays as it is"},
     },
 )
-async def mark(body: AttendanceMark, services: ServicesOf, response: Response) -> Attendance:
+async def mark(body: AttendanceMark, services: ServicesOf, audit: AuditOf, response: Response) -> Attendance:
     """The way without a face: needs no consent and no template."""
-    async with services.database.acquire() as connection:
+    async with services.database.acquire() as connection, connection.transaction():
+        await audit.changed(connection, Action.ATTENDANCE_MARKED, body.person_id, method="manual")
         recorded = await attendance.mark_manually(
             connection,
             body.person_id,

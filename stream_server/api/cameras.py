@@ -7,7 +7,9 @@ from fastapi import APIRouter, Header
 from starlette.responses import Response
 
 from storage import cameras
+from stream_server.api.audited import AuditOf
 from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, CameraId, ServicesOf
+from stream_server.auditing import Action
 from stream_server.camera_messages import (
     CameraBody,
     CameraPut,
@@ -57,11 +59,15 @@ async def get_camera(camera_id: CameraId, services: ServicesOf) -> CameraBody:
 
 @router.put("/{camera_id}", summary="Add or change a camera", responses={**NOT_FOUND, **CONFLICT})
 async def put_camera(
-    camera_id: CameraId, body: CameraPut, services: ServicesOf, only_new: OnlyNew = None
+    camera_id: CameraId, body: CameraPut, services: ServicesOf, audit: AuditOf, only_new: OnlyNew = None
 ) -> CameraBody:
     """Doing it again changes nothing. With an address the server opens the camera by itself."""
     change = _change(body)
     await services.pulls.check(change)
+    async with services.database.acquire() as connection:
+        await audit.changed(
+            connection, Action.CAMERA_CHANGED, subject=f"camera:{camera_id}", fields=sorted(body.model_fields_set)
+        )
     await services.cameras.add(camera_id, body.name or None, must_be_new=only_new == "*")
     if change != SourceChange():
         await services.pulls.change(camera_id, change)
@@ -69,9 +75,9 @@ async def put_camera(
 
 
 @router.delete("/{camera_id}", summary="Remove a camera", status_code=204, responses=NOT_FOUND)
-async def delete_camera(camera_id: CameraId, services: ServicesOf) -> Response:
+async def delete_camera(camera_id: CameraId, services: ServicesOf, audit: AuditOf) -> Response:
     """Its address and credentials are deleted, and whatever streams as it is ended; records that name it stay."""
-    await services.cameras.remove(camera_id)
+    await services.cameras.remove(camera_id, audit)
     await services.pulls.share.look_after_change()
     return Response(status_code=204)
 

@@ -14,8 +14,10 @@ from stream_server.access_messages import (
     PairingCreate,
     PairRequest,
 )
+from stream_server.api.audited import AuditOf
 from stream_server.api.request import NOT_FOUND, PROBLEMS, TOO_MANY, Cursor, Limit, ServicesOf, problems
 from stream_server.attempts import source_of
+from stream_server.auditing import Action
 from stream_server.principals import Forbidden, principal_of
 from stream_server.rights import Right
 from stream_server.services import Services
@@ -26,7 +28,7 @@ open_router = APIRouter(tags=["access"], responses=PROBLEMS)
 
 
 @router.post("/pairings", status_code=201, summary="Issue a pairing code", responses=NOT_FOUND)
-async def create_pairing(body: PairingCreate, request: Request, services: ServicesOf) -> PairingCode:
+async def create_pairing(body: PairingCreate, request: Request, services: ServicesOf, audit: AuditOf) -> PairingCode:
     """The code is good for one device and some minutes. A phone opens `/camera#code=…` with it."""
     principal = principal_of(request)
     if body.create_camera and Right.CAMERAS not in principal.rights:
@@ -35,7 +37,7 @@ async def create_pairing(body: PairingCreate, request: Request, services: Servic
             hint="add the camera first, and leave out create_camera",
         )
     code, expires_at = await services.pairing.issue(
-        body.camera_id, body.name, create_camera=body.create_camera, by=principal
+        body.camera_id, body.name, create_camera=body.create_camera, by=principal, audit=audit
     )
     return PairingCode(code=code, expires_at=expires_at, camera_id=body.camera_id)
 
@@ -46,9 +48,10 @@ async def create_pairing(body: PairingCreate, request: Request, services: Servic
     summary="Pair a device",
     responses={**TOO_MANY, **problems(_403="The code is unknown, used or has expired")},
 )
-async def pair(body: PairRequest, request: Request, response: Response, services: ServicesOf) -> Paired:
+async def pair(body: PairRequest, request: Request, response: Response, services: ServicesOf, audit: AuditOf) -> Paired:
     """Needs no token but a code; gives the device its own. It may stream as its camera, and nothing else."""
-    device, token = await services.pairing.redeem(body.code, body.device_name, source_of(request.scope.get("client")))
+    source = source_of(request.scope.get("client"))
+    device, token = await services.pairing.redeem(body.code, body.device_name, source, audit)
     response.headers["Cache-Control"] = "no-store"
     return Paired(device_id=device.device_id, token=token, camera_id=device.camera_id, name=device.name)
 
@@ -62,9 +65,10 @@ async def list_devices(services: ServicesOf, limit: Limit = 50, cursor: Cursor =
 
 
 @router.delete("/devices/{device_id}", status_code=204, summary="Revoke a device", responses=NOT_FOUND)
-async def revoke_device(device_id: UUID, services: ServicesOf) -> Response:
+async def revoke_device(device_id: UUID, services: ServicesOf, audit: AuditOf) -> Response:
     """Its token is worth nothing from now on, and its connections are closed, on every server."""
-    async with services.database.acquire() as connection:
+    async with services.database.acquire() as connection, connection.transaction():
+        await audit.changed(connection, Action.DEVICE_REVOKED, subject=f"device:{device_id}")
         await devices.revoke(connection, device_id, services.now())
     services.access.end("device", device_id)  # the others hear of it by the event
     return Response(status_code=204)

@@ -1,6 +1,7 @@
 """Live events: server-sent events over HTTP, and the same over a WebSocket."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated
 
@@ -9,14 +10,18 @@ from starlette.requests import HTTPConnection
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from recognition.errors import RequestError, RollcallError
+from recognition.errors import RequestError, RollcallError, UnavailableError
+from stream_server.api.audited import AuditOf, auditor_of
 from stream_server.api.request import PROBLEMS, ServicesOf, services_of
+from stream_server.auditing import Action, Auditor
 from stream_server.auth import SUBPROTOCOL
 from stream_server.errors import response_to
 from stream_server.events import BusItem, KeepAlive
 from stream_server.messages import Event, GapNotice, StatusNotice
 from stream_server.principals import OWNER_TOKEN, principal_of
+from stream_server.services import Services
 
+log = logging.getLogger("rollcall.events")
 router = APIRouter(tags=["events"], responses=PROBLEMS)
 socket_router = APIRouter()
 
@@ -68,6 +73,7 @@ class EventStream(StreamingResponse):
 async def follow_events(
     services: ServicesOf,
     request: Request,
+    audit: AuditOf,
     last_event_id: Annotated[str | None, Header(description="Go on behind this event.")] = None,
     after: Annotated[
         int | None, Query(ge=0, description="The same for a first connection; 0 for all there are.")
@@ -78,6 +84,7 @@ async def follow_events(
     `status` events tell how the server is; they are not stored and have no id.
     """
     start = after if last_event_id is None else _event_id(last_event_id)
+    await _note(services, audit)
     follower = services.bus.follow(start, who=_reader(request))
     first = await anext(follower)  # refused here, while there is still a status code to say so
     return EventStream(first, follower)
@@ -89,7 +96,9 @@ async def events_socket(socket: WebSocket) -> None:
     try:
         services = services_of(socket)
         after = socket.query_params.get("after")
-        follower = services.bus.follow(None if after is None else _event_id(after), who=_reader(socket))
+        start = None if after is None else _event_id(after)
+        await _note(services, auditor_of(socket))
+        follower = services.bus.follow(start, who=_reader(socket))
         first = await anext(follower)
     except RollcallError as error:
         await socket.send_denial_response(response_to(error))
@@ -124,6 +133,15 @@ async def _send(socket: WebSocket, item: BusItem) -> None:
         return
     async with asyncio.timeout(SEND_TIMEOUT_S):
         await socket.send_text(item.model_dump_json())
+
+
+async def _note(services: Services, audit: Auditor) -> None:
+    try:
+        async with services.database.acquire() as connection:
+            await audit.seen(connection, Action.EVENTS_FOLLOWED)
+    except UnavailableError as error:
+        # Readers come back in an outage to hear that there is one; the log says who did.
+        log.warning("%s follows the events, which the audit log cannot take in now: %s", audit.actor, error)
 
 
 async def _until_gone(socket: WebSocket) -> None:

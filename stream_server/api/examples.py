@@ -8,6 +8,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from stream_server.messages import Problem
+
 _OF_NAME: dict[str, Any] = {
     "address": "https://school.example/hooks/…",
     "camera": "room-12",
@@ -22,6 +24,7 @@ _OF_NAME: dict[str, Any] = {
     "message_id": "msg_2b0f6c0f3c5c5c0b9d2f7e3a1c4d5e6f",
     "name": "Ada Lovelace",
     "next_cursor": None,
+    "consent_text": None,
     "note": "came by bus",
     "reason": "",
     "response": "ok",
@@ -49,7 +52,12 @@ def install_examples(app: FastAPI) -> None:
 
     def with_examples() -> dict[str, Any]:
         if app.openapi_schema is None:
-            add_examples(describe())
+            description = describe()
+            # Routes name it, and no route returns it.
+            shapes = description["components"]["schemas"]
+            shapes["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            description["components"]["schemas"] = dict(sorted(shapes.items()))
+            add_examples(description)
         return describe()
 
     app.openapi = with_examples  # type: ignore[method-assign]

@@ -7,8 +7,10 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from storage import groups, memberships, people
+from stream_server.api.audited import AuditOf
 from stream_server.api.etags import CHANGES, IfMatch, show_version, wanted_version
 from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
+from stream_server.auditing import Action
 from stream_server.day import Day
 from stream_server.messages import PersonRef
 from stream_server.roster_messages import (
@@ -27,10 +29,11 @@ router = APIRouter(tags=["roster"], responses=PROBLEMS)
 
 
 @router.post("/groups", status_code=201, summary="Add a group", responses=CONFLICT)
-async def create_group(body: GroupCreate, services: ServicesOf, response: Response) -> Group:
+async def create_group(body: GroupCreate, services: ServicesOf, audit: AuditOf, response: Response) -> Group:
     """A class, a course, a club."""
-    async with services.database.acquire() as connection:
+    async with services.database.acquire() as connection, connection.transaction():
         group = await groups.create(connection, name=body.name, external_id=body.external_id)
+        await audit.changed(connection, Action.GROUP_CHANGED, subject=_subject(group.group_id), made=True)
     show_version(response, group.version)
     return _group(group)
 
@@ -38,6 +41,7 @@ async def create_group(body: GroupCreate, services: ServicesOf, response: Respon
 @router.get("/groups", summary="List groups")
 async def list_groups(
     services: ServicesOf,
+    audit: AuditOf,
     external_id: str | None = None,
     person_id: Annotated[UUID | None, Query(description="Groups that this person is or was in.")] = None,
     limit: Limit = 50,
@@ -45,6 +49,8 @@ async def list_groups(
 ) -> Groups:
     """By name; all conditions given must hold."""
     async with services.database.acquire() as connection:
+        if person_id is not None:
+            await audit.seen(connection, Action.MEMBERSHIPS_READ, person_id)
         page = await groups.list_groups(
             connection, limit=limit, cursor=cursor, external_id=external_id, person_id=person_id
         )
@@ -62,10 +68,18 @@ async def get_group(group_id: UUID, services: ServicesOf, response: Response) ->
 
 @router.patch("/groups/{group_id}", summary="Change a group", responses={**NOT_FOUND, **CHANGES})
 async def update_group(
-    group_id: UUID, body: GroupUpdate, services: ServicesOf, response: Response, if_match: IfMatch = None
+    group_id: UUID,
+    body: GroupUpdate,
+    services: ServicesOf,
+    audit: AuditOf,
+    response: Response,
+    if_match: IfMatch = None,
 ) -> Group:
     """What is not given stays."""
-    async with services.database.acquire() as connection:
+    async with services.database.acquire() as connection, connection.transaction():
+        await audit.changed(
+            connection, Action.GROUP_CHANGED, subject=_subject(group_id), fields=sorted(body.model_fields_set)
+        )
         group = await groups.update(
             connection,
             group_id,
@@ -78,9 +92,10 @@ async def update_group(
 
 
 @router.delete("/groups/{group_id}", status_code=204, summary="Remove a group", responses={**NOT_FOUND, **CHANGES})
-async def delete_group(group_id: UUID, services: ServicesOf, if_match: IfMatch = None) -> None:
+async def delete_group(group_id: UUID, services: ServicesOf, audit: AuditOf, if_match: IfMatch = None) -> None:
     """Its lessons to come are cancelled; attendance that was recorded stays."""
-    async with services.database.acquire() as connection:
+    async with services.database.acquire() as connection, connection.transaction():
+        await audit.changed(connection, Action.GROUP_REMOVED, subject=_subject(group_id))
         await groups.remove(connection, group_id, version=wanted_version(if_match), at=services.now())
 
 
@@ -88,10 +103,11 @@ async def delete_group(group_id: UUID, services: ServicesOf, if_match: IfMatch =
     "/groups/{group_id}/memberships", status_code=201, summary="Add a member", responses={**NOT_FOUND, **CONFLICT}
 )
 async def create_membership(
-    group_id: UUID, body: MembershipCreate, services: ServicesOf, response: Response
+    group_id: UUID, body: MembershipCreate, services: ServicesOf, audit: AuditOf, response: Response
 ) -> Membership:
     """Students are expected at the group's lessons from the first day to the last."""
-    async with services.database.acquire() as connection:
+    async with services.database.acquire() as connection, connection.transaction():
+        await audit.changed(connection, Action.MEMBERSHIP_CHANGED, body.person_id, group=str(group_id))
         made = await memberships.add(
             connection,
             group_id=group_id,
@@ -107,6 +123,7 @@ async def create_membership(
 @router.get("/memberships", summary="List memberships")
 async def list_memberships(
     services: ServicesOf,
+    audit: AuditOf,
     group_id: UUID | None = None,
     person_id: UUID | None = None,
     day: Annotated[Day | None, Query(description="Those that hold on this day of the site.")] = None,
@@ -115,6 +132,8 @@ async def list_memberships(
 ) -> Memberships:
     """In the order in which they were made; all conditions given must hold."""
     async with services.database.acquire() as connection:
+        group = None if group_id is None else str(group_id)
+        await audit.seen(connection, Action.MEMBERSHIPS_READ, person_id, group=group)
         page = await memberships.list_memberships(
             connection, group_id=group_id, person_id=person_id, day=day, limit=limit, cursor=cursor
         )
@@ -122,21 +141,35 @@ async def list_memberships(
 
 
 @router.get("/memberships/{membership_id}", summary="One membership", responses=NOT_FOUND)
-async def get_membership(membership_id: UUID, services: ServicesOf, response: Response) -> Membership:
+async def get_membership(membership_id: UUID, services: ServicesOf, audit: AuditOf, response: Response) -> Membership:
     """A membership."""
     async with services.database.acquire() as connection:
         found = await memberships.get(connection, membership_id)
+        await audit.seen(connection, Action.MEMBERSHIPS_READ, found.person_id, group=str(found.group_id))
     show_version(response, found.version)
     return _membership(found)
 
 
 @router.patch("/memberships/{membership_id}", summary="Change a membership", responses={**NOT_FOUND, **CHANGES})
 async def update_membership(
-    membership_id: UUID, body: MembershipUpdate, services: ServicesOf, response: Response, if_match: IfMatch = None
+    membership_id: UUID,
+    body: MembershipUpdate,
+    services: ServicesOf,
+    audit: AuditOf,
+    response: Response,
+    if_match: IfMatch = None,
 ) -> Membership:
     """What is not given stays. Somebody who leaves gets a last day."""
     given = body.model_fields_set
-    async with services.database.acquire() as connection:
+    async with services.database.acquire() as connection, connection.transaction():
+        before = await memberships.get(connection, membership_id)
+        await audit.changed(
+            connection,
+            Action.MEMBERSHIP_CHANGED,
+            before.person_id,
+            group=str(before.group_id),
+            fields=sorted(given),
+        )
         changed = await memberships.update(
             connection,
             membership_id,
@@ -155,10 +188,18 @@ async def update_membership(
     summary="Delete a membership",
     responses={**NOT_FOUND, **CHANGES},
 )
-async def delete_membership(membership_id: UUID, services: ServicesOf, if_match: IfMatch = None) -> None:
+async def delete_membership(
+    membership_id: UUID, services: ServicesOf, audit: AuditOf, if_match: IfMatch = None
+) -> None:
     """As if it had never been; somebody who leaves gets a last day instead."""
-    async with services.database.acquire() as connection:
+    async with services.database.acquire() as connection, connection.transaction():
+        gone = await memberships.get(connection, membership_id)
+        await audit.changed(connection, Action.MEMBERSHIP_REMOVED, gone.person_id, group=str(gone.group_id))
         await memberships.remove(connection, membership_id, version=wanted_version(if_match))
+
+
+def _subject(group_id: UUID) -> str:
+    return f"group:{group_id}"
 
 
 def _group(group: groups.Group) -> Group:

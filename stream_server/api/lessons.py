@@ -15,9 +15,11 @@ from storage.database import Connection
 from storage.errors import Conflict
 from storage.lessons import FORM, LessonContent
 from storage.timetable_rows import PlannedTime
+from stream_server.api.audited import AuditOf
 from stream_server.api.etags import CHANGES, IfMatch, show_version, wanted_version
 from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
 from stream_server.api.roster import report_of
+from stream_server.auditing import Action
 from stream_server.lesson_messages import Lesson, LessonForm, Lessons
 from stream_server.roster.uploads import uploaded
 from stream_server.roster_messages import RosterReport
@@ -46,6 +48,7 @@ router = APIRouter(tags=["timetable"], responses=PROBLEMS)
 async def import_timetable(
     request: Request,
     services: ServicesOf,
+    audit: AuditOf,
     apply: Annotated[bool, Query(description="Store it; otherwise only say what would happen.")] = False,
     source: Annotated[
         str, Query(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="The timetable; importing it again replaces it.")
@@ -61,7 +64,9 @@ async def import_timetable(
     until = now + timedelta(days=WINDOW_DAYS)
     async with services.imports, uploaded(request) as path:
         rows = await asyncio.to_thread(lambda: read_calendar(path.read_bytes(), zone, now, until))
-        async with services.database.acquire() as connection:
+        async with services.database.acquire() as connection, connection.transaction():
+            if apply:
+                await audit.changed(connection, Action.TIMETABLE_IMPORTED, source=source)
             imported = await timetable_import.import_timetable(
                 connection,
                 rows,
@@ -76,12 +81,13 @@ async def import_timetable(
 
 
 @router.post("/lessons", status_code=201, summary="Add a lesson", responses=NOT_FOUND)
-async def create_lesson(body: LessonForm, services: ServicesOf, response: Response) -> Lesson:
+async def create_lesson(body: LessonForm, services: ServicesOf, audit: AuditOf, response: Response) -> Lesson:
     """Once, or every so many weeks; sessions are planned for the next 400 days."""
     ical, times, until = await asyncio.to_thread(_planned, body, services)
     async with services.database.acquire() as connection, connection.transaction():
         content = await _content(connection, body, ical)
         lesson_id = await lessons.create(connection, FORM, str(uuid4()), content)
+        await audit.changed(connection, Action.LESSON_CHANGED, subject=f"lesson:{lesson_id}", made=True)
         await _plan(connection, services, lesson_id, times, until)
         lesson = await lessons.get(connection, lesson_id)
     show_version(response, lesson.version)
@@ -113,7 +119,12 @@ async def get_lesson(lesson_id: UUID, services: ServicesOf, response: Response) 
 
 @router.put("/lessons/{lesson_id}", summary="Change a lesson", responses={**NOT_FOUND, **CHANGES})
 async def put_lesson(
-    lesson_id: UUID, body: LessonForm, services: ServicesOf, response: Response, if_match: IfMatch = None
+    lesson_id: UUID,
+    body: LessonForm,
+    services: ServicesOf,
+    audit: AuditOf,
+    response: Response,
+    if_match: IfMatch = None,
 ) -> Lesson:
     """What has begun stays as it was. An imported lesson is changed in the timetable that it comes from."""
     version = wanted_version(if_match)
@@ -126,6 +137,7 @@ async def put_lesson(
                 hint="change it there and import it again",
                 code="lesson_imported",
             )
+        await audit.changed(connection, Action.LESSON_CHANGED, subject=f"lesson:{lesson_id}")
         await lessons.change(connection, lesson_id, await _content(connection, body, ical), version=None)
         await _plan(connection, services, lesson_id, times, until)
         lesson = await lessons.get(connection, lesson_id)
@@ -136,9 +148,10 @@ async def put_lesson(
 @router.delete(
     "/lessons/{lesson_id}", status_code=204, summary="Hold a lesson no longer", responses={**NOT_FOUND, **CHANGES}
 )
-async def delete_lesson(lesson_id: UUID, services: ServicesOf, if_match: IfMatch = None) -> None:
+async def delete_lesson(lesson_id: UUID, services: ServicesOf, audit: AuditOf, if_match: IfMatch = None) -> None:
     """What is planned is cancelled; what was held stays with its attendance."""
-    async with services.database.acquire() as connection:
+    async with services.database.acquire() as connection, connection.transaction():
+        await audit.changed(connection, Action.LESSON_REMOVED, subject=f"lesson:{lesson_id}")
         await lessons.remove(connection, lesson_id, version=wanted_version(if_match), at=services.now())
 
 

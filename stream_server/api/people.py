@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 
 from storage import people, templates
+from stream_server.api.audited import AuditOf
 from stream_server.api.request import (
     CONFLICT,
     NOT_FOUND,
@@ -17,7 +18,8 @@ from stream_server.api.request import (
     ServicesOf,
     read_photo,
 )
-from stream_server.enrolment import enrol_photograph
+from stream_server.auditing import Action
+from stream_server.enrolment import enrol_photograph, forget_unknown_faces_of
 from stream_server.messages import (
     Enrolled,
     People,
@@ -35,38 +37,58 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
     router = APIRouter(prefix="/people", tags=["people"], responses=PROBLEMS)
 
     @router.post("", status_code=201, summary="Add a person", responses=CONFLICT)
-    async def create_person(body: PersonCreate, services: ServicesOf) -> Person:
+    async def create_person(body: PersonCreate, services: ServicesOf, audit: AuditOf) -> Person:
         """A person without consent can be marked by hand but is never compared with a face."""
-        async with services.database.acquire() as connection:
+        async with services.database.acquire() as connection, connection.transaction():
             person = await people.create(
                 connection,
                 name=body.name,
                 external_id=body.external_id,
                 consent=people.Consent.GRANTED if body.consent else people.Consent.NONE,
+                consent_text=body.consent_text,
+                actor=audit.actor,
                 at=services.now(),
             )
+            await audit.changed(connection, Action.PERSON_CREATED, person.person_id)
+            if body.consent:
+                await audit.changed(connection, Action.CONSENT_GRANTED, person.person_id, text=person.consent_text)
         return _person(person)
 
     @router.get("", summary="List people")
     async def list_people(
-        services: ServicesOf, external_id: str | None = None, limit: Limit = 50, cursor: Cursor = None
+        services: ServicesOf,
+        audit: AuditOf,
+        external_id: str | None = None,
+        limit: Limit = 50,
+        cursor: Cursor = None,
     ) -> People:
         """By name, a page at a time."""
         async with services.database.acquire() as connection:
+            await audit.seen(connection, Action.PEOPLE_LISTED)
             page = await people.list_people(connection, limit=limit, cursor=cursor, external_id=external_id)
         return People(people=tuple(map(_person, page.items)), next_cursor=page.next_cursor)
 
     @router.get("/{person_id}", summary="One person", responses=NOT_FOUND)
-    async def get_person(person_id: UUID, services: ServicesOf) -> Person:
+    async def get_person(person_id: UUID, services: ServicesOf, audit: AuditOf) -> Person:
         """A person; an erased one has no name."""
         async with services.database.acquire() as connection:
+            await audit.seen(connection, Action.PERSON_READ, person_id)
             return _person(await people.get(connection, person_id))
 
     @router.patch("/{person_id}", summary="Change a person", responses={**NOT_FOUND, **CONFLICT})
-    async def update_person(person_id: UUID, body: PersonUpdate, services: ServicesOf) -> Person:
+    async def update_person(person_id: UUID, body: PersonUpdate, services: ServicesOf, audit: AuditOf) -> Person:
         """What is not given stays. Taking consent back deletes templates and sightings at once."""
         consent = {True: people.Consent.GRANTED, False: people.Consent.REVOKED, None: None}[body.consent]
-        async with services.database.acquire() as connection:
+        fields = sorted(body.model_fields_set - {"consent", "consent_text"})
+        async with services.database.acquire() as connection, connection.transaction():
+            # Before the change: nothing slow may follow the event that it writes.
+            if fields:
+                await audit.changed(connection, Action.PERSON_UPDATED, person_id, fields=fields)
+            if consent is not None:
+                action = Action.CONSENT_GRANTED if body.consent else Action.CONSENT_REVOKED
+                await audit.changed(connection, action, person_id, text=body.consent_text)
+            if body.consent is False:
+                await forget_unknown_faces_of(services, connection, person_id)
             person = await people.update(
                 connection,
                 person_id,
@@ -74,14 +96,18 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
                 name=body.name,
                 external_id=body.external_id if "external_id" in body.model_fields_set else people.KEEP,
                 consent=consent,
+                consent_text=body.consent_text,
+                actor=audit.actor,
             )
         return _person(person)
 
     @router.delete("/{person_id}", status_code=204, summary="Erase a person", responses=NOT_FOUND)
-    async def erase_person(person_id: UUID, services: ServicesOf) -> None:
+    async def erase_person(person_id: UUID, services: ServicesOf, audit: AuditOf) -> None:
         """Deletes name and templates for good; that somebody attended stays, without a name."""
-        async with services.database.acquire() as connection:
-            await people.erase(connection, person_id, at=services.now())
+        async with services.database.acquire() as connection, connection.transaction():
+            await audit.changed(connection, Action.PERSON_ERASED, person_id)
+            await forget_unknown_faces_of(services, connection, person_id)
+            await people.erase(connection, person_id, at=services.now(), actor=audit.actor)
 
     @router.post(
         "/{person_id}/templates",
@@ -91,11 +117,11 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
         openapi_extra=PHOTO_BODY,
         max_body_size=max_photo_bytes,
     )
-    async def enrol(person_id: UUID, request: Request, services: ServicesOf) -> Enrolled:
+    async def enrol(person_id: UUID, request: Request, services: ServicesOf, audit: AuditOf) -> Enrolled:
         """One face, upright and sharp. When the photograph is refused the code says why:
         `no_face`, `several_faces`, `too_small`, `blurred`, `turned`, or `consent_missing`.
         """
-        stored, quality = await enrol_photograph(services, person_id, lambda: read_photo(request))
+        stored, quality = await enrol_photograph(services, audit, person_id, lambda: read_photo(request))
         face = QualityBody(
             size_px=round(quality.size_px, 1),
             sharpness=round(quality.sharpness, 2),
@@ -106,9 +132,10 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
         return Enrolled(**_template(stored).model_dump(), face=face)
 
     @router.get("/{person_id}/templates", summary="The enrolled faces of a person", responses=NOT_FOUND)
-    async def list_templates(person_id: UUID, services: ServicesOf) -> Templates:
-        """Without the vectors, which never leave the server."""
+    async def list_templates(person_id: UUID, services: ServicesOf, audit: AuditOf) -> Templates:
+        """Without the vectors: those are in the export of what is held on a person, when asked for."""
         async with services.database.acquire() as connection:
+            await audit.seen(connection, Action.TEMPLATES_READ, person_id)
             await people.get(connection, person_id)
             rows = await templates.list_of_person(connection, person_id)
         return Templates(templates=tuple(map(_template, rows)))
@@ -119,9 +146,10 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
         summary="Delete an enrolled face",
         responses=NOT_FOUND,
     )
-    async def delete_template(person_id: UUID, template_id: UUID, services: ServicesOf) -> None:
+    async def delete_template(person_id: UUID, template_id: UUID, services: ServicesOf, audit: AuditOf) -> None:
         """It is not compared with from now on."""
-        async with services.database.acquire() as connection:
+        async with services.database.acquire() as connection, connection.transaction():
+            await audit.changed(connection, Action.TEMPLATE_DELETED, person_id, template=str(template_id))
             await templates.delete(connection, template_id, person_id=person_id)
 
     return router
@@ -134,6 +162,7 @@ def _person(person: people.Person) -> Person:
         external_id=person.external_id,
         consent=person.consent.value,
         consent_at=person.consent_at,
+        consent_text=person.consent_text,
         templates=person.template_count,
         created_at=person.created_at,
     )

@@ -12,8 +12,10 @@ from storage.credentials import CredentialKind
 from storage.database import Connection
 from storage.errors import Conflict
 from storage.statuses import Method
-from stream_server.api.request import NOT_FOUND, PROBLEMS, Actor, ServicesOf
+from stream_server.api.audited import AuditOf
+from stream_server.api.request import NOT_FOUND, PROBLEMS, ServicesOf
 from stream_server.attempts import TooManyAttempts
+from stream_server.auditing import Action, Auditor
 from stream_server.messages import PersonRef
 from stream_server.punch_messages import Kind, PunchBody, PunchEntry, Punches, PunchMade
 from stream_server.roster_messages import PinMade, QrMade
@@ -50,16 +52,16 @@ class CredentialUnknown(RequestError):
     },
 )
 async def punch(
-    body: PunchBody, services: ServicesOf, actor: Actor, idempotency_key: IdempotencyKey = None
+    body: PunchBody, services: ServicesOf, audit: AuditOf, idempotency_key: IdempotencyKey = None
 ) -> PunchMade:
     """Needs no consent. Wrong attempts are limited for each camera or kiosk, and for the whole site."""
-    key = None if idempotency_key is None else f"{actor}:{idempotency_key}"
+    key = None if idempotency_key is None else f"{audit.actor}:{idempotency_key}"
     digest = services.credentials.digest("punch", body.model_dump_json() + _secret(body))
     # A wrong attempt is stored too: it is a value here, and an error only after the commit.
     async with services.database.acquire() as connection, connection.transaction():
         if key is not None and (before := await idempotency.answered(connection, key, digest)) is not None:
             return PunchMade.model_validate(before)
-        made = await _punch(connection, body, services, f"{actor}:{body.camera or ''}")
+        made = await _punch(connection, body, services, audit)
         if isinstance(made, PunchMade) and key is not None:
             await idempotency.remember(connection, key, digest, made.model_dump(mode="json"), services.now())
     if isinstance(made, RequestError):
@@ -68,9 +70,10 @@ async def punch(
 
 
 @router.get("/sessions/{session_id}/punches/{person_id}", summary="When somebody came and went", responses=NOT_FOUND)
-async def list_punches(session_id: UUID, person_id: UUID, services: ServicesOf) -> Punches:
+async def list_punches(session_id: UUID, person_id: UUID, services: ServicesOf, audit: AuditOf) -> Punches:
     """Earliest first; where no camera counts coming and going there is nothing."""
     async with services.database.acquire() as connection:
+        await audit.seen(connection, Action.ATTENDANCE_READ, person_id, session=str(session_id))
         await people.get(connection, person_id)
         rows = await punches.list_of_person(connection, session_id, person_id)
     entries = [
@@ -81,16 +84,18 @@ async def list_punches(session_id: UUID, person_id: UUID, services: ServicesOf) 
 
 
 @router.post("/people/{person_id}/pin", status_code=201, summary="Give somebody a new PIN", responses=NOT_FOUND)
-async def create_pin(person_id: UUID, services: ServicesOf) -> PinMade:
+async def create_pin(person_id: UUID, services: ServicesOf, audit: AuditOf) -> PinMade:
     """It is told this once; the one before no longer works."""
-    async with services.database.acquire() as connection:
+    async with services.database.acquire() as connection, connection.transaction():
+        await audit.changed(connection, Action.CREDENTIAL_MADE, person_id, kind="pin")
         many = await credentials.count(connection, CredentialKind.PIN)
         for _ in range(TRIES):
             pin = services.credentials.new_pin(many)
+            digests = services.credentials.digests_of_pin(pin)
+            if await credentials.find(connection, CredentialKind.PIN, digests[1:]) is not None:
+                continue
             try:
-                await credentials.set_digest(
-                    connection, person_id, CredentialKind.PIN, services.credentials.digest_of_pin(pin)
-                )
+                await credentials.set_digest(connection, person_id, CredentialKind.PIN, digests[0])
             except Conflict as error:
                 if error.code != "credential_taken":
                     raise
@@ -100,14 +105,15 @@ async def create_pin(person_id: UUID, services: ServicesOf) -> PinMade:
 
 
 @router.post("/people/{person_id}/qr", status_code=201, summary="Give somebody a new QR code", responses=NOT_FOUND)
-async def create_qr(person_id: UUID, services: ServicesOf) -> QrMade:
+async def create_qr(person_id: UUID, services: ServicesOf, audit: AuditOf) -> QrMade:
     """It is told this once; the one before no longer works."""
     import segno
 
     text = services.credentials.new_code()
     digest = services.credentials.digest_of_code(text)
     assert digest is not None
-    async with services.database.acquire() as connection:
+    async with services.database.acquire() as connection, connection.transaction():
+        await audit.changed(connection, Action.CREDENTIAL_MADE, person_id, kind="qr")
         await credentials.set_digest(connection, person_id, CredentialKind.QR, digest)
     picture = io.BytesIO()
     segno.make(text, error="m", micro=False).save(picture, kind="svg", xmldecl=False, scale=8, border=4)
@@ -120,28 +126,34 @@ async def create_qr(person_id: UUID, services: ServicesOf) -> QrMade:
     summary="Take somebody's PIN or QR code away",
     responses=NOT_FOUND,
 )
-async def delete_credential(person_id: UUID, kind: Kind, services: ServicesOf) -> None:
+async def delete_credential(person_id: UUID, kind: Kind, services: ServicesOf, audit: AuditOf) -> None:
     """At once. Doing it again changes nothing."""
-    async with services.database.acquire() as connection:
+    async with services.database.acquire() as connection, connection.transaction():
+        await audit.changed(connection, Action.CREDENTIAL_REVOKED, person_id, kind=kind)
         await credentials.revoke(connection, person_id, CredentialKind(kind))
 
 
-async def _punch(connection: Connection, body: PunchBody, services: Services, place: str) -> PunchMade | RequestError:
+async def _punch(
+    connection: Connection, body: PunchBody, services: Services, audit: Auditor
+) -> PunchMade | RequestError:
     """What came of an attempt, in the caller's transaction."""
+    place = f"{audit.actor}:{body.camera or ''}"
     now, settings = services.now(), services.settings
     if body.camera is not None:
         await cameras.get(connection, body.camera)
     if not await credentials.may_try(connection, place, now, settings.attendance.pin_failures_max):
         return TooManyAttempts(round(credentials.FAILURES_WITHIN.total_seconds()))
     if body.pin is not None:
-        kind, digest = CredentialKind.PIN, services.credentials.digest_of_pin(_secret(body))
+        kind, digests = CredentialKind.PIN, services.credentials.digests_of_pin(_secret(body))
     else:
         code = services.credentials.digest_of_code(_secret(body))
-        kind, digest = CredentialKind.QR, code or b""
-    person_id = await credentials.find(connection, kind, digest)
+        kind, digests = CredentialKind.QR, [] if code is None else [code]
+    person_id = await credentials.find(connection, kind, digests)
     if person_id is None:
         await credentials.note_failure(connection, place, now)
+        await audit.seen(connection, Action.CREDENTIAL_REFUSED, kind=kind.value, camera=body.camera)
         return CredentialUnknown("nobody has this PIN or code", hint="try again, or ask for a new one")
+    await audit.changed(connection, Action.ATTENDANCE_MARKED, person_id, method=kind.value, camera=body.camera)
     recorded = await attendance.record_punch(
         connection,
         person_id,

@@ -8,7 +8,9 @@ from starlette.requests import Request
 from recognition.frames import decode_scaled
 from recognition.pipeline import Recogniser
 from recognition.types import FaceResult, FaceState
+from stream_server.api.audited import AuditOf
 from stream_server.api.request import PHOTO_BODY, PHOTO_PROBLEMS, PROBLEMS, ServicesOf, photo_limits, read_photo
+from stream_server.auditing import Action
 from stream_server.messages import Recognised, RecognisedFace
 from stream_server.people import PeopleKeeper
 
@@ -24,7 +26,7 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
         openapi_extra=PHOTO_BODY,
         max_body_size=max_photo_bytes,
     )
-    async def recognise(request: Request, services: ServicesOf) -> Recognised:
+    async def recognise(request: Request, services: ServicesOf, audit: AuditOf) -> Recognised:
         """Marks nobody: one picture never decides attendance."""
         limits, gallery = photo_limits(services), services.people.gallery
 
@@ -36,6 +38,10 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
         async with services.executor.admit() as turn:
             photo = await read_photo(request)
             width, height, faces = await turn.run(look)
+        named: set[UUID | None] = {UUID(face.person_id) for face in faces if face.person_id is not None}
+        async with services.database.acquire() as connection, connection.transaction():
+            for person_id in named or {None}:
+                await audit.changed(connection, Action.PICTURE_RECOGNISED, person_id)
         return Recognised(width=width, height=height, faces=tuple(_face(face, services.people) for face in faces))
 
     return router

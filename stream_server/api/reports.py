@@ -13,7 +13,9 @@ from starlette.types import Receive, Scope, Send
 from recognition.errors import UnavailableError
 from storage import attendance
 from storage.reports import Layout, ReportFilter
+from stream_server.api.audited import AuditOf
 from stream_server.api.request import PROBLEMS, ServicesOf
+from stream_server.auditing import Action
 from stream_server.day import Day
 from stream_server.messages import ReportDocument
 from stream_server.reports.making import MEDIA_TYPES, Format
@@ -80,6 +82,7 @@ class ReportStream(StreamingResponse):
 )
 async def report_attendance(
     services: ServicesOf,
+    audit: AuditOf,
     first_day: Annotated[
         Day | None, Query(alias="from", description="First day, of the site.", examples=["2026-03-02"])
     ] = None,
@@ -98,6 +101,17 @@ async def report_attendance(
 ) -> ReportStream:
     """All conditions given must hold; without any it is about today. Rows come in a fixed order, as they are read."""
     wanted = services.reports.checked(ReportFilter(first_day, last_day, session, person, status, group))
+    async with services.database.acquire() as connection:
+        await audit.seen(
+            connection,
+            Action.REPORT_MADE,
+            person,
+            layout=layout.value,
+            format=format_.value,
+            days=_name(wanted),
+            session=None if session is None else str(session),
+            group=None if group is None else str(group),
+        )
     pieces = services.reports.pieces(layout, wanted, format_, bom=bom)
     first = await anext(pieces)  # refused here, while there is still a status code to say so
     return ReportStream(first, pieces, format_, _name(wanted))

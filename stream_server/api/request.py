@@ -8,8 +8,8 @@ from fastapi.requests import HTTPConnection
 
 from recognition.errors import RequestError, UnavailableError
 from recognition.frames import PHOTOGRAPH_LIMITS, DecodeLimits
-from stream_server.messages import CAMERA_ID, Problem
-from stream_server.principals import principal_of
+from stream_server.messages import CAMERA_ID
+from stream_server.principals import found_principal
 from stream_server.services import Services
 
 
@@ -22,10 +22,12 @@ def services_of(connection: HTTPConnection) -> Services:
 
 
 def actor_of(connection: HTTPConnection) -> str:
-    """Who asks, for the paper trail."""
-    return principal_of(connection).actor
+    """Who asks, for the paper trail: such as `user:0f3c…`, `owner-token`, or `nobody` where no credential is needed."""
+    principal = found_principal(connection)
+    return NOBODY if principal is None else principal.actor
 
 
+NOBODY = "nobody"
 Actor = Annotated[str, Depends(actor_of)]
 
 
@@ -39,11 +41,15 @@ PHOTO_READ_S = 30.0
 
 Responses = dict[int | str, dict[str, object]]
 
+# Named, not given as a model: of a model FastAPI would build a validator for each status of each route, which came to
+# 17 MB that nothing uses.
+PROBLEM_SHAPE = {"$ref": "#/components/schemas/Problem"}
+
 
 def problems(**texts: str) -> Responses:
     """The description of answers that are problems: `_409="…"`."""
     return {
-        int(status[1:]): {"model": Problem, "description": text, "content": {"application/problem+json": {}}}
+        int(status[1:]): {"description": text, "content": {"application/problem+json": {"schema": PROBLEM_SHAPE}}}
         for status, text in texts.items()
     }
 

@@ -6,7 +6,9 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from storage import reviews
-from stream_server.api.request import NOT_FOUND, PROBLEMS, Actor, Cursor, Limit, ServicesOf
+from stream_server.api.audited import AuditOf
+from stream_server.api.request import NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
+from stream_server.auditing import Action
 from stream_server.messages import PersonRef
 from stream_server.punch_messages import CandidateBody, ReviewBody, Reviews, ReviewSettlement
 
@@ -16,6 +18,7 @@ router = APIRouter(prefix="/reviews", tags=["attendance"], responses=PROBLEMS)
 @router.get("", summary="List faces up for review")
 async def list_reviews(
     services: ServicesOf,
+    audit: AuditOf,
     state: Literal["open", "person", "nobody"] | None = None,
     session_id: UUID | None = None,
     limit: Limit = 50,
@@ -23,26 +26,37 @@ async def list_reviews(
 ) -> Reviews:
     """The longest waiting first; all conditions given must hold."""
     async with services.database.acquire() as connection:
+        await audit.seen(
+            connection, Action.REVIEWS_READ, state=state, session=None if session_id is None else str(session_id)
+        )
         page = await reviews.list_reviews(connection, state=state, session_id=session_id, limit=limit, cursor=cursor)
     return Reviews(reviews=tuple(map(_review, page.items)), next_cursor=page.next_cursor)
 
 
 @router.get("/{review_id}", summary="One face up for review", responses=NOT_FOUND)
-async def get_review(review_id: UUID, services: ServicesOf) -> ReviewBody:
+async def get_review(review_id: UUID, services: ServicesOf, audit: AuditOf) -> ReviewBody:
     """Whom it came near, and how near."""
     async with services.database.acquire() as connection:
+        await audit.seen(connection, Action.REVIEWS_READ, subject=f"review:{review_id}")
         return _review(await reviews.get(connection, review_id))
 
 
 @router.post("/{review_id}", summary="Settle a face up for review", responses=NOT_FOUND)
-async def settle_review(review_id: UUID, body: ReviewSettlement, services: ServicesOf, actor: Actor) -> ReviewBody:
+async def settle_review(review_id: UUID, body: ReviewSettlement, services: ServicesOf, audit: AuditOf) -> ReviewBody:
     """Somebody is marked as of the time the face was seen. The same answer again changes nothing."""
-    async with services.database.acquire() as connection:
+    async with services.database.acquire() as connection, connection.transaction():
+        await audit.changed(
+            connection,
+            Action.REVIEW_SETTLED,
+            body.person_id,
+            subject=f"review:{review_id}",
+            review=None if body.person_id is None else str(review_id),
+        )
         settled = await reviews.settle(
             connection,
             review_id,
             body.person_id,
-            by_whom=actor,
+            by_whom=audit.actor,
             now=services.now(),
             zone=services.settings.site.zone,
             policy=services.settings.attendance.policy,

@@ -6,18 +6,21 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from storage import people, rooms
+from stream_server.api.audited import AuditOf
 from stream_server.api.etags import CHANGES, IfMatch, show_version, wanted_version
 from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, CameraId, Cursor, Limit, ServicesOf
+from stream_server.auditing import Action
 from stream_server.roster_messages import CameraPlaceBody, Room, RoomCreate, Rooms, RoomUpdate
 
 router = APIRouter(tags=["roster"], responses=PROBLEMS)
 
 
 @router.post("/rooms", status_code=201, summary="Add a room", responses=CONFLICT)
-async def create_room(body: RoomCreate, services: ServicesOf, response: Response) -> Room:
+async def create_room(body: RoomCreate, services: ServicesOf, audit: AuditOf, response: Response) -> Room:
     """A place where sessions are held; names are unique."""
-    async with services.database.acquire() as connection:
+    async with services.database.acquire() as connection, connection.transaction():
         room = await rooms.create(connection, name=body.name, external_id=body.external_id)
+        await audit.changed(connection, Action.ROOM_CHANGED, subject=f"room:{room.room_id}", made=True)
     show_version(response, room.version)
     return _room(room)
 
@@ -43,10 +46,18 @@ async def get_room(room_id: UUID, services: ServicesOf, response: Response) -> R
 
 @router.patch("/rooms/{room_id}", summary="Change a room", responses={**NOT_FOUND, **CHANGES})
 async def update_room(
-    room_id: UUID, body: RoomUpdate, services: ServicesOf, response: Response, if_match: IfMatch = None
+    room_id: UUID,
+    body: RoomUpdate,
+    services: ServicesOf,
+    audit: AuditOf,
+    response: Response,
+    if_match: IfMatch = None,
 ) -> Room:
     """What is not given stays."""
-    async with services.database.acquire() as connection:
+    async with services.database.acquire() as connection, connection.transaction():
+        await audit.changed(
+            connection, Action.ROOM_CHANGED, subject=f"room:{room_id}", fields=sorted(body.model_fields_set)
+        )
         room = await rooms.update(
             connection,
             room_id,
@@ -59,9 +70,10 @@ async def update_room(
 
 
 @router.delete("/rooms/{room_id}", status_code=204, summary="Delete a room", responses={**NOT_FOUND, **CHANGES})
-async def delete_room(room_id: UUID, services: ServicesOf, if_match: IfMatch = None) -> None:
+async def delete_room(room_id: UUID, services: ServicesOf, audit: AuditOf, if_match: IfMatch = None) -> None:
     """Its cameras and sessions go on without a room."""
-    async with services.database.acquire() as connection:
+    async with services.database.acquire() as connection, connection.transaction():
+        await audit.changed(connection, Action.ROOM_REMOVED, subject=f"room:{room_id}")
         await rooms.remove(connection, room_id, version=wanted_version(if_match))
 
 
@@ -73,7 +85,9 @@ async def get_camera_place(camera_id: CameraId, services: ServicesOf) -> CameraP
 
 
 @router.put("/cameras/{camera_id}/place", summary="Say where a camera hangs", responses=NOT_FOUND)
-async def put_camera_place(camera_id: CameraId, body: CameraPlaceBody, services: ServicesOf) -> CameraPlaceBody:
+async def put_camera_place(
+    camera_id: CameraId, body: CameraPlaceBody, services: ServicesOf, audit: AuditOf
+) -> CameraPlaceBody:
     """Doing it again changes nothing; what is not given is none."""
     place = rooms.CameraPlace(
         camera_id,
@@ -82,6 +96,9 @@ async def put_camera_place(camera_id: CameraId, body: CameraPlaceBody, services:
         body.reads_qr,
     )
     async with services.database.acquire() as connection, connection.transaction():
+        await audit.changed(
+            connection, Action.CAMERA_CHANGED, subject=f"camera:{camera_id}", fields=sorted(body.model_fields_set)
+        )
         await rooms.place_camera(connection, place)
     return body
 

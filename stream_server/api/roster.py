@@ -17,8 +17,11 @@ from starlette.responses import StreamingResponse
 
 from recognition.errors import RequestError
 from storage import people, roster_export, roster_import, sessions
+from storage.database import Connection
+from stream_server.api.audited import AuditOf
 from stream_server.api.request import PROBLEMS, ServicesOf
-from stream_server.enrolment import enrol_photograph
+from stream_server.auditing import Action, Auditor
+from stream_server.enrolment import enrol_photograph, forget_unknown_faces_of
 from stream_server.roster import archives
 from stream_server.roster.photo_names import is_picture, possible_ids
 from stream_server.roster.reading import read_roster
@@ -54,6 +57,7 @@ def _file_body(text: str, *kinds: str) -> dict[str, object]:
 async def import_roster(
     request: Request,
     services: ServicesOf,
+    audit: AuditOf,
     apply: Annotated[bool, Query(description="Store it; otherwise only say what would happen.")] = False,
 ) -> StreamingResponse:
     """Without `apply` a dry run: what becomes of each row, and nothing is stored. All or nothing is stored; rows that
@@ -62,16 +66,26 @@ async def import_roster(
     async with services.imports, uploaded(request) as path:
         batch = await asyncio.to_thread(read_roster, path)
         now = services.now()
-        async with services.database.acquire() as connection:
+        async with services.database.acquire() as connection, connection.transaction():
+            if apply:
+                await audit.changed(connection, Action.ROSTER_IMPORTED, source=batch.source)
             imported = await roster_import.import_roster(
-                connection, batch, at=now, today=sessions.day_of(now, services.settings.site.zone), apply=apply
+                connection,
+                batch,
+                at=now,
+                today=sessions.day_of(now, services.settings.site.zone),
+                apply=apply,
+                actor=audit.actor,
+                on_people=partial(_note_people, services, audit),
             )
     return report_of(imported)
 
 
 @router.get("/export", summary="Export people and their groups", response_class=StreamingResponse)
-async def export_roster(services: ServicesOf) -> StreamingResponse:
+async def export_roster(services: ServicesOf, audit: AuditOf) -> StreamingResponse:
     """CSV as the import takes it. What a spreadsheet would take for a formula has an apostrophe before it."""
+    async with services.database.acquire() as connection:
+        await audit.changed(connection, Action.ROSTER_EXPORTED)
     today = sessions.day_of(services.now(), services.settings.site.zone)
     headers = {"Content-Disposition": 'attachment; filename="roster.csv"'}
     return StreamingResponse(_exported(services, today), media_type="text/csv; charset=utf-8", headers=headers)
@@ -85,12 +99,26 @@ async def export_roster(services: ServicesOf) -> StreamingResponse:
     ),
     max_body_size=PHOTOGRAPHS_BODY_MAX_BYTES,
 )
-async def enrol_photographs(request: Request, services: ServicesOf) -> PhotographReport:
+async def enrol_photographs(request: Request, services: ServicesOf, audit: AuditOf) -> PhotographReport:
     """Each picture by itself: one that is refused holds up no other. Without consent no picture is looked at."""
     async with services.imports, uploaded(request) as path:
-        outcomes = [outcome async for outcome in _enrol_all(services, path)]
+        outcomes = [outcome async for outcome in _enrol_all(services, audit, path)]
     enrolled = sum(outcome.enrolled for outcome in outcomes)
     return PhotographReport(enrolled=enrolled, refused=len(outcomes) - enrolled, photographs=tuple(outcomes))
+
+
+async def _note_people(
+    services: Services, audit: Auditor, connection: Connection, people: roster_import.PeopleChanges
+) -> None:
+    for action, person_ids in (
+        (Action.PERSON_CREATED, people.created),
+        (Action.PERSON_UPDATED, people.renamed),
+        (Action.CONSENT_GRANTED, people.granted),
+        (Action.CONSENT_REVOKED, people.revoked),
+    ):
+        await audit.changed_people(connection, action, person_ids)
+    for person_id in people.revoked:
+        await forget_unknown_faces_of(services, connection, person_id)
 
 
 def report_of(imported: roster_import.Imported) -> StreamingResponse:
@@ -134,13 +162,13 @@ async def _exported(services: Services, today: date) -> AsyncIterator[str]:
         after = piece[-1].person_id
 
 
-async def _enrol_all(services: Services, path: Path) -> AsyncIterator[PhotographOutcome]:
+async def _enrol_all(services: Services, audit: Auditor, path: Path) -> AsyncIterator[PhotographOutcome]:
     with path.open("rb") as file, archives.opened(file, PHOTOGRAPH_LIMITS) as archive:
         for name in filter(is_picture, archive.names):
             try:
                 person_id = await _person_of(services, name)
                 photo = await asyncio.to_thread(archive.read, name, services.settings.http.max_photo_bytes)
-                await enrol_photograph(services, person_id, partial(_given, photo))
+                await enrol_photograph(services, audit, person_id, partial(_given, photo))
             except RequestError as error:
                 yield PhotographOutcome(
                     file=name, enrolled=False, code=error.code, detail=error.detail, hint=error.hint

@@ -7,8 +7,10 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from storage import session_clock, sessions
+from stream_server.api.audited import AuditOf
 from stream_server.api.etags import CHANGES, IfMatch, show_version, wanted_version
 from stream_server.api.request import NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
+from stream_server.auditing import Action
 from stream_server.day import Day
 from stream_server.messages import ClassSession, ClassSessions, SessionState
 
@@ -50,10 +52,11 @@ async def get_session(session_id: UUID, services: ServicesOf, response: Response
 
 @router.post("/{session_id}/cancel", summary="Cancel a session", responses={**NOT_FOUND, **CHANGES})
 async def cancel_session(
-    session_id: UUID, services: ServicesOf, response: Response, if_match: IfMatch = None
+    session_id: UUID, services: ServicesOf, audit: AuditOf, response: Response, if_match: IfMatch = None
 ) -> ClassSession:
     """One that is planned; importing the timetable again does not bring it back."""
-    async with services.database.acquire() as connection:
+    async with services.database.acquire() as connection, connection.transaction():
+        await audit.changed(connection, Action.SESSION_CANCELLED, subject=f"session:{session_id}")
         session = await sessions.cancel(connection, session_id, version=wanted_version(if_match))
     show_version(response, session.version)
     return _session(session)
@@ -61,10 +64,11 @@ async def cancel_session(
 
 @router.post("/{session_id}/close", summary="Close a session", responses={**NOT_FOUND, **CHANGES})
 async def close_session(
-    session_id: UUID, services: ServicesOf, response: Response, if_match: IfMatch = None
+    session_id: UUID, services: ServicesOf, audit: AuditOf, response: Response, if_match: IfMatch = None
 ) -> ClassSession:
     """Before its end, or after it was missed: whoever was expected and has no record is absent."""
-    async with services.database.acquire() as connection:
+    async with services.database.acquire() as connection, connection.transaction():
+        await audit.changed(connection, Action.SESSION_CLOSED, subject=f"session:{session_id}")
         closed = await session_clock.close_by_hand(
             connection,
             session_id,

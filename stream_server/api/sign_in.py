@@ -6,6 +6,7 @@ from starlette.responses import Response
 from stream_server.access_messages import Me
 from stream_server.account_messages import PasswordChange, SessionBody, SetUp, SetUpState, SignIn
 from stream_server.accounts import SignedIn
+from stream_server.api.audited import AuditOf
 from stream_server.api.request import CONFLICT, PROBLEMS, TOO_MANY, ServicesOf
 from stream_server.api.users import user_body
 from stream_server.attempts import source_of
@@ -23,26 +24,30 @@ async def set_up_state(services: ServicesOf) -> SetUpState:
 
 
 @router.post("/setup", status_code=201, summary="Make the first owner", responses=CONFLICT)
-async def set_up(body: SetUp, request: Request, response: Response, services: ServicesOf) -> SessionBody:
+async def set_up(
+    body: SetUp, request: Request, response: Response, services: ServicesOf, audit: AuditOf
+) -> SessionBody:
     """With the owner's token, which the server printed at its first start; once. Signs in."""
-    signed_in = await services.accounts.set_up(body.login, body.name, body.password.get_secret_value())
+    signed_in = await services.accounts.set_up(body.login, body.name, body.password.get_secret_value(), audit)
     return _begun(request, response, signed_in)
 
 
 @open_router.post("/login", summary="Sign in", responses=TOO_MANY)
-async def sign_in(body: SignIn, request: Request, response: Response, services: ServicesOf) -> SessionBody:
+async def sign_in(
+    body: SignIn, request: Request, response: Response, services: ServicesOf, audit: AuditOf
+) -> SessionBody:
     """Sets the session cookie. What changes something needs `csrf_token` as the header `X-CSRF-Token` besides."""
     source = source_of(request.scope.get("client"))
-    signed_in = await services.accounts.sign_in(body.login, body.password.get_secret_value(), source)
+    signed_in = await services.accounts.sign_in(body.login, body.password.get_secret_value(), source, audit)
     return _begun(request, response, signed_in)
 
 
 @router.post("/logout", status_code=204, summary="Sign out")
-async def sign_out(request: Request, services: ServicesOf) -> Response:
+async def sign_out(request: Request, services: ServicesOf, audit: AuditOf) -> Response:
     """Ends the session with its sockets, on every server, and takes the cookie."""
     session_id = principal_of(request).session_id
     assert session_id is not None  # the right says so
-    await services.accounts.sign_out(session_id)
+    await services.accounts.sign_out(session_id, audit)
     response = Response(status_code=204)
     clear_session(response)
     services.access.end("session", session_id)
@@ -69,12 +74,12 @@ async def me(request: Request, response: Response) -> Me:
 
 @router.put("/me/password", summary="Change my password", responses=TOO_MANY)
 async def change_password(
-    body: PasswordChange, request: Request, response: Response, services: ServicesOf
+    body: PasswordChange, request: Request, response: Response, services: ServicesOf, audit: AuditOf
 ) -> SessionBody:
     """All sessions of the user end, and a new one begins here."""
     principal = principal_of(request)
     signed_in = await services.accounts.change_password(
-        principal, body.current.get_secret_value(), body.new.get_secret_value()
+        principal, body.current.get_secret_value(), body.new.get_secret_value(), audit
     )
     assert principal.user_id is not None
     services.access.end("user", principal.user_id)

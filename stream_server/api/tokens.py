@@ -7,7 +7,9 @@ from starlette.responses import Response
 
 from storage import api_tokens
 from stream_server.account_messages import TokenBody, TokenCreate, TokenCreated, Tokens
+from stream_server.api.audited import AuditOf
 from stream_server.api.request import NOT_FOUND, PROBLEMS, ServicesOf
+from stream_server.auditing import Action
 from stream_server.principals import principal_of
 from stream_server.rights import Right
 
@@ -23,19 +25,26 @@ async def list_tokens(services: ServicesOf) -> Tokens:
 
 
 @router.post("", status_code=201, summary="Make an API token")
-async def create_token(body: TokenCreate, request: Request, response: Response, services: ServicesOf) -> TokenCreated:
+async def create_token(
+    body: TokenCreate, request: Request, response: Response, services: ServicesOf, audit: AuditOf
+) -> TokenCreated:
     """The secret is told once. API tokens make none, and none may more than its maker, also when that changes."""
     token, secret = await services.api_tokens.issue(
-        body.name, [Right(scope) for scope in body.scopes], expires_at=body.expires_at, by=principal_of(request)
+        body.name,
+        [Right(scope) for scope in body.scopes],
+        expires_at=body.expires_at,
+        by=principal_of(request),
+        audit=audit,
     )
     response.headers["Cache-Control"] = "no-store"
     return TokenCreated(**_token(token).model_dump(), token=secret)
 
 
 @router.delete("/{token_id}", status_code=204, summary="Revoke an API token", responses=NOT_FOUND)
-async def revoke_token(token_id: UUID, services: ServicesOf) -> Response:
+async def revoke_token(token_id: UUID, services: ServicesOf, audit: AuditOf) -> Response:
     """It is worth nothing from now on, and its connections are closed, on every server."""
-    async with services.database.acquire() as connection:
+    async with services.database.acquire() as connection, connection.transaction():
+        await audit.changed(connection, Action.TOKEN_REVOKED, subject=f"token:{token_id}")
         await api_tokens.revoke(connection, token_id, services.now())
     services.access.end("token", token_id)
     return Response(status_code=204)

@@ -9,8 +9,10 @@ from starlette.responses import Response
 from storage import users
 from storage.users import Role, User
 from stream_server.account_messages import PasswordSet, UserBody, UserCreate, Users, UserUpdate
-from stream_server.accounts import plain_login
+from stream_server.accounts import plain_login, user_subject
+from stream_server.api.audited import AuditOf
 from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
+from stream_server.auditing import Action
 from stream_server.principals import Forbidden, Principal, principal_of
 from stream_server.services import Services
 
@@ -32,7 +34,7 @@ async def list_users(
 
 
 @router.post("", status_code=201, summary="Add a user")
-async def create_user(body: UserCreate, request: Request, services: ServicesOf) -> UserBody:
+async def create_user(body: UserCreate, request: Request, services: ServicesOf, audit: AuditOf) -> UserBody:
     """Only an owner adds owners."""
     principal, role = principal_of(request), Role(body.role)
     _check_owners(principal, role)
@@ -43,6 +45,7 @@ async def create_user(body: UserCreate, request: Request, services: ServicesOf) 
         role=role,
         by=principal.actor,
         groups=body.groups,
+        audit=audit,
     )
     return user_body(user)
 
@@ -54,12 +57,21 @@ async def get_user(user_id: UUID, services: ServicesOf) -> UserBody:
 
 
 @router.patch("/{user_id}", summary="Change a user", responses=NOT_FOUND)
-async def update_user(user_id: UUID, body: UserUpdate, request: Request, services: ServicesOf) -> UserBody:
+async def update_user(
+    user_id: UUID, body: UserUpdate, request: Request, services: ServicesOf, audit: AuditOf
+) -> UserBody:
     """Another role or other groups end the user's connections, which come back with the new rights."""
     role = Role(body.role) if body.role else None
     async with services.database.acquire() as connection, connection.transaction():
         before = await users.get_for_change(connection, user_id)
         _check_owners(principal_of(request), before.role, role)
+        await audit.changed(
+            connection,
+            Action.USER_UPDATED,
+            subject=user_subject(user_id),
+            fields=sorted(body.model_fields_set),
+            role=body.role,
+        )
         user = await users.update(connection, user_id, name=body.name, role=role, groups=body.groups)
     if (before.role, before.groups) != (user.role, user.groups):
         services.access.end("user", user_id)
@@ -67,17 +79,20 @@ async def update_user(user_id: UUID, body: UserUpdate, request: Request, service
 
 
 @router.delete("/{user_id}", status_code=204, summary="Remove a user", responses=NOT_FOUND)
-async def remove_user(user_id: UUID, request: Request, services: ServicesOf) -> Response:
+async def remove_user(user_id: UUID, request: Request, services: ServicesOf, audit: AuditOf) -> Response:
     """Sessions, sockets and API tokens of the user end at once, on every server."""
     async with services.database.acquire() as connection, connection.transaction():
         _check_owners(principal_of(request), (await users.get_for_change(connection, user_id)).role)
+        await audit.changed(connection, Action.USER_REMOVED, subject=user_subject(user_id))
         await users.remove(connection, user_id, services.now())
     services.access.end("user", user_id)
     return Response(status_code=204)
 
 
 @router.put("/{user_id}/password", status_code=204, summary="Set a user's password", responses=NOT_FOUND)
-async def set_password(user_id: UUID, body: PasswordSet, request: Request, services: ServicesOf) -> Response:
+async def set_password(
+    user_id: UUID, body: PasswordSet, request: Request, services: ServicesOf, audit: AuditOf
+) -> Response:
     """For somebody who has forgotten it. All their sessions end."""
     user = await _user(user_id, services)
     _check_owners(principal_of(request), user.role)
@@ -85,16 +100,18 @@ async def set_password(user_id: UUID, body: PasswordSet, request: Request, servi
     async with services.database.acquire() as connection, connection.transaction():
         # Hashing takes a while, in which somebody may have become an owner.
         _check_owners(principal_of(request), (await users.get_for_change(connection, user_id)).role)
+        await audit.changed(connection, Action.PASSWORD_CHANGED, subject=user_subject(user_id))
         await users.set_password(connection, user_id, password_hash)
     services.access.end("user", user_id)
     return Response(status_code=204)
 
 
 @router.delete("/{user_id}/sessions", status_code=204, summary="Sign a user out everywhere", responses=NOT_FOUND)
-async def end_sessions(user_id: UUID, request: Request, services: ServicesOf) -> Response:
+async def end_sessions(user_id: UUID, request: Request, services: ServicesOf, audit: AuditOf) -> Response:
     """All sessions of the user end, with their sockets, on every server."""
     async with services.database.acquire() as connection, connection.transaction():
         _check_owners(principal_of(request), (await users.get_for_change(connection, user_id)).role)
+        await audit.changed(connection, Action.SESSIONS_ENDED, subject=user_subject(user_id))
         await users.end_sessions(connection, user_id)
     services.access.end("user", user_id)
     return Response(status_code=204)

@@ -7,7 +7,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from storage import webhook_deliveries, webhooks
+from stream_server.api.audited import AuditOf
 from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
+from stream_server.auditing import Action
 from stream_server.webhook_messages import (
     Deliveries,
     DeliveryBody,
@@ -31,13 +33,14 @@ async def list_webhooks(services: ServicesOf) -> Webhooks:
 
 
 @router.post("", status_code=201, summary="Add a webhook", responses=CONFLICT)
-async def add_webhook(body: WebhookCreate, services: ServicesOf) -> WebhookWithSecret:
+async def add_webhook(body: WebhookCreate, services: ServicesOf, audit: AuditOf) -> WebhookWithSecret:
     """The answer holds the secret that messages are signed with; it is never shown again."""
     webhook, secret = await services.webhooks.add(
         body.url.get_secret_value(),
         description=body.description,
         event_types=body.event_types,
         include_names=body.include_names,
+        audit=audit,
     )
     return WebhookWithSecret(**_webhook(webhook).model_dump(), secret=secret)
 
@@ -50,7 +53,7 @@ async def get_webhook(webhook_id: UUID, services: ServicesOf) -> WebhookBody:
 
 
 @router.patch("/{webhook_id}", summary="Change a webhook", responses=NOT_FOUND)
-async def change_webhook(webhook_id: UUID, body: WebhookUpdate, services: ServicesOf) -> WebhookBody:
+async def change_webhook(webhook_id: UUID, body: WebhookUpdate, services: ServicesOf, audit: AuditOf) -> WebhookBody:
     """What is not given stays. To send to another address, add another webhook."""
     webhook = await services.webhooks.change(
         webhook_id,
@@ -59,21 +62,25 @@ async def change_webhook(webhook_id: UUID, body: WebhookUpdate, services: Servic
         include_names=body.include_names,
         enabled=body.enabled,
         skip=webhooks.Skip(body.skip),
+        audit=audit,
     )
     return _webhook(webhook)
 
 
 @router.delete("/{webhook_id}", status_code=204, summary="Remove a webhook", responses=NOT_FOUND)
-async def remove_webhook(webhook_id: UUID, services: ServicesOf) -> None:
+async def remove_webhook(webhook_id: UUID, services: ServicesOf, audit: AuditOf) -> None:
     """Its address, secrets and log are deleted."""
-    async with services.database.acquire() as connection:
+    async with services.database.acquire() as connection, connection.transaction():
+        await audit.changed(connection, Action.WEBHOOK_REMOVED, subject=f"webhook:{webhook_id}")
         await webhooks.remove(connection, webhook_id)
 
 
 @router.post("/{webhook_id}/secret", summary="Give a webhook a new secret", responses={**NOT_FOUND, **CONFLICT})
-async def rotate_secret(webhook_id: UUID, body: SecretRotation, services: ServicesOf) -> WebhookWithSecret:
+async def rotate_secret(
+    webhook_id: UUID, body: SecretRotation, services: ServicesOf, audit: AuditOf
+) -> WebhookWithSecret:
     """Until the overlap is over every message carries a signature of each secret."""
-    webhook, secret = await services.webhooks.rotate(webhook_id, overlap_s=body.overlap_s)
+    webhook, secret = await services.webhooks.rotate(webhook_id, overlap_s=body.overlap_s, audit=audit)
     return WebhookWithSecret(**_webhook(webhook).model_dump(), secret=secret)
 
 
@@ -105,8 +112,10 @@ async def list_deliveries(
     summary="Send an event again",
     responses={**NOT_FOUND, **CONFLICT},
 )
-async def redeliver(webhook_id: UUID, delivery_id: UUID, services: ServicesOf) -> DeliveryBody:
+async def redeliver(webhook_id: UUID, delivery_id: UUID, services: ServicesOf, audit: AuditOf) -> DeliveryBody:
     """At once and out of turn, with the same message id; the answer says what came."""
+    async with services.database.acquire() as connection:
+        await audit.changed(connection, Action.WEBHOOK_SENT, subject=f"webhook:{webhook_id}")
     return _delivery(await services.webhooks.redeliver(webhook_id, delivery_id))
 
 

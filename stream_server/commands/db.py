@@ -5,11 +5,15 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from stream_server.commands.command import Group, json_option
+
+if TYPE_CHECKING:
+    from storage.sealing import Rotated
+    from stream_server.secrets import SecretBox
 
 EXIT_OUTDATED = 1
 
@@ -49,6 +53,64 @@ def status(as_json: bool) -> None:
     _tell(document, as_json, text + ("." if up_to_date else f"; needed is {HEAD_REVISION}: run `rollcall db upgrade`."))
     if not up_to_date:
         sys.exit(EXIT_OUTDATED)
+
+
+@db.command("rotate-key")
+@click.option("--new", "make_new", is_flag=True, help="Make a new key first, in the file `secret-key`.")
+@click.option("--forget-old", is_flag=True, help="Delete old keys from the file once nothing needs them.")
+@json_option
+def rotate_key(make_new: bool, forget_old: bool, as_json: bool) -> None:
+    """Seal what is kept encrypted (templates, passwords of cameras) under the key in use.
+
+    Safe beside running servers and to be interrupted: what is done stays done, and the rest is done by the next run.
+    Keys of the environment are changed there first: the new one as ROLLCALL_SECRETS__KEY, the one before among
+    ROLLCALL_SECRETS__OLD_KEYS. Exit code 1: something is sealed under no known key.
+    """
+    box = box_of_settings(make=False)
+    with database_of_settings() as (dsn, _):
+        if make_new:
+            box.keys.add_new()
+        rotated = asyncio.run(_rotate(dsn, box))
+    forgotten = box.keys.forget_old() if forget_old and rotated.left == 0 else 0
+    document = {"ok": rotated.left == 0, "sealed": rotated.sealed, "left": rotated.left, "keys_forgotten": forgotten}
+    text = f"{rotated.sealed} were sealed under the key in use"
+    if rotated.left:
+        text += f"; {rotated.left} are not: their key is not known, so bring it back as an old key and run this again"
+    _tell(document, as_json, f"{text}." + (f" {forgotten} old keys were deleted." if forgotten else ""))
+    if rotated.left:
+        sys.exit(EXIT_OUTDATED)
+
+
+async def _rotate(dsn: str, box: "SecretBox") -> "Rotated":
+    from storage.database import Database
+    from storage.sealing import reseal_all
+
+    database = await Database.connect(dsn)
+    try:
+        with click.progressbar(length=0, label="Sealing", file=sys.stderr) as bar:
+
+            def on_progress(done: int, total: int) -> None:
+                bar.length = total
+                bar.update(done)
+
+            return await reseal_all(database, box, on_progress)
+    finally:
+        await database.close()
+
+
+def box_of_settings(*, make: bool | None = None) -> "SecretBox":
+    """The keys of the settings. `make` says whether a key that is not there may be made; by default only for the
+    embedded database, which has no server elsewhere whose key it would have to be. Raises SecretKeyUnusable.
+    """
+    from stream_server.keys import KeyRing
+    from stream_server.secrets import SecretBox
+    from stream_server.settings import load_settings
+
+    settings = load_settings()
+    key = settings.secrets.key.get_secret_value() if settings.secrets.key else None
+    old_keys = [old.get_secret_value() for old in settings.secrets.old_keys]
+    make = settings.database_url is None if make is None else make
+    return SecretBox(KeyRing.from_settings(key, old_keys, settings.data_dir, make=make))
 
 
 @contextmanager

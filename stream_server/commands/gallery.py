@@ -17,7 +17,7 @@ import click
 
 from recognition.errors import RequestError
 from stream_server.commands.command import Group, json_option
-from stream_server.commands.db import database_of_settings
+from stream_server.commands.db import box_of_settings, database_of_settings
 from stream_server.settings import load_settings
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def gallery() -> None:
 @json_option
 def export(file: Path, passphrase_file: Path, as_json: bool) -> None:
     """Write people, consent and enrolled faces to an encrypted FILE. It is there whole or not at all."""
+    from stream_server.auditing import command_auditor
     from stream_server.gallery_backup import write_backup
     from stream_server.gallery_file import checked_passphrase
 
@@ -50,7 +51,15 @@ def export(file: Path, passphrase_file: Path, as_json: bool) -> None:
     model, model_id = _model()
 
     async def work(database: "Database", output: BinaryIO) -> int:
-        return await write_backup(output, passphrase, database, model=model, model_id=model_id)
+        return await write_backup(
+            output,
+            passphrase,
+            database,
+            cipher=box_of_settings(),
+            model=model,
+            model_id=model_id,
+            audit=command_auditor(),
+        )
 
     with _replacing(file) as output:
         count = _with_database(lambda database: work(database, output))
@@ -64,6 +73,7 @@ def export(file: Path, passphrase_file: Path, as_json: bool) -> None:
 @json_option
 def import_backup(file: Path, passphrase_file: Path, as_json: bool) -> None:
     """Add what is missing from a backup. Nobody is changed; who took consent back or was erased stays so."""
+    from stream_server.auditing import command_auditor
     from stream_server.gallery_backup import read_backup, restore_backup
     from stream_server.gallery_file import checked_passphrase
 
@@ -71,7 +81,11 @@ def import_backup(file: Path, passphrase_file: Path, as_json: bool) -> None:
     _, model_id = _model()
     with file.open("rb") as content:
         everybody = read_backup(content, passphrase, model_id=model_id)
-    report = _with_database(lambda database: restore_backup(database, everybody, model_id=model_id))
+    report = _with_database(
+        lambda database: restore_backup(
+            database, everybody, cipher=box_of_settings(), model_id=model_id, audit=command_auditor()
+        )
+    )
     if as_json:
         click.echo(json.dumps(asdict(report)))
     else:
@@ -92,6 +106,7 @@ def import_backup(file: Path, passphrase_file: Path, as_json: bool) -> None:
 def import_encodings(file: Path, names: Path | None, consent: bool, dry_run: bool, as_json: bool) -> None:
     """Import encodings of a `face_recognition` installation: JSON, CSV or npy, never pickle."""
     from recognition.old_encodings import read_encodings
+    from stream_server.auditing import command_auditor
     from stream_server.encodings_import import import_encodings as import_rows
 
     if file.stat().st_size > FILE_MAX_BYTES:
@@ -103,10 +118,12 @@ def import_encodings(file: Path, names: Path | None, consent: bool, dry_run: boo
         lambda database: import_rows(
             database,
             encodings,
+            cipher=box_of_settings(),
             model_id=model_id,
             add_with_consent=consent,
             dry_run=dry_run,
             at=datetime.now(UTC),
+            audit=command_auditor(),
         )
     )
     counts = Counter(result.outcome.value for result in results)

@@ -1,10 +1,11 @@
-"""`rollcall people`: add and list people of a running server."""
+"""`rollcall people`: add, list and erase people of a running server, and what they agreed to."""
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 import click
@@ -18,7 +19,7 @@ PHOTOGRAPH_TIMEOUT_S = 60.0
 
 @click.group(cls=Group)
 def people() -> None:
-    """Add and list people."""
+    """Add, list and erase people, and record what they agreed to."""
 
 
 @people.command()
@@ -79,6 +80,68 @@ def list_people(server: str | None, as_json: bool) -> None:
         click.echo(f"{person['id']}  {person['name']}  consent {person['consent']}, {person['templates']} faces")
 
 
+@people.command()
+@click.argument("person_id", type=click.UUID)
+@click.option("--grant/--revoke", "granted", required=True, help="What the person has said.")
+@click.option("--text", type=click.IntRange(1), help="Version of the text that was agreed to.  [default: the newest]")
+@server_option
+@json_option
+def consent(person_id: UUID, granted: bool, text: int | None, server: str | None, as_json: bool) -> None:
+    """Record that somebody agreed to be recognised by face, or took it back: faces and sightings then go at once."""
+    body = {"consent": granted, **({} if text is None else {"consent_text": text})}
+    person = asyncio.run(_call(server, "PATCH", f"/api/v1/people/{person_id}", body))
+    to = f" to version {person['consent_text']} of the text" if person["consent_text"] else ""
+    click.echo(json.dumps(person) if as_json else f"{person['name']}: consent {person['consent']}{to}")
+
+
+@people.command()
+@click.argument("person_id", type=click.UUID)
+@server_option
+@json_option
+def consents(person_id: UUID, server: str | None, as_json: bool) -> None:
+    """Show every answer that somebody gave, with its text version, when, and who recorded it."""
+    found = asyncio.run(_call(server, "GET", f"/api/v1/people/{person_id}/consents"))
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    for answer in found["consents"]:
+        click.echo(f"{answer['at']}  {answer['state']}  text {answer['consent_text'] or '-'}  by {answer['by']}")
+
+
+@people.command()
+@click.argument("person_id", type=click.UUID)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@server_option
+@json_option
+def erase(person_id: UUID, yes: bool, server: str | None, as_json: bool) -> None:
+    """Forget who somebody is, for good: name, faces, sightings. That somebody attended stays, without a name."""
+    if not yes:
+        click.confirm(f"Erase {person_id}? This cannot be undone", abort=True, err=True)
+    asyncio.run(_call(server, "DELETE", f"/api/v1/people/{person_id}"))
+    click.echo(json.dumps({"ok": True, "id": str(person_id)}) if as_json else f"{person_id} was erased")
+
+
+@people.command()
+@click.argument("person_id", type=click.UUID)
+@click.option("--vectors", is_flag=True, help="Also the vectors of the enrolled faces.")
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write.  [default: person-ID.json]"
+)
+@server_option
+@json_option
+def export(person_id: UUID, vectors: bool, output: Path | None, server: str | None, as_json: bool) -> None:
+    """Write everything that is held on somebody to a file, readable by you alone. Overwrites no file."""
+    path = output or Path(f"person-{person_id}.json")
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        try:
+            size = asyncio.run(_export(server, person_id, vectors, file))
+        except BaseException:
+            path.unlink()  # half a document is worse than none
+            raise
+    text = f"what is held on {person_id} is in {path} ({size} bytes)"
+    click.echo(json.dumps({"ok": True, "file": str(path), "bytes": size}) if as_json else text)
+
+
 def _report(result: dict[str, Any], text: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(result))
@@ -129,6 +192,17 @@ async def _enrol_photos(source: Path, server: str | None, *, quiet: bool) -> dic
 
     async with local_client(server, load_settings(), timeout_s=PHOTOGRAPH_TIMEOUT_S) as client:
         return await enrol_all(source, client, quiet=quiet)
+
+
+async def _export(server: str | None, person_id: UUID, vectors: bool, file: BinaryIO) -> int:
+    params = {"vectors": "true"} if vectors else None
+    async with local_client(server, load_settings()) as client:
+        return sum([file.write(piece) async for piece in client.download(f"/api/v1/people/{person_id}/export", params)])
+
+
+async def _call(server: str | None, method: str, path: str, body: object = None) -> Any:
+    async with local_client(server, load_settings()) as client:
+        return await client.call(method, path, body=body)
 
 
 async def _list(server: str | None) -> list[dict[str, Any]]:

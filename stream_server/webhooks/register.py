@@ -10,6 +10,7 @@ from storage import outbox, webhook_deliveries, webhooks
 from storage.database import Database
 from storage.webhook_deliveries import Attempt, Cause, Delivery
 from storage.webhooks import Webhook
+from stream_server.auditing import Action, Auditor
 from stream_server.ingest.pull.address import CameraAddress, Resolver
 from stream_server.secrets import SecretBox
 from stream_server.webhook_settings import WebhookSettings
@@ -58,7 +59,7 @@ class WebhookRegister:
         self._by_hand = asyncio.Semaphore(BY_HAND_MAX)
 
     async def add(
-        self, url: str, *, description: str, event_types: Iterable[str], include_names: bool
+        self, url: str, *, description: str, event_types: Iterable[str], include_names: bool, audit: Auditor
     ) -> tuple[Webhook, str]:
         """A webhook and its secret, which is shown this once. Told of what happens from now on.
 
@@ -67,7 +68,8 @@ class WebhookRegister:
         address = webhook_address(url, self._settings)
         await self._check_name(address)
         webhook_id, secret = uuid4(), new_secret()
-        async with self._database.acquire() as connection:
+        async with self._database.acquire() as connection, connection.transaction():
+            await audit.changed(connection, Action.WEBHOOK_ADDED, subject=f"webhook:{webhook_id}", names=include_names)
             webhook = await webhooks.create(
                 connection,
                 webhook_id=webhook_id,
@@ -80,7 +82,7 @@ class WebhookRegister:
             )
         return webhook, secret
 
-    async def rotate(self, webhook_id: UUID, *, overlap_s: float) -> tuple[Webhook, str]:
+    async def rotate(self, webhook_id: UUID, *, overlap_s: float, audit: Auditor) -> tuple[Webhook, str]:
         """A new secret, shown this once; the one before it signs too until the overlap is over. One that is older
         still no longer does. Raises NotFound, Conflict, SecretUnreadable.
         """
@@ -89,7 +91,8 @@ class WebhookRegister:
         sealed, secret = Sealed.opened(self._box, webhook_id, before.sealed), new_secret()
         old_secret = sealed.secret if overlap_s > 0 else None
         until = self._now() + timedelta(seconds=overlap_s) if overlap_s > 0 else None
-        async with self._database.acquire() as connection:
+        async with self._database.acquire() as connection, connection.transaction():
+            await audit.changed(connection, Action.WEBHOOK_CHANGED, subject=f"webhook:{webhook_id}", fields=["secret"])
             webhook = await webhooks.replace_secrets(
                 connection,
                 webhook_id,
@@ -109,9 +112,23 @@ class WebhookRegister:
         include_names: bool | None,
         enabled: bool | None,
         skip: webhooks.Skip,
+        audit: Auditor,
     ) -> Webhook:
         """Change what is given. Raises as `storage.webhooks.update`."""
-        async with self._database.acquire() as connection:
+        given = {
+            "description": description,
+            "event_types": event_types,
+            "include_names": include_names,
+            "enabled": enabled,
+        }
+        async with self._database.acquire() as connection, connection.transaction():
+            await audit.changed(
+                connection,
+                Action.WEBHOOK_CHANGED,
+                subject=f"webhook:{webhook_id}",
+                fields=[name for name, value in given.items() if value is not None],
+                names=include_names,
+            )
             webhook = await webhooks.update(
                 connection,
                 webhook_id,

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
+from storage.webhooks import context
 from stream_server.secrets import SecretBox
 
 SECRET_BYTES = 32  # the specification asks for 24 to 64
@@ -27,12 +28,12 @@ class Sealed:
     @classmethod
     def opened(cls, box: SecretBox, webhook_id: UUID, sealed: bytes) -> Self:
         """What was sealed for this webhook. Raises SecretUnreadable."""
-        return cls(**json.loads(box.open(sealed, _context(webhook_id))))
+        return cls(**json.loads(box.open(sealed, context(webhook_id))))
 
     def seal(self, box: SecretBox, webhook_id: UUID) -> bytes:
         """Encrypted, bound to this webhook."""
         content = {"url": self.url, "secret": self.secret, "old_secret": self.old_secret}
-        return box.seal(json.dumps(content), _context(webhook_id))
+        return box.seal(json.dumps(content), context(webhook_id))
 
     def valid(self, old_secret_until: datetime | None, at: datetime) -> tuple[str, ...]:
         """The secrets that a message sent at that time is signed with."""
@@ -57,7 +58,3 @@ def signature_headers(message_id: str, at: datetime, body: bytes, valid_secrets:
         "webhook-timestamp": str(int(at.timestamp())),
         "webhook-signature": " ".join(signatures),
     }
-
-
-def _context(webhook_id: UUID) -> str:
-    return f"webhook:{webhook_id}"

@@ -21,6 +21,8 @@ def match(person, distance, runner_up=None):
         (match("ada", 0.61, 0.9), FaceState.UNKNOWN),
         (match("ada", 0.4, 0.45), FaceState.REVIEW),
         (match("ada", 0.4, 0.51), FaceState.KNOWN),
+        (Match("ignored:7", "t", 0.1, "ada", 0.9, ignored=True), FaceState.UNKNOWN),
+        (Match("ignored:7", "t", 0.55, "ada", 0.56, ignored=True), FaceState.UNKNOWN),
     ],
 )
 def test_two_thresholds_and_a_margin_decide(found, state):

@@ -85,3 +85,23 @@ def test_ten_thousand_people_are_searched_like_one_by_one():
         assert match.distance == pytest.approx(distances.min(), abs=1e-4)
         others = np.array([i % 9_000 != distances.argmin() % 9_000 for i in range(10_000)])
         assert match.runner_up_distance == pytest.approx(distances[others].min(), abs=1e-4)
+
+
+def test_a_face_to_be_ignored_is_nobody_and_no_runner_up_by_name(embedding):
+    ada = Template("a1", "ada", "m", embedding(0, 0))
+    stranger = Template("s1", "ignored:7", "m", embedding(1, 0))
+    gallery = Gallery([ada], model_id="m", ignored=[stranger])
+    assert (len(gallery), "ada" in gallery, "ignored:7" in gallery) == (1, True, False)
+    nearest_to_stranger = gallery.search(embedding(0.9, 0))
+    assert nearest_to_stranger.ignored
+    assert (nearest_to_stranger.runner_up_person_id, nearest_to_stranger.distance) == (
+        "ada",
+        pytest.approx(0.1, abs=1e-3),
+    )
+    nearest_to_ada = gallery.search(embedding(0.4, 0))
+    assert (nearest_to_ada.person_id, nearest_to_ada.ignored) == ("ada", False)
+    assert nearest_to_ada.runner_up_person_id is None
+    assert nearest_to_ada.runner_up_distance == pytest.approx(0.6, abs=1e-3)
+    alone = Gallery([], model_id="m", ignored=[stranger])
+    assert (len(alone), alone.search(embedding(1, 0)).ignored) == (0, True)
+    assert gallery.generation != Gallery([ada, stranger], model_id="m").generation

@@ -263,3 +263,51 @@ def test_a_blurred_or_turned_photograph_is_refused(stage, detection, texture_bgr
     face = detection(100, 100)
     face.landmarks_xy[2, 0] += 40
     assert stage([face]).recogniser.enrol(texture_bgr).refusal is EnrolmentRefusal.TURNED
+
+
+COLLECTING = PipelineSettings(collect_unknown=True, collect_chips=True)
+
+
+def test_a_stranger_is_given_away_once_with_the_best_picture_and_only_when_that_is_wanted(stage, gallery, embedding):
+    def stranger(_chip):
+        return embedding(0, 0, 5)
+
+    camera = stage(answer=stranger, settings=COLLECTING)
+    found = [camera.frame(gallery, n * 0.2).newly_unknown for n in range(12)]
+    assert [number for number, faces in enumerate(found) if faces] == [3]  # not before four pictures agree
+    (face,) = found[3]
+    np.testing.assert_allclose(face.embedding, embedding(0, 0, 5), atol=1e-5)
+    assert (face.chip_bgr.shape, 0 < face.quality <= 1) == ((150, 150, 3), True)
+
+    without = stage(answer=stranger, settings=PipelineSettings(collect_unknown=True))
+    assert [without.frame(gallery, n * 0.2).newly_unknown for n in range(4)][-1][0].chip_bgr is None
+    off = stage(answer=stranger)
+    assert not any(off.frame(gallery, n * 0.2).newly_unknown for n in range(12))
+    assert all(evidence.chip_bgr is None for evidence in off.state.evidence.values())
+
+
+def test_neither_who_is_known_nor_who_is_to_be_ignored_is_given_away(stage, gallery, embedding):
+    known = stage(settings=COLLECTING)
+    assert not any(known.frame(gallery, n * 0.2).newly_unknown for n in range(12))
+    anchor = Template("i", "ignored:1", gallery.model_id, embedding(0, 0, 5))
+    ignoring = Gallery([], model_id=gallery.model_id, ignored=[anchor])
+    ignored = stage(answer=lambda chip: embedding(0, 0, 5.1), settings=COLLECTING)
+    results = [ignored.frame(ignoring, n * 0.2) for n in range(12)]
+    assert not any(result.newly_unknown for result in results)
+    assert states(results[-1]) == [FaceState.UNKNOWN]
+
+
+def test_whoever_withdraws_consent_in_view_of_the_camera_is_not_collected_as_a_stranger(stage, gallery):
+    camera = stage(settings=COLLECTING)
+    for n in range(5):
+        camera.frame(gallery, n * 0.2)
+    nobody = Gallery([], model_id=gallery.model_id)
+    results = [camera.frame(nobody, 1 + n * 0.5) for n in range(12)]
+    assert states(results[-1]) == [FaceState.UNKNOWN]
+    assert not any(result.newly_unknown for result in results)
+
+
+def test_a_poor_face_of_a_stranger_is_not_worth_keeping(stage, gallery, embedding):
+    settings = PipelineSettings(collect_unknown=True, unknown_quality_min=0.99)
+    camera = stage(answer=lambda chip: embedding(0, 0, 5), settings=settings)
+    assert not any(camera.frame(gallery, n * 0.2).newly_unknown for n in range(12))

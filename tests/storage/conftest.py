@@ -8,6 +8,7 @@ import pytest
 from recognition.types import Sighting
 from storage import people
 from storage.database import Connection, Database
+from stream_server.secrets import SecretBox
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -16,6 +17,11 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 def noon() -> datetime:
     """A fixed moment: Monday, 2 March 2026, 12:00 UTC."""
     return NOON
+
+
+@pytest.fixture
+def cipher() -> SecretBox:
+    return SecretBox(bytes(range(32)))
 
 
 @pytest.fixture

@@ -1,13 +1,17 @@
+import base64
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from storage import migrate
-from storage.database import HEAD_REVISION
+from storage import migrate, people, templates
+from storage.database import HEAD_REVISION, Database
 from stream_server.commands.db import db
+from stream_server.secrets import SecretBox
 from tests.postgres import open_folder, run_async
 
 
@@ -69,3 +73,65 @@ def test_a_database_that_is_away_is_told_on_standard_error_with_exit_code_3(
     as_json = run(command, "--json")
     assert as_json.exit_code == 3
     assert json.loads(as_json.stdout)["error"]["code"] == "storage_unavailable"
+
+
+async def _store(dsn: str, cipher: SecretBox) -> None:
+    database = await Database.connect(dsn)
+    async with database.acquire() as connection:
+        ada = await people.create(connection, name="Ada", at=datetime.now(UTC), consent=people.Consent.GRANTED)
+        await templates.add(
+            connection,
+            cipher=cipher,
+            person_id=ada.person_id,
+            model_id="model-a",
+            embedding=np.ones(128, np.float32),
+            quality=0.5,
+            source="photograph",
+        )
+    await database.close()
+
+
+def test_a_key_in_the_file_is_replaced_and_the_old_one_deleted_when_nothing_needs_it(
+    data_dir: Path, database_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_dsn)
+    box = SecretBox.from_settings(None, data_dir)
+    run_async(lambda: _store(database_dsn, box))
+    before = box.keys.current
+
+    done = run("rotate-key", "--new", "--forget-old", "--json")
+
+    assert done.exit_code == 0
+    assert json.loads(done.stdout) == {"ok": True, "sealed": 1, "left": 0, "keys_forgotten": 1}
+    assert box.keys.current != before
+    assert len((data_dir / "secret-key").read_text().split()) == 1
+    assert run("rotate-key").stdout == "0 were sealed under the key in use.\n"
+
+
+def test_keys_of_the_environment_are_rotated_and_a_missing_one_is_told(
+    data_dir: Path, database_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = (base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
+    monkeypatch.setenv("DATABASE_URL", database_dsn)
+    run_async(lambda: _store(database_dsn, SecretBox(b"\x01" * 32)))
+    monkeypatch.setenv("ROLLCALL_SECRETS__KEY", new)
+
+    lost = run("rotate-key", "--json")
+    assert (lost.exit_code, json.loads(lost.stdout)["left"]) == (1, 1)
+
+    monkeypatch.setenv("ROLLCALL_SECRETS__OLD_KEYS", json.dumps([old]))
+    refused = run("rotate-key", "--new", "--json")
+    assert (refused.exit_code, json.loads(refused.stdout)["error"]["code"]) == (1, "keys_are_set")
+    assert json.loads(run("rotate-key", "--json").stdout) == {"ok": True, "sealed": 1, "left": 0, "keys_forgotten": 0}
+    monkeypatch.delenv("ROLLCALL_SECRETS__OLD_KEYS")
+    assert json.loads(run("rotate-key", "--json").stdout)["left"] == 0
+    assert not (data_dir / "secret-key").exists()
+
+
+def test_without_a_key_nothing_is_rotated_and_none_is_made(
+    data_dir: Path, database_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_dsn)
+    refused = run("rotate-key", "--json")
+    assert (refused.exit_code, json.loads(refused.stdout)["error"]["code"]) == (3, "secret_key_unusable")
+    assert not data_dir.exists()

@@ -15,14 +15,22 @@ from storage import attendance, attendance_lists, outbox, people, templates
 from storage.database import Connection
 from storage.errors import Conflict, NotFound
 from storage.people import Consent
+from stream_server.secrets import SecretBox
 
 UTC_ZONE = ZoneInfo("UTC")
+CIPHER = SecretBox(bytes(range(32)))
 
 
 async def enrol(connection: Connection, person_id: UUID, seed: int = 0) -> templates.StoredTemplate:
     embedding = np.random.default_rng(seed).standard_normal(128).astype(np.float32)
     return await templates.add(
-        connection, person_id=person_id, model_id="model-a", embedding=embedding, quality=0.8, source="photograph"
+        connection,
+        cipher=CIPHER,
+        person_id=person_id,
+        model_id="model-a",
+        embedding=embedding,
+        quality=0.8,
+        source="photograph",
     )
 
 
@@ -88,7 +96,7 @@ async def test_revoking_consent_deletes_the_templates_at_once(
     revoked = await people.update(connection, ada.person_id, at=later, consent=Consent.REVOKED)
 
     assert (revoked.consent, revoked.consent_at, revoked.template_count) == (Consent.REVOKED, later, 0)
-    assert await templates.load_gallery(connection, "model-a") == []
+    assert (await templates.load_gallery(connection, "model-a", CIPHER)).templates == []
     last = (await outbox.read_after(connection, 0))[-1]
     assert (last.type, last.payload) == ("gallery.changed", {"person_id": str(ada.person_id)})
 
@@ -117,11 +125,27 @@ async def test_revoking_consent_keeps_that_somebody_attended_and_no_trait_of_the
     assert [row["person_id"] for row in seen] == [grace.person_id]
 
 
-async def test_consent_without_templates_changes_no_gallery(connection: Connection, noon: datetime) -> None:
+async def test_consent_alone_changes_no_gallery_but_its_end_is_told_to_all(
+    connection: Connection, noon: datetime
+) -> None:
     person = await people.create(connection, name="Ada", at=noon)
     await people.update(connection, person.person_id, at=noon, consent=Consent.GRANTED)
-    await people.update(connection, person.person_id, at=noon, consent=Consent.REVOKED)
     assert await event_types(connection) == []
+    # Sightings may wait on the disk of any server, also when the templates went before.
+    await people.update(connection, person.person_id, at=noon, consent=Consent.REVOKED)
+    assert await event_types(connection) == ["gallery.changed"]
+    await people.update(connection, person.person_id, at=noon, consent=Consent.REVOKED)
+    assert await event_types(connection) == ["gallery.changed"]
+
+
+async def test_those_without_consent_are_told_apart(connection: Connection, ada: people.Person, noon: datetime) -> None:
+    never = await people.create(connection, name="Never", at=noon)
+    gone = await people.create(connection, name="Gone", at=noon, consent=Consent.GRANTED)
+    await people.erase(connection, gone.person_id, at=noon)
+    nobody = uuid4()
+    asked = {ada.person_id, never.person_id, gone.person_id, nobody}
+    assert await people.without_consent(connection, asked) == asked - {ada.person_id}
+    assert await people.without_consent(connection, []) == set()
 
 
 async def test_a_failed_change_leaves_neither_change_nor_event(

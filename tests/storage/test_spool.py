@@ -334,3 +334,65 @@ def test_a_killed_process_loses_nothing_that_was_appended(tmp_path: Path, sighti
     with Spool(tmp_path) as spool:
         found = ids(spool.peek(100_000))
     assert found[: last + 1] == list(range(last + 1))
+
+
+def contents(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(folder.glob("*.jsonl")))
+
+
+def test_somebodys_sightings_are_overwritten_on_the_disk_and_those_of_others_come_in_order(
+    tmp_path: Path, make_sighting: Callable[..., Sighting]
+) -> None:
+    ada, eve = uuid4(), uuid4()
+    mixed = [make_sighting(ada if number % 2 else eve) for number in range(10)]
+    with Spool(tmp_path) as spool:
+        for sighting in mixed:
+            spool.append(sighting)
+        spool.acknowledge(len(spool.peek(2)))  # of each one that is only not deleted yet
+        assert spool.people() == {ada, eve}
+        assert spool.forget({ada}) == 5
+        assert spool.people() == {eve}
+        assert str(ada).encode() not in contents(tmp_path)
+        assert spool.pending == 4
+        assert spool.peek(100) == [sighting for sighting in mixed[2:] if sighting.person_id == eve]
+        after = make_sighting(ada)
+        spool.append(after)
+        assert spool.pending == 5
+    with Spool(tmp_path) as again:
+        assert (again.pending, again.damaged) == (5, 0)
+        assert again.peek(100)[-1] == after
+
+
+@pytest.mark.parametrize("acknowledged", [0, 1, 2, 3])
+def test_what_is_forgotten_while_somebody_holds_it_is_counted_once(
+    tmp_path: Path, make_sighting: Callable[..., Sighting], acknowledged: int
+) -> None:
+    ada, eve = uuid4(), uuid4()
+    with Spool(tmp_path) as spool:
+        for person_id in (eve, ada, eve):
+            spool.append(make_sighting(person_id))
+        assert len(spool.peek(3)) == 3
+        assert spool.forget({ada}) == 1
+        spool.acknowledge(acknowledged)
+        left = spool.peek(3)
+        assert [sighting.person_id for sighting in left] == [eve] * {0: 2, 1: 1, 2: 1, 3: 0}[acknowledged]
+        assert spool.pending == len(left)
+        spool.acknowledge(len(left))
+        assert spool.pending == 0
+        assert spool.people() <= {eve}
+
+
+def test_a_spool_of_which_all_is_forgotten_is_empty_and_takes_more(
+    tmp_path: Path, make_sighting: Callable[..., Sighting]
+) -> None:
+    ada = uuid4()
+    with Spool(tmp_path) as spool:
+        for _ in range(3):
+            spool.append(make_sighting(ada))
+        assert spool.forget({ada}) == 3
+        assert (spool.pending, spool.peek(10), spool.forget({ada})) == (0, [], 0)
+        later = make_sighting(ada)
+        spool.append(later)
+        assert spool.peek(10) == [later]
+        spool.acknowledge(1)
+        assert spool.pending == 0

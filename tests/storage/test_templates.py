@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import json
 from collections import Counter
 from datetime import datetime
 from typing import Any
@@ -13,10 +14,14 @@ from storage import outbox, people, templates
 from storage.database import Connection, Database
 from storage.errors import Conflict, NotFound
 from storage.people import Consent
+from stream_server.secrets import SecretBox
+
+CIPHER = SecretBox(bytes(range(32)))
 
 
 async def add(connection: Connection, person_id: UUID, **changes: Any) -> templates.StoredTemplate:
     values: dict[str, Any] = {
+        "cipher": CIPHER,
         "person_id": person_id,
         "model_id": "model-a",
         "embedding": np.arange(128, dtype=np.float32),
@@ -30,7 +35,7 @@ async def test_a_template_comes_back_as_it_was_stored(connection: Connection, ad
     embedding = np.random.default_rng(1).standard_normal(128).astype(np.float32)
     stored = await add(connection, ada.person_id, embedding=embedding)
 
-    (loaded,) = await templates.load_gallery(connection, "model-a")
+    (loaded,) = (await templates.load_gallery(connection, "model-a", CIPHER)).templates
     assert loaded.template_id == str(stored.template_id)
     assert (loaded.person_id, loaded.model_id) == (str(ada.person_id), "model-a")
     assert loaded.embedding.dtype == np.float32
@@ -114,7 +119,7 @@ async def test_the_gallery_holds_one_model_of_people_who_agreed(
     # What a restored backup might hold: a template whose consent is missing. It must not be matched.
     await connection.execute("UPDATE people SET consent = 'revoked' WHERE id = $1", grace.person_id)
 
-    gallery = await templates.load_gallery(connection, "model-a")
+    gallery = (await templates.load_gallery(connection, "model-a", CIPHER)).templates
     assert [template.person_id for template in gallery] == [str(ada.person_id)]
     assert await templates.enrolled_names(connection, "model-a") == {ada.person_id: "Ada"}
     assert await templates.count_by_model(connection) == {"model-a": 2, "model-b": 1}
@@ -127,5 +132,22 @@ async def test_a_deleted_template_is_gone_and_announced(connection: Connection, 
     await templates.delete(connection, stored.template_id, person_id=ada.person_id)
     with pytest.raises(NotFound):
         await templates.delete(connection, stored.template_id)
-    assert await templates.load_gallery(connection, "model-a") == []
+    assert (await templates.load_gallery(connection, "model-a", CIPHER)).templates == []
     assert len(await outbox.read_after(connection, 0)) == 2
+
+
+async def test_a_gallery_is_read_in_one_go_also_before_the_tables_were_ever_analysed(connection: Connection) -> None:
+    ids = [uuid4() for _ in range(1000)]
+    await connection.executemany(
+        "INSERT INTO people (id, name, consent) VALUES ($1, 'somebody', 'granted')", [(person_id,) for person_id in ids]
+    )
+    await connection.executemany(
+        """
+        INSERT INTO templates (id, person_id, model_id, sealed, quality, source)
+        VALUES ($1, $2, 'model-a', $3, 0.5, 'x')
+        """,
+        [(uuid4(), person_id, bytes(545)) for person_id in ids],
+    )
+    plan = await connection.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {templates._GALLERY_SQL}", "model-a")
+    # With an index on the model it read all of that index once for each person: 9,000 pages.
+    assert json.loads(plan)[0]["Plan"]["Shared Hit Blocks"] < 5000

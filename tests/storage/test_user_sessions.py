@@ -64,7 +64,9 @@ async def test_it_ends_when_nobody_uses_it_and_in_any_case_after_its_time(
     for minutes in range(0, 24 * 60, 30):
         assert await user_sessions.find(connection, sha256("busy"), noon + timedelta(minutes=minutes), IDLE)
     assert await user_sessions.find(connection, sha256("busy"), noon + DAY, IDLE) is None
-    assert await user_sessions.prune(connection, noon + DAY, IDLE) == 2
+    assert await user_sessions.prune(connection, noon) == 0
+    assert await user_sessions.prune(connection, noon + IDLE, 1) == 1
+    assert await user_sessions.prune(connection, noon + DAY + IDLE) == 1
     assert await connection.fetchval("SELECT count(*) FROM user_sessions") == 0
 
 

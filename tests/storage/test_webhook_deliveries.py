@@ -138,9 +138,10 @@ async def test_the_log_is_bounded_by_age_and_by_number(
     for minute in range(10):
         for one in (webhook, other):
             await webhook_deliveries.log(connection, one.webhook_id, attempt(noon + timedelta(minutes=minute)))
-    assert await webhook_deliveries.prune(connection, noon + timedelta(minutes=2)) == 4
+    assert await webhook_deliveries.prune(connection, noon + timedelta(minutes=2), 3) == 3
+    assert await webhook_deliveries.prune(connection, noon + timedelta(minutes=2), 3) == 1
     monkeypatch.setattr(webhook_deliveries, "KEPT_MAX", 3)
-    assert await webhook_deliveries.prune(connection, noon) == 10
+    assert await webhook_deliveries.prune(connection, noon, 100) == 10
     left = await webhook_deliveries.list_deliveries(connection, webhook.webhook_id)
     assert [delivery.at.minute for delivery in left.items] == [9, 8, 7]
 

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from recognition.types import Sighting
+from stream_server.auditing import Auditor, SeenLately
 from tests.stream_server.stage import make_stage, stage
 
-__all__ = ["make_sighting", "make_stage", "noon", "stage"]
+__all__ = ["auditor", "make_sighting", "make_stage", "noon", "stage"]
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -18,6 +20,12 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 @pytest.fixture
 def noon() -> datetime:
     return NOON
+
+
+@pytest.fixture
+def auditor() -> Auditor:
+    """Of a request of somebody whom nobody knows yet."""
+    return Auditor("nobody", "r1", SimpleNamespace(now=lambda: NOON, seen_lately=SeenLately()))
 
 
 @pytest.fixture

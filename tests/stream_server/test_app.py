@@ -12,8 +12,9 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from stream_server.app import JSON_BODY_MAX_BYTES, OPEN_BODY_MAX_BYTES, create_app
+from stream_server.app import create_app
 from stream_server.rights import RULES, Right
+from stream_server.routes import JSON_BODY_MAX_BYTES, OPEN_BODY_MAX_BYTES
 from stream_server.settings import AuthSettings, HttpSettings, Settings
 
 TOKEN = "correct-horse-battery"
@@ -47,6 +48,7 @@ def filled(path: str) -> str:
     for name in re.findall(r"{(\w+_id)}", path.replace("{camera_id}", "")):
         path = path.replace(f"{{{name}}}", str(UUID(int=1)))
     path = path.replace("{camera_id}", "door").replace("{kind}", "pin").replace("{name}", "camera.js")
+    path = path.replace("{version}", "1")
     assert "{" not in path
     return path
 

@@ -7,8 +7,12 @@ from recognition.old_encodings import OldEncoding
 from storage import people, templates
 from storage.database import Database
 from storage.people import Consent
+from stream_server.auditing import command_auditor
 from stream_server.encodings_import import RowOutcome, import_encodings
+from stream_server.secrets import SecretBox
 
+BOX = SecretBox(b"k" * 32)
+AUDIT = command_auditor()
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
@@ -19,7 +23,7 @@ def row(number: int, name: str = "", external_id: str | None = None, problem: st
 
 async def run(database: Database, *rows: OldEncoding, **options: Any) -> list[tuple[RowOutcome, str]]:
     given = {"add_with_consent": False, "dry_run": False} | options
-    results = await import_encodings(database, rows, model_id="model-a", at=NOON, **given)
+    results = await import_encodings(database, rows, cipher=BOX, model_id="model-a", at=NOON, audit=AUDIT, **given)
     assert [result.row for result in results] == [one.row for one in rows]
     return [(result.outcome, result.reason) for result in results]
 
@@ -31,7 +35,7 @@ async def add(database: Database, name: str, **options: Any) -> people.Person:
 
 async def count(database: Database) -> int:
     async with database.acquire() as connection:
-        return len(await templates.load_gallery(connection, "model-a"))
+        return len((await templates.load_gallery(connection, "model-a", BOX)).templates)
 
 
 async def test_a_person_is_found_by_number_or_by_name_and_gets_the_template(database: Database) -> None:

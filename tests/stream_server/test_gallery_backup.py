@@ -13,10 +13,14 @@ from storage import outbox, people, templates
 from storage.database import Database
 from storage.people import Consent
 from stream_server import gallery_file
+from stream_server.auditing import command_auditor
 from stream_server.gallery_backup import OtherModel, read_backup, restore_backup, write_backup
 from stream_server.gallery_file import BackupUnusable
+from stream_server.secrets import SecretBox
 from tests.postgres import TEMPLATE, _fresh
 
+BOX = SecretBox(b"k" * 32)
+AUDIT = command_auditor()
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 PASSPHRASE = "correct horse battery"
 MODEL = "a" * 64
@@ -49,6 +53,7 @@ async def add(database: Database, name: str, *seeds: int, consent: Consent = Con
         for seed in seeds:
             await templates.add(
                 connection,
+                cipher=BOX,
                 person_id=person.person_id,
                 model_id=MODEL,
                 embedding=face(seed),
@@ -60,18 +65,20 @@ async def add(database: Database, name: str, *seeds: int, consent: Consent = Con
 
 async def backup(database: Database) -> bytes:
     file = io.BytesIO()
-    await write_backup(file, PASSPHRASE, database, model="face.onnx", model_id=MODEL)
+    await write_backup(file, PASSPHRASE, database, cipher=BOX, model="face.onnx", model_id=MODEL, audit=AUDIT)
     return file.getvalue()
 
 
 async def restore(database: Database, content: bytes) -> Any:
-    return await restore_backup(database, read_backup(io.BytesIO(content), PASSPHRASE, model_id=MODEL), model_id=MODEL)
+    everybody = read_backup(io.BytesIO(content), PASSPHRASE, model_id=MODEL)
+    return await restore_backup(database, everybody, cipher=BOX, model_id=MODEL, audit=AUDIT)
 
 
 async def faces(database: Database) -> list[tuple[str, bytes]]:
     async with database.acquire() as connection:
         return sorted(
-            (one.person_id, one.embedding.tobytes()) for one in await templates.load_gallery(connection, MODEL)
+            (one.person_id, one.embedding.tobytes())
+            for one in (await templates.load_gallery(connection, MODEL, BOX)).templates
         )
 
 

@@ -48,7 +48,8 @@ def make_services(**changes: Any) -> Any:
         recorder=SimpleNamespace(
             spooling=False, pending=0, stored=3, dropped=0, refused=0, withheld=0, damaged=0, problem=""
         ),
-        people=SimpleNamespace(people=2, templates=5, of_other_models=0),
+        unknown=SimpleNamespace(stored=0, dropped=0),
+        people=SimpleNamespace(people=2, templates=5, of_other_models=0, unreadable=0),
         executor=SimpleNamespace(threads=2, refused_single=0),
         webrtc=SimpleNamespace(count=0),
         hub=SimpleNamespace(connected=1, messages_dropped=4),
@@ -102,7 +103,12 @@ def test_what_the_tunnel_complains_of_degrades_the_server() -> None:
 def test_a_server_that_does_well_is_ok_and_says_what_it_works_with() -> None:
     ready = readiness(make_services())
     assert (ready.status, ready.reasons) == ("ok", ())
-    assert ready.gallery == {"people": 2, "templates": 5, "templates_of_other_models": 0}
+    assert ready.gallery == {
+        "people": 2,
+        "templates": 5,
+        "templates_of_other_models": 0,
+        "templates_unreadable": 0,
+    }
     assert (ready.storage["state"], ready.storage["stored"], ready.storage["last_event_id"]) == ("ok", 3, 7)
     assert ready.sockets == {"cameras": 1, "event_followers": 2, "messages_dropped": 4, "webrtc_peers": 0}
     assert ready.detector == {"file": "yunet.onnx", "sha256": "d", "engine": "opencv", "stand_in": False}
@@ -119,6 +125,7 @@ def test_a_server_that_does_well_is_ok_and_says_what_it_works_with() -> None:
         ({"recorder__spooling": True}, "database is away"),
         ({"recorder__dropped": 1}, "lost"),
         ({"people__of_other_models": 4}, "enrol these people again"),
+        ({"people__unreadable": 3}, "3 templates cannot be opened and name nobody: bring back the key"),
         ({"recorder__refused": 2}, "refused"),
     ],
 )

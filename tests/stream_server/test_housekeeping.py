@@ -3,16 +3,14 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
-from zoneinfo import ZoneInfo
 
 import pytest
 
-from recognition.types import Sighting
-from storage import attendance, people, sightings, webhook_deliveries, webhooks
-from storage.database import Connection, Database
+from storage import webhook_deliveries, webhooks
+from storage.database import Database
 from storage.errors import StorageUnavailable
 from storage.webhook_deliveries import Attempt, Cause
-from stream_server import housekeeping
+from stream_server import housekeeping, retention
 from stream_server.accounts import Accounts
 from stream_server.settings import Settings
 
@@ -26,34 +24,10 @@ def services(database: Database) -> Any:
     return SimpleNamespace(settings=settings, database=database, accounts=accounts, now=lambda: NOON)
 
 
-async def see(connection: Connection, person: people.Person, at: datetime) -> None:
-    sighting = Sighting(uuid4(), person.person_id, "door", at, 0.3, None, 0.9, 3, "model-a")
-    await attendance.record_sighting(connection, sighting, ZoneInfo("UTC"))
-
-
-async def count(connection: Connection, table: str) -> int:
-    number: int = await connection.fetchval(f"SELECT count(*) FROM {table}")
-    return number
-
-
-@pytest.mark.parametrize("batch", [1, 2, 100])
-async def test_what_is_older_than_the_settings_allow_is_forgotten_in_batches_and_attendance_stays(
-    services: Any, database: Database, monkeypatch: pytest.MonkeyPatch, batch: int
-) -> None:
-    async with database.acquire() as connection:
-        ada = await people.create(connection, name="Ada", at=NOON, consent=people.Consent.GRANTED)
-        for days in (0, 89, 91, 92, 93, 400):
-            await see(connection, ada, NOON - timedelta(days=days))
-        await connection.execute("UPDATE outbox SET created_at = $1", NOON - timedelta(days=31))
-        prune = sightings.prune
-        monkeypatch.setattr(sightings, "PRUNE_MAX", batch)
-        monkeypatch.setattr(sightings, "prune", lambda connection, then: prune(connection, then, batch))
-
-        await housekeeping.forget_the_old(services)
-
-        assert await count(connection, "sightings") == 2
-        assert await count(connection, "outbox") == 1
-        assert await count(connection, "attendance") == 6
+async def test_every_kind_of_data_is_looked_at(services: Any) -> None:
+    counts = await housekeeping.forget_the_old(services)
+    assert set(counts.values()) == {0}
+    assert set(counts) == {kind.name for kind in retention.KINDS if not kind.zero_keeps}
 
 
 async def test_an_hour_without_the_database_is_left_out(services: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,4 +65,4 @@ async def test_deliveries_of_webhooks_that_are_too_old_are_forgotten(services: A
             attempt = Attempt(1, "session.opened", "msg_1", Cause.EVENT, 1, True, at)
             await webhook_deliveries.log(connection, webhook.webhook_id, attempt)
         await housekeeping.forget_the_old(services)
-        assert await count(connection, "webhook_deliveries") == 2
+        assert await connection.fetchval("SELECT count(*) FROM webhook_deliveries") == 2

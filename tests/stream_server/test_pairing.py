@@ -10,6 +10,7 @@ from storage import cameras, devices
 from storage.database import Database
 from storage.errors import NotFound, StorageUnavailable
 from stream_server.attempts import TooManyAttempts
+from stream_server.auditing import Auditor
 from stream_server.cameras import CameraRegistry
 from stream_server.pairing import ALPHABET, Pairing, PairingRefused, plain_code
 from stream_server.principals import Kind, digest
@@ -35,10 +36,12 @@ async def test_a_code_is_short_plain_and_never_the_same(pairing: Pairing) -> Non
         assert re.fullmatch(r"[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}", code)
 
 
-async def test_a_code_pairs_one_device_that_streams_as_one_camera(pairing: Pairing, database: Database) -> None:
+async def test_a_code_pairs_one_device_that_streams_as_one_camera(
+    pairing: Pairing, database: Database, auditor: Auditor
+) -> None:
     code, expires_at = await pairing.issue("phone-1", "Phone of room 5")
     assert expires_at == NOON + timedelta(minutes=10)
-    device, token = await pairing.redeem(code, "Pixel 6", "here")
+    device, token = await pairing.redeem(code, "Pixel 6", "here", auditor)
     async with database.acquire() as connection:
         assert (await cameras.get(connection, "phone-1")).name == "Phone of room 5"
         principal = await pairing.find(connection, digest(token))
@@ -47,34 +50,34 @@ async def test_a_code_pairs_one_device_that_streams_as_one_camera(pairing: Pairi
     assert principal.rights == {Right.STREAM}
     assert principal.subjects == {("device", device.device_id)}
     with pytest.raises(PairingRefused):
-        await pairing.redeem(code, "Another", "here")
+        await pairing.redeem(code, "Another", "here", auditor)
 
 
-async def test_all_that_is_wrong_is_refused_in_the_same_words(pairing: Pairing, clock: Any) -> None:
+async def test_all_that_is_wrong_is_refused_in_the_same_words(pairing: Pairing, clock: Any, auditor: Auditor) -> None:
     used, _ = await pairing.issue("phone-1", "Phone")
-    await pairing.redeem(used, "", "there")
+    await pairing.redeem(used, "", "there", auditor)
     old, _ = await pairing.issue("phone-1", "Phone")
     clock.now += timedelta(minutes=10)
     said = set()
     for number, code in enumerate((used, old, "0000-0000", "", "too short", "ÄÖÜ-ÄÖÜÄ", "\0" * 8)):
         with pytest.raises(PairingRefused) as refused:
-            await pairing.redeem(code, "", f"source-{number}")
+            await pairing.redeem(code, "", f"source-{number}", auditor)
         said.add((refused.value.code, refused.value.detail, refused.value.hint))
     assert len(said) == 1
 
 
-async def test_guessing_is_stopped_before_the_database_is_asked(pairing: Pairing) -> None:
+async def test_guessing_is_stopped_before_the_database_is_asked(pairing: Pairing, auditor: Auditor) -> None:
     right, _ = await pairing.issue("phone-1", "Phone")
     for _ in range(10):
         with pytest.raises(PairingRefused):
-            await pairing.redeem("0000-0000", "", "guesser")
+            await pairing.redeem("0000-0000", "", "guesser", auditor)
     with pytest.raises(TooManyAttempts):
-        await pairing.redeem(right, "", "guesser")
-    await pairing.redeem(right, "", "somebody else")
+        await pairing.redeem(right, "", "guesser", auditor)
+    await pairing.redeem(right, "", "somebody else", auditor)
 
 
 async def test_an_attempt_that_failed_for_want_of_the_database_is_no_guess(
-    pairing: Pairing, monkeypatch: pytest.MonkeyPatch
+    pairing: Pairing, monkeypatch: pytest.MonkeyPatch, auditor: Auditor
 ) -> None:
     right, _ = await pairing.issue("phone-1", "Phone")
 
@@ -85,8 +88,8 @@ async def test_an_attempt_that_failed_for_want_of_the_database_is_no_guess(
         patch.setattr(devices, "redeem_code", away)
         for _ in range(15):
             with pytest.raises(StorageUnavailable):
-                await pairing.redeem(right, "", "here")
-    await pairing.redeem(right, "", "here")
+                await pairing.redeem(right, "", "here", auditor)
+    await pairing.redeem(right, "", "here", auditor)
 
 
 async def test_a_camera_is_added_only_where_that_is_wanted(pairing: Pairing, database: Database) -> None:

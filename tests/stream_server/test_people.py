@@ -12,13 +12,17 @@ from tenacity import wait_none
 
 from recognition.types import Template
 from storage import templates as template_table
+from storage import unknown_faces as unknown_face_table
 from storage.errors import StorageUnavailable
+from storage.templates import EnrolledFaces
 from stream_server import people as people_module
 from stream_server.events import GALLERY_CHANGED
 from stream_server.messages import Event
 from stream_server.people import PeopleKeeper
+from stream_server.secrets import SecretBox
 
 MODEL = "model-a"
+CIPHER = SecretBox(bytes(range(32)))
 
 
 class Tables:
@@ -27,6 +31,8 @@ class Tables:
     def __init__(self) -> None:
         self.names: dict[UUID, str] = {}
         self.others = 0
+        self.locked: set[UUID] = set()
+        self.ignored: list[int] = []
         self.away = False
         self.reads = 0
         self.read = asyncio.Event()
@@ -42,13 +48,18 @@ class Tables:
             raise StorageUnavailable("away")
         yield self
 
-    async def load_gallery(self, _: Any, model_id: str) -> list[Template]:
+    async def load_gallery(self, _: Any, model_id: str, __: Any) -> EnrolledFaces:
         assert model_id == MODEL
         self.reads += 1
-        return [
+        faces = [
             Template(f"{person_id}-1", str(person_id), MODEL, np.full(128, person_id.int, np.float32))
             for person_id in self.names
+            if person_id not in self.locked
         ]
+        return EnrolledFaces(faces, len(self.locked))
+
+    async def load_ignored(self, _: Any, model_id: str, __: Any) -> list[Template]:
+        return [Template("m-1", "ignored:1", model_id, np.full(128, number, np.float32)) for number in self.ignored]
 
     async def enrolled_names(self, _: Any, model_id: str) -> dict[UUID, str]:
         return dict(self.names)
@@ -63,6 +74,7 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> Tables:
     tables = Tables()
     for name in ("load_gallery", "enrolled_names", "count_by_model"):
         monkeypatch.setattr(template_table, name, getattr(tables, name))
+    monkeypatch.setattr(unknown_face_table, "load_ignored", tables.load_ignored)
     monkeypatch.setattr(people_module, "DEBOUNCE_S", 0.0)
     monkeypatch.setattr(people_module, "wait_exponential_jitter", lambda **_: wait_none())
     tables.enrol(1, "Ada")
@@ -71,7 +83,7 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> Tables:
 
 @pytest_asyncio.fixture
 async def keeper(tables: Any) -> AsyncIterator[PeopleKeeper]:
-    keeper = PeopleKeeper(tables, MODEL)
+    keeper = PeopleKeeper(tables, MODEL, CIPHER)
     await keeper.load()
     running = asyncio.create_task(keeper.run())
     yield keeper
@@ -99,7 +111,7 @@ async def test_names_and_templates_are_those_of_the_tables(keeper: PeopleKeeper,
 
 
 async def test_nobody_is_enrolled_before_the_first_look(tables: Any) -> None:
-    keeper = PeopleKeeper(tables, MODEL)
+    keeper = PeopleKeeper(tables, MODEL, CIPHER)
     assert (keeper.people, len(keeper.gallery), keeper.gallery.model_id) == (0, 0, MODEL)
 
 
@@ -161,3 +173,21 @@ async def test_templates_of_other_models_are_counted_and_not_compared(keeper: Pe
     keeper.on_event(changed())
     await until(lambda: keeper.of_other_models == 3)
     assert keeper.templates == 1
+
+
+async def test_whose_templates_cannot_be_opened_has_no_name_and_is_counted(
+    keeper: PeopleKeeper, tables: Tables
+) -> None:
+    tables.enrol(2, "Bob")
+    tables.locked.add(UUID(int=2))
+    keeper.on_event(changed())
+    await until(lambda: keeper.unreadable == 1)
+    assert (keeper.people, keeper.templates) == (1, 1)
+    assert keeper.name(str(UUID(int=2))) is None
+
+
+async def test_a_face_to_be_ignored_is_in_the_gallery_and_nobody(keeper: PeopleKeeper, tables: Tables) -> None:
+    tables.ignored.append(9)
+    keeper.on_event(changed())
+    await until(lambda: tables.reads == 2 and keeper.gallery.search(np.full(128, 9, np.float32)).ignored)  # type: ignore[union-attr]
+    assert (keeper.people, len(keeper.gallery)) == (1, 1)

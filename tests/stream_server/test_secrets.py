@@ -47,3 +47,34 @@ def test_a_key_that_is_none_is_refused_and_not_repeated(tmp_path: Path, key: str
         SecretBox.from_settings(key, tmp_path)
     assert "ROLLCALL_SECRETS__KEY" in str(refused.value)
     assert key not in str(refused.value)
+
+
+def test_what_an_old_key_has_sealed_opens_while_the_new_one_seals(tmp_path: Path) -> None:
+    new = base64.b64encode(bytes(range(1, 33))).decode()
+    before = SecretBox.from_settings(KEY, tmp_path)
+    sealed = before.seal("geheim", "x")
+    both = SecretBox.from_settings(new, tmp_path, [KEY])
+    assert both.open(sealed, "x") == "geheim"
+    anew = both.seal("geheim", "x")
+    assert anew.startswith(both.current_prefix)
+    assert not sealed.startswith(both.current_prefix)
+    with pytest.raises(SecretUnreadable):
+        before.open(anew, "x")
+    assert SecretBox.from_settings(new, tmp_path).open(anew, "x") == "geheim"
+
+
+def test_what_was_sealed_before_keys_had_ids_still_opens() -> None:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    nonce = bytes(12)
+    sealed = b"\x01" + nonce + AESGCM(bytes(range(32))).encrypt(nonce, b"geheim", b"camera door")
+    assert SecretBox(bytes(range(32))).open(sealed, "camera door") == "geheim"
+
+
+def test_any_changed_byte_is_noticed(box: SecretBox) -> None:
+    sealed = box.seal_bytes(b"0123456789", "x")
+    for place in range(len(sealed)):
+        damaged = bytearray(sealed)
+        damaged[place] ^= 1
+        with pytest.raises(SecretUnreadable):
+            box.open_bytes(bytes(damaged), "x")

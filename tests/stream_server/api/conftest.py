@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from storage.database import Database
 from stream_server.app import create_app
+from stream_server.auditing import SeenLately
 from stream_server.credentials import CredentialMaker
 from stream_server.secrets import SecretBox
 from stream_server.settings import AuthSettings, Settings, SiteSettings
@@ -65,7 +66,10 @@ async def api(database: Database, tmp_path: Path) -> AsyncIterator[Api]:
             settings=settings,
             database=database,
             now=now,
-            credentials=CredentialMaker(SecretBox(bytes(32))),
+            credentials=CredentialMaker([bytes(32)]),
+            seen_lately=SeenLately(),
+            box=SecretBox(bytes(32)),
+            people=SimpleNamespace(gallery=SimpleNamespace(model_id="model-a")),
             imports=asyncio.Semaphore(1),
         )
         yield made

@@ -15,8 +15,10 @@ import pytest_asyncio
 from fastapi import FastAPI
 from pydantic import SecretStr
 
+from recognition.errors import UnavailableError
 from stream_server.api import events as events_api
 from stream_server.app import create_app
+from stream_server.auditing import SeenLately
 from stream_server.auth import Guard
 from stream_server.events import EventBus
 from stream_server.messages import Event, StatusNotice
@@ -59,6 +61,15 @@ class Table:
     async def listening(self, wake: Callable[[], None]) -> AsyncIterator[Line]:
         self._wake = wake
         yield Line()
+
+
+class DatabaseAway:
+    """Readers come back in an outage too: that they did cannot be noted then, and must not stop them."""
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[None]:
+        raise UnavailableError("away")
+        yield
 
 
 class Connection:
@@ -134,7 +145,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
     bus = EventBus(table, max_followers=2, idle_s=30.0)
     await bus.start()
     bus.set_status(StatusNotice(state="ok"))
-    app.state.services = SimpleNamespace(bus=bus)
+    app.state.services = SimpleNamespace(bus=bus, database=DatabaseAway(), now=lambda: AT, seen_lately=SeenLately())
     running = asyncio.create_task(bus.run())
     server = Server(app, table, bus)
     yield server

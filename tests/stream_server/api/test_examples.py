@@ -20,6 +20,11 @@ def test_every_shape_has_an_example_that_is_one(name: str) -> None:
 
 
 def test_examples_look_like_the_real_thing() -> None:
-    assert SHAPES["PersonCreate"]["examples"][0] == {"name": "Ada Lovelace", "external_id": "s-1815", "consent": False}
+    assert SHAPES["PersonCreate"]["examples"][0] == {
+        "name": "Ada Lovelace",
+        "external_id": "s-1815",
+        "consent": False,
+        "consent_text": None,
+    }
     (problem,) = SHAPES["Problem"]["examples"]
     assert problem["code"] == "person_not_found"

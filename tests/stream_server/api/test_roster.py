@@ -9,6 +9,7 @@ from openpyxl import Workbook
 
 from storage import outbox, people, templates
 from stream_server.roster.tables import cell_for_export
+from stream_server.secrets import SecretBox
 from tests.stream_server.roster import rosters
 
 
@@ -137,7 +138,13 @@ async def test_consent_taken_back_in_a_table_deletes_templates(api: Any) -> None
     ada = (await api.call("GET", "/people"))["people"][0]
     async with api.database.acquire() as connection:
         await templates.add(
-            connection, person_id=ada["id"], model_id="m", embedding=np.ones(128, np.float32), quality=1, source="test"
+            connection,
+            cipher=SecretBox(bytes(32)),
+            person_id=ada["id"],
+            model_id="m",
+            embedding=np.ones(128, np.float32),
+            quality=1,
+            source="test",
         )
     report = await send(api, b"external_id,name,consent\n1,Ada,no\n")
     assert outcomes(report) == [("person", "1", "updated")]
@@ -152,7 +159,13 @@ async def test_somebody_enrolled_who_is_renamed_is_renamed_in_the_gallery(api: A
     async with api.database.acquire() as connection:
         ada = await people.find_by_external_ids(connection, ["1"])
         await templates.add(
-            connection, person_id=ada, model_id="m", embedding=np.ones(128, np.float32), quality=1, source="test"
+            connection,
+            cipher=SecretBox(bytes(32)),
+            person_id=ada,
+            model_id="m",
+            embedding=np.ones(128, np.float32),
+            quality=1,
+            source="test",
         )
         before = await outbox.latest_id(connection)
     await send(api, TABLE.replace(b"Ada", b"Countess"))

@@ -13,6 +13,7 @@ from standardwebhooks import Webhook as Verifier
 from storage import outbox, people, webhook_deliveries, webhooks
 from storage.database import Database
 from storage.webhook_deliveries import Cause, Delivery
+from stream_server.auditing import command_auditor
 from stream_server.secrets import SecretBox
 from stream_server.webhook_settings import WebhookSettings
 from stream_server.webhooks import dispatcher as dispatcher_module
@@ -23,6 +24,8 @@ from tests.stream_server.webhooks import receiver as receivers
 from tests.stream_server.webhooks.receiver import answer, receiver
 
 OPEN = WebhookSettings(allow_http=True, allow_loopback=True, concurrency=2, timeout_s=20)
+
+AUDIT = command_auditor()
 
 
 class World:
@@ -60,7 +63,9 @@ class World:
             self.replicas.remove(made)
 
     async def add(self, url: str, *types: str, names: bool = False) -> tuple[UUID, str]:
-        webhook, secret = await self.register.add(url, description="", event_types=types, include_names=names)
+        webhook, secret = await self.register.add(
+            url, description="", event_types=types, include_names=names, audit=AUDIT
+        )
         return webhook.webhook_id, secret
 
     async def happen(self, type_: str = "session.opened", **payload: Any) -> int:
@@ -213,7 +218,13 @@ async def test_after_long_failure_a_webhook_is_switched_off_with_an_event_and_ca
         assert [event.type for event in events] == ["webhook.disabled"]
         hook.then = answer()
         on = await world.register.change(
-            webhook_id, description=None, event_types=None, include_names=None, enabled=True, skip=webhooks.Skip.NONE
+            webhook_id,
+            description=None,
+            event_types=None,
+            include_names=None,
+            enabled=True,
+            skip=webhooks.Skip.NONE,
+            audit=AUDIT,
         )
         assert on.enabled
         await world.until_at(webhook_id, first)
@@ -261,7 +272,7 @@ async def test_names_are_those_of_the_moment_of_sending(world: World) -> None:
 async def test_a_new_secret_takes_over_while_the_old_one_still_signs(world: World) -> None:
     async with receiver() as hook, world.replica():
         webhook_id, old = await world.add(hook.url)
-        _, new = await world.register.rotate(webhook_id, overlap_s=3600)
+        _, new = await world.register.rotate(webhook_id, overlap_s=3600, audit=AUDIT)
         await world.until_at(webhook_id, await world.happen())
         world.at += timedelta(hours=2)
         await world.until_at(webhook_id, await world.happen())
@@ -274,7 +285,7 @@ async def test_a_new_secret_takes_over_while_the_old_one_still_signs(world: Worl
 async def test_a_secret_that_leaked_is_no_longer_used_at_all(world: World) -> None:
     async with receiver() as hook:
         webhook_id, old = await world.add(hook.url)
-        _, new = await world.register.rotate(webhook_id, overlap_s=0)
+        _, new = await world.register.rotate(webhook_id, overlap_s=0, audit=AUDIT)
         delivery = await world.register.test(webhook_id)
     assert delivery.delivered
     assert new != old

@@ -13,6 +13,7 @@ from storage import camera_leases, cameras
 from storage.database import Database
 from storage.errors import StorageUnavailable
 from stream_server.api.cameras import delete_camera
+from stream_server.auditing import Auditor
 from stream_server.cameras import CameraRegistry
 from stream_server.ingest.pull import share as share_module
 from stream_server.ingest.pull.job import Order
@@ -165,7 +166,7 @@ class Line:
 
 
 async def test_a_change_that_is_stored_stands_although_the_database_goes_away_before_it_is_acted_on(
-    database: Database,
+    database: Database, auditor: Auditor
 ) -> None:
     line = Line(database)
     share, supervisor = make_share(line)
@@ -174,7 +175,7 @@ async def test_a_change_that_is_stored_stands_although_the_database_goes_away_be
     cameras_known = CameraRegistry(database, auto_register=False)
     cameras_known.on_removed(lambda _: setattr(line, "away", True))
     services = SimpleNamespace(cameras=cameras_known, pulls=SimpleNamespace(share=share))
-    assert (await delete_camera("door", services)).status_code == 204  # type: ignore[arg-type]
+    assert (await delete_camera("door", services, auditor)).status_code == 204  # type: ignore[arg-type]
     assert supervisor.ended == []
     line.away = False
     running = asyncio.create_task(share.run())

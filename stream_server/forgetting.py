@@ -1,0 +1,60 @@
+"""What is kept outside the database is forgotten too: sightings that wait on this server's disk, of people who have
+taken their consent back or were erased, here or on another server.
+"""
+
+import asyncio
+import logging
+
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
+
+from recognition.errors import UnavailableError
+from storage import people
+from storage.database import Database
+from stream_server.events import GALLERY_CHANGED
+from stream_server.messages import Event
+from stream_server.recorder import Recorder
+
+log = logging.getLogger("rollcall.forgetting")
+
+
+class Forgetter:
+    """Looks at what waits on the disk whenever somebody may have taken consent back."""
+
+    def __init__(self, database: Database, recorder: Recorder) -> None:
+        self._database = database
+        self._recorder = recorder
+        self._due = asyncio.Event()
+
+    def on_event(self, event: Event) -> None:
+        """Notice that consent may have changed, on this server or another."""
+        if event.type == GALLERY_CHANGED:
+            self._due.set()
+
+    def look_again(self) -> None:
+        """Notice that changes may have been missed: the connection to the database is new."""
+        self._due.set()
+
+    async def run(self) -> None:
+        """Forget whenever there may be something to forget, for ever."""
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception_type((UnavailableError, OSError)),
+                wait=wait_exponential_jitter(multiplier=0.2, max=5.0),
+            ):
+                with attempt:
+                    await self.forget()
+
+    async def forget(self) -> int:
+        """Overwrite the sightings of people without consent; returns how many. Raises UnavailableError."""
+        waiting = await self._recorder.people_on_disk()
+        if not waiting:
+            return 0
+        async with self._database.acquire() as connection:
+            gone = await people.without_consent(connection, waiting)
+        if not gone:
+            return 0
+        count = await self._recorder.forget_on_disk(gone)
+        log.info("%d sightings on disk, of %d people without consent, were forgotten", count, len(gone))
+        return count
