@@ -232,16 +232,6 @@ class People(Page):
     people: tuple[Person, ...]
 
 
-class QualityBody(Shape):
-    """How good a face in a picture is."""
-
-    size_px: float = Field(description="Distance between the eyes.")
-    sharpness: float
-    yaw: float
-    pitch: float
-    score: float = Field(description="0 to 1.")
-
-
 class TemplateBody(Shape):
     """An enrolled face, without the vector."""
 
@@ -251,12 +241,6 @@ class TemplateBody(Shape):
     quality: float = Field(description="0 to 1.")
     source: str
     created_at: datetime
-
-
-class Enrolled(TemplateBody):
-    """A template just made, and how good the face in the photograph was."""
-
-    face: QualityBody
 
 
 class Templates(Shape):
