@@ -34,6 +34,7 @@ from stream_server.errors import BodyLimitProblem, install_error_handlers
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
 from stream_server.forgetting import Forgetter
+from stream_server.glances import Glances
 from stream_server.identities import Identities
 from stream_server.ingest import conversation
 from stream_server.ingest.pull.keeper import PullKeeper, patience_of
@@ -215,6 +216,7 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         ),
         crops=settings.unknown_faces.crops,
     )
+    glances = Glances(allowed=settings.cameras.glances)
     hub = CameraHub(
         sampler=sampler,
         executor=executor,
@@ -227,9 +229,7 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         max_cameras=settings.cameras.max_cameras,
         review=desk.offer,
         codes=codes,
-    )
-    box = SecretBox.from_settings(
-        settings.secrets.key.get_secret_value() if settings.secrets.key else None, settings.data_dir
+        seen=glances.seen,
     )
     pulls = PullKeeper(
         database=database,
@@ -295,6 +295,7 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         credentials=credentials,
         desk=desk,
         codes=codes,
+        glances=glances,
     )
     bus.on_event(people.on_event)
     bus.on_connect(people.look_again)

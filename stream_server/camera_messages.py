@@ -29,6 +29,8 @@ class CameraBody(Shape):
     connected: bool
     created_at: datetime
     frames: dict[str, int] | None = Field(None, description="Counts since it connected, by what became of them.")
+    in_view: int | None = Field(None, description="Faces in the last picture that was looked at; null without one.")
+    looked_at_age_s: float | None = Field(None, description="How long ago that was.")
     address: str | None = Field(None, description="Where the server opens it; null: it connects by itself.")
     transport: Literal["auto", "tcp", "udp"] = "auto"
     has_credentials: bool = Field(False, description="A user or password is kept; neither is ever shown.")

@@ -33,6 +33,10 @@ class CameraSettings(Group):
         False, description="Take frames from cameras that nobody has added. One that was removed stays away."
     )
 
+    glances: bool = Field(
+        True, description="Let those who may see the cameras look through them: small pictures, made when asked for."
+    )
+
     @model_validator(mode="after")
     def _pace_has_a_range(self) -> Self:
         if self.min_fps > self.max_fps:

@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
 from recognition.errors import RollcallError
+from recognition.models.store import load_pack
 from stream_server.api.request import ServicesOf, problems
 from stream_server.auth import COOKIE_SCHEME, TOKEN_SCHEME
 from stream_server.memory import peak_rss_mb, rss_mb
@@ -68,6 +69,7 @@ def readiness(services: Services) -> Readiness:
     return Readiness(
         status=_status(services, reasons),
         site=services.settings.site.name,
+        time_zone=services.settings.site.time_zone,
         reasons=tuple(reasons),
         version=version("rollcall"),
         detector={
@@ -75,8 +77,13 @@ def readiness(services: Services) -> Readiness:
             "sha256": models.chosen.detector_digest,
             "engine": models.engine.value,
             "stand_in": models.chosen.stand_in,
+            "licence": _licence(models.chosen.detector),
         },
-        embedder={"file": models.chosen.embedder, "sha256": models.chosen.model_id},
+        embedder={
+            "file": models.chosen.embedder,
+            "sha256": models.chosen.model_id,
+            "licence": _licence(models.chosen.embedder),
+        },
         gallery={
             "people": services.people.people,
             "templates": services.people.templates,
@@ -134,6 +141,11 @@ async def watch(services: Services, warm_up: "asyncio.Task[None]") -> None:
         reasons = _reasons(services)
         services.bus.set_status(StatusNotice(state=_status(services, reasons), reasons=tuple(reasons)))
         await asyncio.sleep(LOOK_EVERY_S)
+
+
+def _licence(name: str) -> str | None:
+    file = load_pack().files.get(name)
+    return None if file is None else file.licence
 
 
 def _status(services: Services, reasons: list[str]) -> Literal["starting", "not_ready", "ok", "degraded"]:

@@ -367,6 +367,7 @@ class Readiness(Shape):
 
     status: Literal["starting", "not_ready", "ok", "degraded"]
     site: str
+    time_zone: str = Field(description="The site's, which decides where a day begins.")
     reasons: tuple[str, ...]
     version: str
     detector: dict[str, Any] | None

@@ -15,6 +15,7 @@ from stream_server.code_watch import CodeWatch
 from stream_server.credentials import CredentialMaker
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
+from stream_server.glances import Glances
 from stream_server.ingest.pull.keeper import PullKeeper
 from stream_server.ingest.webrtc import WebRtcPeers
 from stream_server.models import LoadedModels
@@ -68,6 +69,7 @@ class Services:
     credentials: CredentialMaker
     desk: ReviewDesk
     codes: CodeWatch
+    glances: Glances
     tunnel: TunnelKeeper | None = None
     now: Callable[[], datetime] = utc_now
     seen_lately: SeenLately = field(default_factory=SeenLately)

@@ -86,6 +86,8 @@ class CameraSession:
     wants_faces: bool = True
     max_fps: float = math.inf
     forget: asyncio.TimerHandle | None = field(default=None, repr=False)
+    in_view: int = 0
+    looked_at_mono: float | None = None
 
 
 class CameraHub:
@@ -106,6 +108,7 @@ class CameraHub:
         linger_s: float = LINGER_S,
         review: Callable[[FaceResult, Frame], None] | None = None,
         codes: CodeReader | None = None,
+        seen: Callable[[Frame, FrameResult], None] = lambda _frame, _result: None,
     ) -> None:
         self._sampler = sampler
         self._executor = executor
@@ -119,6 +122,7 @@ class CameraHub:
         self._linger_s = linger_s
         self._review = review
         self._codes = codes
+        self._seen = seen
         self._sessions: dict[str, CameraSession] = {}
         self._work = asyncio.Event()
         self.messages_dropped = 0
@@ -136,6 +140,13 @@ class CameraHub:
     def counts(self, camera_id: str) -> FrameCounts | None:
         """What became of this camera's frames since it connected; None when it is not connected."""
         return self._sampler.counts(camera_id) if self.is_connected(camera_id) else None
+
+    def view(self, camera_id: str) -> tuple[int, float] | None:
+        """Faces in the last picture of a camera that was looked at, and how many seconds ago; None without one."""
+        session = self._sessions.get(camera_id)
+        if session is None or session.sink is None or session.looked_at_mono is None:
+            return None
+        return session.in_view, time.monotonic() - session.looked_at_mono
 
     def check_room(self, camera_id: str) -> None:
         """TooManyCameras when there is no room for this camera."""
@@ -160,6 +171,7 @@ class CameraHub:
             session.sink.end(CLOSE_REPLACED, "another connection of this camera took over")
         session.sink = sink
         session.wants_faces, session.max_fps = True, math.inf  # until this connection says otherwise
+        session.looked_at_mono = None
         self._sampler.add(camera_id)
         session.told_pace_fps = self._sampler.pace_fps
         log.info("camera %s connected", camera_id)
@@ -274,6 +286,8 @@ class CameraHub:
                 self._review(face, frame)
         for unknown in result.newly_unknown:
             self._record_unknown(UnknownSighting(unknown, frame.camera_id, frame.captured_at, gallery.model_id))
+        session.in_view, session.looked_at_mono = len(result.faces), time.monotonic()
+        self._seen(frame, result)
         if session.sink is not None:
             self._answer(session, session.sink, frame, result)
         return FrameEnd.PROCESSED, took_s

@@ -68,6 +68,23 @@ async def get_camera(camera_id: CameraId, services: ServicesOf) -> CameraBody:
         return _camera(await cameras.get(connection, camera_id), services)
 
 
+@router.get(
+    "/{camera_id}/frame",
+    summary="Look through a camera",
+    response_class=Response,
+    responses={
+        **NOT_FOUND,
+        200: {"content": {"image/jpeg": {}}, "description": "The next picture, 320 pixels wide, with boxes"},
+    },
+)
+async def get_frame(camera_id: CameraId, services: ServicesOf) -> Response:
+    """A small picture, made when it is asked for and kept nowhere; 503 when none comes in a few seconds."""
+    async with services.database.acquire() as connection:
+        await cameras.get(connection, camera_id)
+    picture = await services.glances.look(camera_id)
+    return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
+
+
 @router.put("/{camera_id}", summary="Add or change a camera", responses={**NOT_FOUND, **CONFLICT})
 async def put_camera(
     camera_id: CameraId, body: CameraPut, services: ServicesOf, audit: AuditOf, only_new: OnlyNew = None
@@ -116,12 +133,15 @@ def _change(body: CameraPut) -> SourceChange:
 
 def _camera(camera: cameras.Camera, services: Services) -> CameraBody:
     counts = services.hub.counts(camera.camera_id)
+    view = services.hub.view(camera.camera_id)
     return CameraBody(
         id=camera.camera_id,
         name=camera.name,
         connected=services.hub.is_connected(camera.camera_id),
         created_at=camera.created_at,
         frames=None if counts is None else counts.as_dict(),
+        in_view=None if view is None else view[0],
+        looked_at_age_s=None if view is None else round(view[1], 2),
         address=camera.address,
         transport=camera.transport,
         has_credentials=services.pulls.has_credentials(camera),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from stream_server.server import Doorway
+    from stream_server.services import Services
     from stream_server.tls.identity import TlsIdentity
 
 # A peer that acknowledges nothing for so long is gone. It also ends connections whose client never reads: nothing
@@ -173,12 +174,29 @@ def _greet(settings: Settings, sockets: dict[str, socket.socket], identity: "Tls
     click.echo(f"Rollcall listens on {address}; the page for cameras is {address}/camera", err=True)
 
 
+async def _invite_owner(settings: Settings, services: "Services", address: str) -> None:
+    """Say where the first owner is made, while there is none."""
+    from stream_server.auth import load_or_make_token
+
+    try:
+        if not await services.accounts.needs_set_up():
+            return
+    except RollcallError:  # the page says so, too
+        return
+    page = f"{address}/welcome"
+    # As with the token itself: a log is kept, and read by others. Behind the `#` no server hears of it.
+    if settings.auth.token is None and sys.stderr.isatty():
+        page += f"#token={load_or_make_token(settings.data_dir)[0]}"
+    click.echo(f"Nobody owns this server yet. Set it up at {page}", err=True)
+
+
 def _announcer(settings: Settings, app: "FastAPI", sockets: dict[str, socket.socket]) -> Any:
     """What is done once the doors are open: the tunnel is opened, and phones in the local network are invited."""
 
     async def on_listening() -> None:
         _greet(settings, sockets, app.state.identity)
         services = app.state.services
+        await _invite_owner(settings, services, _addresses(settings, sockets, app.state.identity).local)
         if services.tunnel is not None:
             services.tunnel.listening(_port(sockets["tunnel"]))
         identity: TlsIdentity | None = app.state.identity
