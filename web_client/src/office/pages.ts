@@ -26,4 +26,11 @@ export const PAGES: readonly PageEntry[] = [
     load: () => import("./pages/dashboard/Dashboard"),
     nav: { name: "dashboard", icon: "home", group: "day" },
   },
+  {
+    path: "/people",
+    right: "read",
+    load: () => import("./pages/people/People"),
+    nav: { name: "people", icon: "people", group: "day" },
+  },
+  { path: "/people/{person_id}", right: "read", load: () => import("./pages/people/PersonPage") },
 ];
