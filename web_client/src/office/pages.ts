@@ -33,4 +33,11 @@ export const PAGES: readonly PageEntry[] = [
     nav: { name: "people", icon: "people", group: "day" },
   },
   { path: "/people/{person_id}", right: "read", load: () => import("./pages/people/PersonPage") },
+  {
+    path: "/sessions",
+    right: "read",
+    load: () => import("./pages/sessions/Sessions"),
+    nav: { name: "sessions", icon: "sessions", group: "day" },
+  },
+  { path: "/sessions/{session_id}", right: "read", load: () => import("./pages/sessions/SessionPage") },
 ];

@@ -1,10 +1,18 @@
 /** Words of the pages of people. */
 const WHY: Record<string, string> = {
-  no_face: "no face was found in it",
-  several_faces: "there are several faces in it",
-  too_small: "the face is too small",
-  blurred: "the face is blurred",
-  turned: "the face is turned away",
+  no_face: "No face was found. Use a picture in which the face is upright and well lit.",
+  several_faces: "There are several faces. Use a picture of this person alone, or cut them out.",
+  too_small: "The face is too small. Go nearer.",
+  blurred: "The face is blurred. Hold the camera still, and use more light.",
+  turned: "The face is turned away. Look into the camera.",
+  image_unknown_format: "This is no JPEG, PNG or WebP picture.",
+  image_truncated: "The file is cut short.",
+  image_undecodable: "The file is damaged.",
+  image_animated: "This is an animation. Use a single picture.",
+  image_too_small: "The picture is too small.",
+  image_too_many_bytes: "The file is too large.",
+  image_too_many_pixels: "The picture is too large.",
+  template_limit: "So many faces of this person are enrolled that no more are taken. Delete some first.",
 };
 
 export const words = {
@@ -14,8 +22,7 @@ export const words = {
   bulk: "Import",
   exported: "Export",
   consentText: "Consent text",
-  search: "Search",
-  searchHelp: "Part of the name, or the beginning of the number.",
+  search: "Search by name or number",
   group: "Group",
   allGroups: "All groups",
   none: "Nobody has been added yet. Add the first person, or import a whole roster.",
@@ -155,7 +162,7 @@ export const words = {
     other: "Another camera",
     taken: (count: number) => (count === 1 ? "One picture is enrolled." : `${count} pictures are enrolled.`),
     done: "That is enough. This person is recognised from now on.",
-    refused: (why: string) => `Not taken: ${why}.`,
+    refused: (why: string) => `Not taken. ${why}`,
   },
   codes: {
     title: "PIN and QR code",

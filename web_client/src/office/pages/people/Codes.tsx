@@ -66,7 +66,7 @@ function Shown({ made, name, onClose }: { made: Made; name: string; onClose: () 
         {made.kind === "pin" ? <p class="code-pin">{made.pin}</p> : <Picture svg={made.svg} name={name} />}
       </div>
       <div class="form-actions">
-        <Button icon="download" onClick={() => window.print()}>
+        <Button look="primary" onClick={() => window.print()}>
           {words.codes.print}
         </Button>
       </div>

@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { words } from "words/people";
 import { moment } from "../../../text/format";
 import { may } from "../../account";
+import { useActors } from "../../actors";
 import { ask } from "../../parts/ask";
 import { Badge } from "../../parts/Badge";
 import { Button } from "../../parts/Button";
@@ -27,6 +28,7 @@ export function ConsentPanel({ person, onChange }: Props) {
     async () => (await rest.get("/api/v1/people/{person_id}/consents", { path: { person_id: person.id } })).consents,
     [person.id, person.consent, person.consent_at],
   );
+  const nameOf = useActors();
   const withdraw = async () => {
     const sure = await ask({
       title: words.asked.withdrawTitle(person.name),
@@ -79,7 +81,7 @@ export function ConsentPanel({ person, onChange }: Props) {
                   <span class="item-text">
                     <span>{moment(entry.at)}</span>
                     <span class="soft">
-                      {[entry.consent_text ? words.asked.version(entry.consent_text) : "", words.asked.by(whoIs(entry.by))].filter(Boolean).join(", ")}
+                      {[entry.consent_text ? words.asked.version(entry.consent_text) : "", words.asked.by(nameOf(entry.by))].filter(Boolean).join(", ")}
                     </span>
                   </span>
                 </li>
@@ -100,12 +102,6 @@ export function ConsentPanel({ person, onChange }: Props) {
       {typeof opened === "number" && <ShownText version={opened} onClose={() => setOpened(null)} />}
     </Section>
   );
-}
-
-/** An actor such as `user:0f3c…` without what only a program needs. */
-export function whoIs(actor: string): string {
-  const [kind, id] = actor.split(":");
-  return id === undefined || id === "" ? actor : `${kind ?? ""} ${id.slice(0, 8)}`;
 }
 
 function Grant({ person, onClose }: { person: Props["person"]; onClose: (changed: boolean) => void }) {

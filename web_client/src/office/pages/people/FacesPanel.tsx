@@ -60,7 +60,8 @@ export function FacesPanel({ person, onChange }: Props) {
           </Button>
         </div>
       )}
-      {alike.map((like) => (
+      {/* Whom it looked like is of no use once the faces are gone. */}
+      {(person.templates === 0 ? [] : alike).map((like) => (
         <Alike key={like.person.id} like={like} />
       ))}
       <Loaded of={faces} lines={3}>

@@ -1,13 +1,14 @@
 /** Everybody: found by name, number or group. */
 import { useState } from "preact/hooks";
 import { words } from "words/people";
+import "../../../ui/rows.css";
 import "../../../ui/people.css";
 import { may } from "../../account";
 import { live } from "../../live_events";
 import { Badge, Initials } from "../../parts/Badge";
 import { Button, LinkButton } from "../../parts/Button";
 import { SelectField, TextField } from "../../parts/Field";
-import { Page, Section } from "../../parts/Page";
+import { Page } from "../../parts/Page";
 import { Pager } from "../../parts/Pager";
 import { Empty, Loaded } from "../../parts/states";
 import { Table } from "../../parts/Table";
@@ -72,9 +73,9 @@ export default function People() {
         </>
       }
     >
-      <Section title={words.list}>
+      <div class="panel">
         <div class="filters" role="search">
-          <TextField label={words.search} type="search" value={typed} onValue={setTyped} help={words.searchHelp} maxLength={200} autocomplete="off" />
+          <TextField label={words.search} type="search" value={typed} onValue={setTyped} maxLength={200} autocomplete="off" />
           <SelectField
             label={words.group}
             value={group}
@@ -106,7 +107,7 @@ export default function People() {
             )
           }
         </Loaded>
-      </Section>
+      </div>
       {opened === "add" && <PersonForm onClose={close} />}
       {opened === "import" && <Imports onClose={close} />}
       {opened === "texts" && <ConsentTexts onClose={close} />}

@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import { words } from "words/people";
 import { day } from "../../../text/format";
+import "../../../ui/rows.css";
 import "../../../ui/people.css";
 import { may } from "../../account";
 import { useEvents } from "../../live";

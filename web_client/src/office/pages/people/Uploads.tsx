@@ -104,6 +104,8 @@ export function Uploads({ person, onClose }: Props) {
 }
 
 function reason(failure: NonNullable<Outcome["failure"]>): string {
+  const own = words.upload.why(failure.code);
+  if (own !== "") return own;
   const { detail, hint } = inWords(failure);
   return [detail, hint].filter(Boolean).join(" ");
 }
