@@ -1,6 +1,6 @@
 # Rollcall: every target sets up what it needs. `make demo` and `make test` are all a newcomer has to know.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check format bench docs models web extras lock clean
+.PHONY: help demo run test check format bench bench-envelope docs models web extras lock clean
 
 PYTHON ?= python3
 # Without internet YuNet cannot be fetched; a folder beside the project may hold the same bytes.
@@ -8,7 +8,7 @@ export ROLLCALL_MODELS__MIRROR ?= $(wildcard ../shared/models)
 BIN := .venv/bin
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 # The virtual environment: with what the server and the model build need, and with what tests need on top.
 .venv/.python:
@@ -71,6 +71,9 @@ format: .venv/.dev ## rewrite the code in the project's format
 
 bench: .venv/.dev models ## measure, and write benchmarks/results.json and the tables made from it
 	$(BIN)/python -m benchmarks
+
+bench-envelope: .venv/.dev models ## half an hour within 256 MB and half a core (MINUTES=5 for less); needs root
+	$(BIN)/python -m benchmarks envelope --minutes $(or $(MINUTES),30)
 
 docs: .venv/.dev ## write the parts of docs/ that come from the code
 	$(BIN)/python -m docs.generate

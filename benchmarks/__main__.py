@@ -112,6 +112,45 @@ def soak_command(minutes: float, as_json: bool, output: Path) -> None:
         sys.exit(1)
 
 
+@main.command("envelope")
+@click.option("--minutes", default=30.0, type=click.FloatRange(0.1), help="How long everybody asks; default: 30.")
+@click.option("--only-kills", is_flag=True, help="A missed aim is told, and ends with 0; on a machine that is busy.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead.")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=_HERE,
+    help="Folder to write ENVELOPE.md to; default: benchmarks.",
+)
+def envelope_command(minutes: float, only_kills: bool, as_json: bool, output: Path) -> None:
+    """256 MB without swap and half a core, held by the kernel: does the server live there, and what is it good for?
+
+    Ends with 1 if an aim was missed. Needs the right to make control groups.
+    """
+    from benchmarks import envelope_report
+    from benchmarks.envelope import envelope
+
+    facts = machine_facts()
+    with _progress(Console(stderr=True, highlight=False)) as progress:
+        task = progress.add_task("envelope", total=1.0)
+        try:
+            came = asyncio.run(
+                envelope(
+                    load_settings().models_dir.resolve(),
+                    minutes=minutes,
+                    advance=lambda done: progress.update(task, completed=done),
+                )
+            )
+        except RollcallError as error:
+            raise click.ClickException(str(error)) from error
+    written = envelope_report.page(came, facts)
+    output.mkdir(parents=True, exist_ok=True)
+    (output / envelope_report.REPORT_FILE).write_text(written, "utf-8")
+    click.echo(json.dumps(envelope_report.as_json(came, facts)) if as_json else written)
+    if came.killed if only_kills else came.failures:
+        sys.exit(1)
+
+
 def _progress(console: Console) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     return Progress(*columns, console=console, transient=True)

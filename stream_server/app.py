@@ -206,6 +206,7 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
     credentials = CredentialMaker(await load_keys(database, box))
     desk = ReviewDesk(database, settings)
     codes = CodeWatch(database, settings, credentials)
+    glances = Glances(allowed=settings.cameras.glances)
     unknown = UnknownFaceCollector(
         database,
         box,
@@ -216,7 +217,6 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         ),
         crops=settings.unknown_faces.crops,
     )
-    glances = Glances(allowed=settings.cameras.glances)
     hub = CameraHub(
         sampler=sampler,
         executor=executor,

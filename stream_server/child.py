@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -31,9 +32,17 @@ class ChildServer:
     """Starts `rollcall serve` on a free port of this machine and stops it again. An async context manager.
 
     `settings` are environment variables for it. The embedded PostgreSQL is used unless they hold DATABASE_URL.
+    `wrapper` goes before the command that serves, and must become it.
     """
 
-    def __init__(self, *, data_dir: Path, models_dir: Path, settings: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        data_dir: Path,
+        models_dir: Path,
+        settings: dict[str, str] | None = None,
+        wrapper: Sequence[str] = (),
+    ) -> None:
         self.data_dir = data_dir
         self.log_path = data_dir / "server.log"
         self.port = _free_port()
@@ -52,6 +61,7 @@ class ChildServer:
             "ROLLCALL_HTTP__PORT": str(self.port),
             **(settings or {}),
         }
+        self._wrapper = tuple(wrapper)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -91,7 +101,7 @@ class ChildServer:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "stream_server", "serve"],
+                [*self._wrapper, sys.executable, "-m", "stream_server", "serve"],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -1,8 +1,7 @@
 """Every JSON shape that crosses the wire: WebSocket messages, events, and the bodies of the REST API.
 
 `docs/reference/websocket.md` describes the messages and `docs/openapi.json` the bodies; tests hold both to this module.
-Those of cameras are in `camera_messages`.
-Times are ISO 8601 in UTC. Boxes are pixels of the picture that was sent, as x1, y1, x2, y2.
+Those of cameras are in `camera_messages`. Times are ISO 8601 in UTC, boxes pixels of the picture sent: x1, y1, x2, y2.
 """
 
 from datetime import date, datetime

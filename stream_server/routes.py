@@ -29,6 +29,7 @@ from stream_server.api import (
     users,
     webhooks,
 )
+from stream_server.api import settings as settings_api
 from stream_server.api.examples import install_examples
 from stream_server.auth import COOKIE_SCHEME, TOKEN_SCHEME
 from stream_server.ingest import websocket, whip
@@ -70,6 +71,7 @@ def include_routes(app: FastAPI, configured: Settings) -> None:
         audit,
         person_export,
         unknown_faces,
+        settings_api,
     ):
         api.include_router(module.router)
     app.include_router(api)

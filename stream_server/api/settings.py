@@ -29,7 +29,7 @@ def _settings(group: BaseModel, prefix: str) -> Iterator[SettingBody]:
         yield SettingBody(
             variable=str(alias.choices[0]) if isinstance(alias, AliasChoices) else prefix + name.upper(),
             value=None if secret or value is None else _plain(value),
-            given=name in group.model_fields_set,
+            given=name in group.model_fields_set and value is not None,
             secret=secret,
             description=field.description or "",
         )

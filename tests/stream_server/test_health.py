@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from recognition.errors import ModelError
+from recognition.models.store import YUNET, load_pack
 from stream_server import health
 from stream_server.health import STAND_IN, readiness
 from stream_server.messages import Readiness, StatusNotice
@@ -111,7 +112,12 @@ def test_a_server_that_does_well_is_ok_and_says_what_it_works_with() -> None:
     }
     assert (ready.storage["state"], ready.storage["stored"], ready.storage["last_event_id"]) == ("ok", 3, 7)
     assert ready.sockets == {"cameras": 1, "event_followers": 2, "messages_dropped": 4, "webrtc_peers": 0}
-    assert ready.detector == {"file": "yunet.onnx", "sha256": "d", "engine": "opencv", "stand_in": False}
+    stands = {"file": "yunet.onnx", "sha256": "d", "engine": "opencv", "stand_in": False, "licence": None}
+    assert ready.detector == stands
+    assert ready.time_zone == "UTC"
+    named = readiness(make_services(models__chosen__detector=YUNET))
+    assert named.detector is not None
+    assert named.detector["licence"] == load_pack().files[YUNET].licence
     assert ready.pulled == {"live": 2, "readers": 1}
     assert ready.memory["rss_mb"] > 0
     assert Readiness.model_validate_json(ready.model_dump_json()) == ready

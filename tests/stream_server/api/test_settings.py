@@ -40,5 +40,6 @@ async def test_of_a_secret_it_is_only_told_that_it_is_set() -> None:
         assert settings[variable].value is None
     assert settings["ROLLCALL_AUTH__TOKEN"].given
     assert not settings["ROLLCALL_SECRETS__KEY"].given
+    assert not (await told(DATABASE_URL=""))["DATABASE_URL"].given, "empty is not set"
     text = " ".join(setting.model_dump_json() for setting in settings.values())
     assert not any(secret in text or "hidden" in text for secret in SECRETS)

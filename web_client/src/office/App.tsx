@@ -35,7 +35,13 @@ export function App({ setUpToken }: { setUpToken: string | null }) {
     if (stands === "somebody" && path === SIGN_IN) go(localPath(query.get("next")), { replace: true });
   }, [stands, path]);
 
-  if (stands === "asking") return <Skeleton />;
+  if (stands === "asking") {
+    return (
+      <div class="plain">
+        <Skeleton />
+      </div>
+    );
+  }
   if (stands === "away") return <Away />;
   if (stands === "set-up" || (stands === "somebody" && path === WELCOME)) {
     return (

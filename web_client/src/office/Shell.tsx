@@ -122,7 +122,7 @@ function Whoami() {
 function BottomBar() {
   const [open, setOpen] = useState(false);
   const shown = entries();
-  const direct = shown.length <= ON_BAR + 1 ? shown : shown.slice(0, ON_BAR);
+  const direct = shown.slice(0, ON_BAR);
   const rest = shown.slice(direct.length);
   const { path } = place.value;
   useEffect(() => setOpen(false), [path]);

@@ -19,9 +19,13 @@ export function may(right: Right): boolean {
   return me.value?.rights.includes(right) ?? false;
 }
 
-/** Ask the server who this is. */
-export async function look(): Promise<void> {
+/** Ask the server who this is. `isNew`: it may have no owner yet, and nobody can have signed in then. */
+export async function look(isNew = false): Promise<void> {
   try {
+    if (isNew && (await rest.get("/api/v1/setup")).needed) {
+      standing.value = "set-up";
+      return;
+    }
     me.value = await rest.get("/api/v1/me");
     standing.value = "somebody";
     ended.value = false;

@@ -8,8 +8,8 @@ import { look, standing } from "./account";
 import { App } from "./App";
 import { followVisibility } from "./live";
 import { live } from "./live_events";
-import { PAGES } from "./pages";
-import { match, startRouter } from "./router";
+import { isPage } from "./pages";
+import { startRouter } from "./router";
 import { showTheme } from "./theme";
 
 /** The token of an address such as `/welcome#token=…`; it does not stay in the address bar or the history. */
@@ -22,9 +22,9 @@ function takeSetUpToken(): string | null {
 
 const setUpToken = takeSetUpToken();
 showTheme();
-startRouter((path) => path === "/welcome" || path === "/sign-in" || PAGES.some((page) => match(page.path, path) !== null));
+startRouter((path) => path === "/welcome" || path === "/sign-in" || isPage(path));
 followVisibility(live, document, () => standing.value === "somebody");
 window.addEventListener("online", () => live.tryNow());
 const root = document.getElementById("app");
 if (root) render(<App setUpToken={setUpToken} />, root);
-void look();
+void look(location.pathname === "/welcome");

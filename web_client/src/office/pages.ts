@@ -3,7 +3,7 @@ import type { ComponentType } from "preact";
 import type { words } from "words/shell";
 import type { Right } from "./account";
 import type { IconName } from "./icons";
-import type { Params } from "./router";
+import { match, type Params } from "./router";
 
 export interface PageProps {
   params: Params;
@@ -58,4 +58,33 @@ export const PAGES: readonly PageEntry[] = [
     load: () => import("./pages/cameras/Cameras"),
     nav: { name: "cameras", icon: "camera", group: "site" },
   },
+  {
+    path: "/devices",
+    right: "admin",
+    load: () => import("./pages/devices/Devices"),
+    nav: { name: "devices", icon: "device", group: "site" },
+  },
+  {
+    path: "/access",
+    right: "admin",
+    load: () => import("./pages/access/Access"),
+    nav: { name: "access", icon: "person", group: "site" },
+  },
+  {
+    path: "/health",
+    right: "read",
+    load: () => import("./pages/health/Health"),
+    nav: { name: "health", icon: "health", group: "site" },
+  },
+  {
+    path: "/settings",
+    right: "read",
+    load: () => import("./pages/settings/Settings"),
+    nav: { name: "settings", icon: "settings", group: "site" },
+  },
 ];
+
+/** Whether there is a page at a path: a link to none helps nobody. */
+export function isPage(path: string): boolean {
+  return PAGES.some((page) => match(page.path, path) !== null);
+}

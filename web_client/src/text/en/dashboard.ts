@@ -14,6 +14,7 @@ export const words = {
     hereShort: "here",
     from: (from: string, to: string) => `${from} to ${to}`,
     open: "Open check-in",
+    allDay: "All day",
     late: (count: number) => `${count} late`,
     missing: (count: number) => `${count} missing`,
     extra: (count: number) => `${count} not expected`,

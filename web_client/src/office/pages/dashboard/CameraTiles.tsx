@@ -39,19 +39,19 @@ function Tile({ camera }: { camera: Camera }) {
   const name = camera.name || camera.id;
   const view = camera.in_view ?? null;
   const age = camera.looked_at_age_s ?? null;
+  const said =
+    camera.connected && view !== null
+      ? [words.cameras.view(view), age !== null ? words.cameras.age(age) : ""].filter(Boolean).join(", ")
+      : (camera.pull?.reason ?? "");
   return (
-    <article class="tile">
+    <article class={camera.connected ? "tile" : "tile tile-away"}>
       <div class="tile-picture">
         {camera.connected ? <Picture id={camera.id} name={name} /> : <Icon name="camera" />}
       </div>
       <div class="tile-text">
         <h3>{name}</h3>
         <Badge tone={tone}>{label}</Badge>
-        <p class="soft">
-          {camera.connected && view !== null
-            ? [words.cameras.view(view), age !== null ? words.cameras.age(age) : ""].filter(Boolean).join(", ")
-            : (camera.pull?.reason ?? "")}
-        </p>
+        {said !== "" && <p class="soft">{said}</p>}
       </div>
     </article>
   );

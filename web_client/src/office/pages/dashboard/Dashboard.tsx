@@ -139,7 +139,7 @@ export default function Dashboard() {
           </Section>
         </div>
         <div class="stack">
-          <Reviews reviews={reviews} />
+          <Reviews reviews={reviews} cameras={cameras.data ?? []} />
           <Section title={words.latest.title}>
             <Loaded of={day}>{() => <LatestList records={newest(records, LATEST_MAX)} fresh={fresh} cameras={cameras.data ?? []} />}</Loaded>
           </Section>

@@ -28,10 +28,12 @@ export function LatestList({ records, fresh, cameras }: Props) {
                 .join(" ")}
             </span>
           </div>
-          <Badge tone={record.status === "late" ? "warn" : "good"}>{words.status[record.status]}</Badge>
-          <time class="soft number" dateTime={record.first_seen ?? ""}>
-            {timeOfDay(record.first_seen)}
-          </time>
+          <div class="item-side">
+            <Badge tone={record.status === "late" ? "warn" : "good"}>{words.status[record.status]}</Badge>
+            <time class="soft number" dateTime={record.first_seen ?? ""}>
+              {timeOfDay(record.first_seen)}
+            </time>
+          </div>
         </li>
       ))}
     </ul>

@@ -14,7 +14,13 @@ import { rest, type Shapes } from "../../rest";
 
 type Review = Shapes["ReviewBody"];
 
-export function Reviews({ reviews }: { reviews: Resource<Shapes["Reviews"]> }) {
+interface Props {
+  reviews: Resource<Shapes["Reviews"]>;
+  cameras: readonly Shapes["CameraBody"][];
+}
+
+export function Reviews({ reviews, cameras }: Props) {
+  const nameOf = (id: string) => cameras.find((camera) => camera.id === id)?.name || id;
   const waiting = reviews.data?.reviews.length ?? 0;
   return (
     <Section
@@ -23,14 +29,14 @@ export function Reviews({ reviews }: { reviews: Resource<Shapes["Reviews"]> }) {
     >
       <Loaded of={reviews} lines={2}>
         {({ reviews: open }) =>
-          open[0] ? <Question review={open[0]} onSettled={reviews.reload} /> : <p class="help">{words.reviews.none}</p>
+          open[0] ? <Question review={open[0]} camera={nameOf(open[0].camera)} onSettled={reviews.reload} /> : <p class="help">{words.reviews.none}</p>
         }
       </Loaded>
     </Section>
   );
 }
 
-function Question({ review, onSettled }: { review: Review; onSettled: () => void }) {
+function Question({ review, camera, onSettled }: { review: Review; camera: string; onSettled: () => void }) {
   const [busy, setBusy] = useState(false);
   const group = useRef<HTMLDivElement>(null);
   const allowed = may("punch");
@@ -63,12 +69,12 @@ function Question({ review, onSettled }: { review: Review; onSettled: () => void
   return (
     <div ref={group} class="question" role="group" aria-label={words.reviews.lead} tabIndex={-1} onKeyDown={onKey}>
       <p>{words.reviews.lead}</p>
-      <p class="soft">{words.reviews.where(review.camera, timeOfDay(review.first_seen))}</p>
+      <p class="soft">{words.reviews.where(camera, timeOfDay(review.first_seen))}</p>
       <div class="answers">
         {review.candidates.map((candidate, index) => (
           <Button key={candidate.person.id} disabled={busy || !allowed} onClick={() => void settle(candidate)}>
             <kbd aria-hidden="true">{index + 1}</kbd> {candidate.person.name}{" "}
-            <span class="soft number">{words.reviews.distance(candidate.distance.toFixed(2))}</span>
+            <span class="soft number distance">{words.reviews.distance(candidate.distance.toFixed(2))}</span>
           </Button>
         ))}
         <Button disabled={busy || !allowed} onClick={() => void settle(null)}>

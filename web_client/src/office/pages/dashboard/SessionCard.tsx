@@ -1,6 +1,7 @@
 /** A session that runs: how many of those expected are here, and who came last. */
 import { words } from "words/dashboard";
 import { timeOfDay } from "../../../text/format";
+import { isPage } from "../../pages";
 import { Badge } from "../../parts/Badge";
 import { Ring } from "../../parts/progress";
 import { newest, tally, type RunningSession } from "./board";
@@ -11,6 +12,7 @@ export function SessionCard({ running, fresh }: { running: RunningSession; fresh
   const { session, records } = running;
   const { here, late, missing, extra, expected } = tally(running);
   const title = session.kind === "open" ? words.running.open : session.title;
+  const sheet = `/sessions/${session.id}`;
   const names = newest(records.values(), NAMES_MAX);
   return (
     <article class="session-card">
@@ -19,8 +21,10 @@ export function SessionCard({ running, fresh }: { running: RunningSession; fresh
         <span class="ring-of">{expected === null ? words.running.hereShort : words.running.of(expected)}</span>
       </Ring>
       <div class="session-text">
-        <h3>{title}</h3>
-        <p class="soft number">{words.running.from(timeOfDay(session.starts_at), timeOfDay(session.ends_at))}</p>
+        <h3>{isPage(sheet) ? <a href={sheet}>{title}</a> : title}</h3>
+        <p class="soft number">
+          {session.kind === "open" ? words.running.allDay : words.running.from(timeOfDay(session.starts_at), timeOfDay(session.ends_at))}
+        </p>
         <p class="badges">
           {expected !== null && missing === 0 && expected > 0 && <Badge tone="good">{words.running.all}</Badge>}
           {missing > 0 && <Badge>{words.running.missing(missing)}</Badge>}

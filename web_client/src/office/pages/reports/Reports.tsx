@@ -8,7 +8,7 @@ import { live } from "../../live_events";
 import { Button, LinkButton } from "../../parts/Button";
 import { SelectField, TextField } from "../../parts/Field";
 import { Page, Section } from "../../parts/Page";
-import { Empty, Loaded, Note } from "../../parts/states";
+import { Empty, Loaded } from "../../parts/states";
 import { Table } from "../../parts/Table";
 import { useResource } from "../../resource";
 import { addressOf, everything, rest } from "../../rest";
@@ -245,7 +245,7 @@ function Files({ asked }: { asked: Record<string, string> }) {
   const file = (format: string, more: Record<string, string> = {}) => addressOf("/api/v1/reports/attendance", {}, { ...asked, layout, format, ...more });
   return (
     <Section title={words.export}>
-      <Note>{words.exportLead}</Note>
+      <p class="soft">{words.exportLead}</p>
       <div class="filters">
         <SelectField
           label={words.layout}
