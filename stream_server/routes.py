@@ -21,7 +21,6 @@ from stream_server.api import (
     rooms,
     roster,
     sessions,
-    settings,
     sign_in,
     tokens,
     tunnel,
@@ -40,14 +39,14 @@ JSON_BODY_MAX_BYTES = 64 * 1024
 OPEN_BODY_MAX_BYTES = 4 * 1024
 
 
-def include_routes(app: FastAPI, configured: Settings) -> None:
+def include_routes(app: FastAPI, settings: Settings) -> None:
     """Give the application its routes. A route exists once `rights` names it, too."""
     install_examples(app)
     app.include_router(health.router)
     # Routes that take photographs raise the limit for themselves.
     api = APIRouter(prefix="/api/v1", max_body_size=JSON_BODY_MAX_BYTES, dependencies=[TOKEN_SCHEME, COOKIE_SCHEME])
-    api.include_router(people.make_router(max_photo_bytes=configured.http.max_photo_bytes))
-    api.include_router(recognition.make_router(max_photo_bytes=configured.http.max_photo_bytes))
+    api.include_router(people.make_router(max_photo_bytes=settings.http.max_photo_bytes))
+    api.include_router(recognition.make_router(max_photo_bytes=settings.http.max_photo_bytes))
     for module in (
         sessions,
         attendance,
@@ -66,7 +65,6 @@ def include_routes(app: FastAPI, configured: Settings) -> None:
         users,
         tokens,
         tunnel,
-        settings,
         consents,
         audit,
         person_export,
@@ -80,4 +78,4 @@ def include_routes(app: FastAPI, configured: Settings) -> None:
     app.include_router(websocket.router)
     app.include_router(whip.router)
     app.include_router(events.socket_router)
-    app.include_router(pages.make_router(configured.http.pages_dir or pages.BUILT))
+    app.include_router(pages.make_router(settings.http.pages_dir or pages.BUILT))
