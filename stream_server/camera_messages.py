@@ -54,6 +54,15 @@ class CameraPut(Shape):
     enabled: StrictBool = True
 
 
+class CameraTrial(Shape):
+    """An address to open once, before it is given to a camera."""
+
+    address: Annotated[str, Field(min_length=1, max_length=2000, examples=["rtsp://10.0.0.7/stream2"])]
+    username: CameraLogin = SecretStr("")
+    password: CameraLogin = SecretStr("")
+    transport: Literal["auto", "tcp", "udp"] = "auto"
+
+
 class CameraTest(Shape):
     """What came of opening a camera once."""
 

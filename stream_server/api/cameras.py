@@ -17,6 +17,7 @@ from stream_server.camera_messages import (
     Cameras,
     CameraSearch,
     CameraTest,
+    CameraTrial,
     FoundCameraBody,
     FoundCameras,
     PullBody,
@@ -50,6 +51,16 @@ async def discover_cameras(body: CameraSearch, services: ServicesOf) -> FoundCam
             body.timeout_s, body.username.get_secret_value(), body.password.get_secret_value(), services.pulls.rules
         )
     return FoundCameras(cameras=tuple(FoundCameraBody(**asdict(camera)) for camera in found))
+
+
+@router.post("/test", summary="Open an address once")
+async def test_address(body: CameraTrial, services: ServicesOf) -> CameraTest:
+    """As it would be opened if it were a camera's. Nothing is stored."""
+    order = await services.pulls.order_of(
+        body.address, body.username.get_secret_value(), body.password.get_secret_value(), body.transport
+    )
+    async with services.trials:
+        return await try_camera(order)
 
 
 @router.get("/{camera_id}", summary="One camera", responses=NOT_FOUND)

@@ -253,6 +253,7 @@ def office(server: ChildServer) -> Office:
         *,
         of: ChildServer = server,
         signed_in: bool = True,
+        camera: Path | None = None,
         width: int = 1280,
         height: int = 900,
         scheme: str = "light",
@@ -260,7 +261,8 @@ def office(server: ChildServer) -> Office:
         from playwright.async_api import async_playwright
 
         async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=chromium.path(), args=list(FLAGS))
+            capture = [] if camera is None else [f"--use-file-for-fake-video-capture={camera}"]
+            browser = await playwright.chromium.launch(executable_path=chromium.path(), args=[*FLAGS, *capture])
             context = await browser.new_context(
                 viewport={"width": width, "height": height}, color_scheme=scheme, locale="en-GB", base_url=of.url
             )

@@ -51,7 +51,8 @@ def test_nothing_is_open_by_accident() -> None:
 
 def test_what_changes_something_needs_more_than_the_right_to_read() -> None:
     for rule in RULES:
-        if rule.method not in ("GET", SOCKET, "OPTIONS"):
+        # A search is sent as a body, so that no name stands in an address.
+        if rule.method not in ("GET", SOCKET, "OPTIONS") and rule.path != "/api/v1/people/search":
             assert rule.right is not Right.READ, rule
 
 

@@ -27,6 +27,38 @@ export const PAGES: readonly PageEntry[] = [
     nav: { name: "dashboard", icon: "home", group: "day" },
   },
   {
+    path: "/people",
+    right: "read",
+    load: () => import("./pages/people/People"),
+    nav: { name: "people", icon: "people", group: "day" },
+  },
+  { path: "/people/{person_id}", right: "read", load: () => import("./pages/people/PersonPage") },
+  {
+    path: "/sessions",
+    right: "read",
+    load: () => import("./pages/sessions/Sessions"),
+    nav: { name: "sessions", icon: "sessions", group: "day" },
+  },
+  { path: "/sessions/{session_id}", right: "read", load: () => import("./pages/sessions/SessionPage") },
+  {
+    path: "/reports",
+    right: "read",
+    load: () => import("./pages/reports/Reports"),
+    nav: { name: "reports", icon: "chart", group: "day" },
+  },
+  {
+    path: "/unknown",
+    right: "people",
+    load: () => import("./pages/unknown/Unknown"),
+    nav: { name: "unknown", icon: "unknown", group: "day" },
+  },
+  {
+    path: "/cameras",
+    right: "read",
+    load: () => import("./pages/cameras/Cameras"),
+    nav: { name: "cameras", icon: "camera", group: "site" },
+  },
+  {
     path: "/devices",
     right: "admin",
     load: () => import("./pages/devices/Devices"),
