@@ -85,7 +85,7 @@ async def get_frame(camera_id: CameraId, services: ServicesOf, audit: AuditOf, v
         raise Forbidden("a picture shows whoever is there, of any group", hint="an owner, admin or viewer may look")
     async with services.database.acquire() as connection:
         await cameras.get(connection, camera_id)
-        await audit.seen(connection, Action.CAMERA_VIEWED, subject=f"camera:{camera_id}")
+        await audit.seen(connection, Action.CAMERA_WATCHED, subject=f"camera:{camera_id}")
     picture = await services.glances.look(camera_id)
     return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
