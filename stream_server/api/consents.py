@@ -25,7 +25,7 @@ LISTED_MAX = 100
 
 @router.get("/consent-texts", summary="The texts that people are asked")
 async def list_texts(services: ServicesOf) -> ConsentTexts:
-    """Every version that was published, the newest first."""
+    """The newest first, at most a hundred; older ones by their numbers."""
     async with services.database.acquire() as connection:
         texts = await consents.newest_texts(connection, LISTED_MAX)
     return ConsentTexts(consent_texts=tuple(map(_text, texts)))

@@ -8,6 +8,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from stream_server.messages import Problem
+
 _OF_NAME: dict[str, Any] = {
     "address": "https://school.example/hooks/…",
     "camera": "room-12",
@@ -50,7 +52,12 @@ def install_examples(app: FastAPI) -> None:
 
     def with_examples() -> dict[str, Any]:
         if app.openapi_schema is None:
-            add_examples(describe())
+            description = describe()
+            # Routes name it, and no route returns it.
+            shapes = description["components"]["schemas"]
+            shapes["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            description["components"]["schemas"] = dict(sorted(shapes.items()))
+            add_examples(description)
         return describe()
 
     app.openapi = with_examples  # type: ignore[method-assign]

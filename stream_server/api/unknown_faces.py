@@ -9,7 +9,7 @@ from storage import people, templates, unknown_faces
 from storage.database import Connection
 from storage.unknown_faces import StoredUnknown
 from stream_server.api.audited import AuditOf
-from stream_server.api.request import NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
+from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
 from stream_server.auditing import Action, Auditor
 from stream_server.privacy_messages import (
     UnknownFaceAssign,
@@ -58,14 +58,14 @@ async def get_crop(face_id: UUID, services: ServicesOf, audit: AuditOf) -> Respo
     return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
 
-@router.post("/{face_id}/assign", summary="It is this person", responses=NOT_FOUND)
+@router.post("/{face_id}/assign", summary="It is this person", responses={**NOT_FOUND, **CONFLICT})
 async def assign(face_id: UUID, body: UnknownFaceAssign, services: ServicesOf, audit: AuditOf) -> UnknownFaceNamed:
     """Enrols the person with the best of the faces, and forgets the rest. The person must have agreed."""
     async with services.database.acquire() as connection, connection.transaction():
         return await _name(connection, services, audit, face_id, body.person_id)
 
 
-@router.post("/{face_id}/person", status_code=201, summary="It is somebody new", responses=NOT_FOUND)
+@router.post("/{face_id}/person", status_code=201, summary="It is somebody new", responses={**NOT_FOUND, **CONFLICT})
 async def add_person(face_id: UUID, body: UnknownFacePerson, services: ServicesOf, audit: AuditOf) -> UnknownFaceNamed:
     """Adds the person and enrols, both or neither. The person must have agreed."""
     async with services.database.acquire() as connection, connection.transaction():
