@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from recognition.errors import UnavailableError
-from storage import outbox
+from storage import alerts
 from storage.database import Database
 from stream_server.governor.pressure import Pressure
 from stream_server.ingest.pull.state import PullState
@@ -93,7 +93,7 @@ class AlertDesk:
         self._now = now
         # Each server tells of itself; whoever reads both tells them apart by it.
         self._server = secrets.token_hex(4)
-        self._waiting: deque[tuple[str, dict[str, Any]]] = deque(maxlen=WAITING_MAX)
+        self._waiting: deque[tuple[bool, dict[str, Any]]] = deque(maxlen=WAITING_MAX)
         self._news = asyncio.Event()
         self.book = AlertBook()
 
@@ -108,7 +108,7 @@ class AlertDesk:
             name = alert.value if camera_id is None else f"{alert} of camera {camera_id}"
             log.log(logging.WARNING if raised else logging.INFO, "%s: %s", name, reason if raised else "it is over")
             data = {"alert": alert.value, "camera": camera_id, "server": self._server, "at": self._now().isoformat()}
-            self._waiting.append(("alert.raised" if raised else "alert.cleared", data | {"reason": reason}))
+            self._waiting.append((raised, data | {"reason": reason}))
             self._news.set()
 
     async def run(self, services: Services) -> None:
@@ -130,8 +130,8 @@ class AlertDesk:
             while self._waiting:
                 event = self._waiting[0]
                 try:
-                    async with self._database.acquire() as connection, connection.transaction():
-                        await outbox.append(connection, *event)
+                    async with self._database.acquire() as connection:
+                        await alerts.store(connection, raised=event[0], alert=event[1])
                 except UnavailableError as error:
                     log.debug("an alert is not stored yet: %s", error)
                     await asyncio.sleep(RETRY_S)

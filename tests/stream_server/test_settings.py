@@ -231,7 +231,7 @@ def test_every_setting_says_what_it_is() -> None:
         ("ROLLCALL_RECOGNITION__DETECTOR", "haar"),
         ("ROLLCALL_RECOGNITION__DETECTORS", "auto"),
         ("ROLLCALL_GOVERNOR__MEMORY_MAX_MB", "5"),
-        ("ROLLCALL_GOVERNOR__HARD_SHARE", "0.5"),
+        ("ROLLCALL_GOVERNOR__HARD_SHARE", "0"),
         ("ROLLCALL_METRICS__TOKEN", "too-short"),
         ("ROLLCALL_LOG__FORMAT", "xml"),
         ("ROLLCALL_CAMERAS__MAX_FPS", "nan"),
