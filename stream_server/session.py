@@ -18,6 +18,7 @@ from recognition.errors import ImageError, RollcallError, UnavailableError
 from recognition.gallery import Gallery
 from recognition.pipeline import CameraState, Recogniser
 from recognition.types import FaceResult, FaceState, Frame, FrameResult, ImageBgr, Sighting
+from stream_server.camera_sink import CameraSink as CameraSink
 from stream_server.executor import RecognitionExecutor
 from stream_server.log_context import about
 from stream_server.messages import AttendanceNotice, ErrorNotice, Event, Face, Faces, Pace, PersonRef
@@ -41,23 +42,6 @@ class MemoryFull(UnavailableError):
     """One more camera might cost the server its life."""
 
     code = "memory_full"
-
-
-class CameraSink(Protocol):
-    """The way back to a camera. No method may block."""
-
-    @property
-    def dropped(self) -> int:
-        """Messages that were not sent because the camera reads too slowly."""
-
-    def show(self, faces: Faces) -> None:
-        """Show the faces of a frame; only the newest matter."""
-
-    def tell(self, message: Pace | AttendanceNotice | ErrorNotice) -> None:
-        """Send a message that should not be lost."""
-
-    def end(self, code: int, reason: str) -> None:
-        """Close the connection."""
 
 
 class KnownPeople(Protocol):
