@@ -152,7 +152,7 @@ async def test_somebody_is_added_agrees_is_enrolled_by_pictures_and_marked_by_a_
         page = browser.page
         await page.get_by_role("button", name="Add a person").first.click()
         await page.get_by_label("Name", exact=True).fill(NAME)
-        await page.get_by_label("Number").fill("s-1815")
+        await page.get_by_role("textbox", name="Number").fill("s-1815")
         await page.get_by_role("button", name="Add", exact=True).click()
         await page.get_by_role("heading", name=NAME).wait_for()
         await browser.says("Faces can be enrolled once consent is recorded")
