@@ -77,10 +77,11 @@ async def get_camera(camera_id: CameraId, services: ServicesOf) -> CameraBody:
         200: {"content": {"image/jpeg": {}}, "description": "The next picture, 320 pixels wide, with boxes"},
     },
 )
-async def get_frame(camera_id: CameraId, services: ServicesOf) -> Response:
+async def get_frame(camera_id: CameraId, services: ServicesOf, audit: AuditOf) -> Response:
     """A small picture, made when it is asked for and kept nowhere; 503 when none comes in a few seconds."""
     async with services.database.acquire() as connection:
         await cameras.get(connection, camera_id)
+        await audit.seen(connection, Action.CAMERA_WATCHED, subject=f"camera:{camera_id}")
     picture = await services.glances.look(camera_id)
     return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 

@@ -14,6 +14,7 @@ from storage import reviews
 from storage.attendance_policy import AttendancePolicy
 from storage.database import Database
 from stream_server.child import ChildServer, temporary_folder
+from stream_server.client import ServerClient
 from tests.browser.conftest import OWNER, Browser, Enrol, Office, Phone
 from tests.integration.conftest import Photographs
 
@@ -139,7 +140,13 @@ async def test_nobody_is_led_to_another_site_by_the_way_back(office: Office, ser
 
 
 async def test_a_name_ticks_in_on_the_dashboard_the_moment_a_camera_sees_somebody(
-    office: Office, phone: Phone, enrol: Enrol, code: Any, pictures: Photographs, class_camera: Path
+    office: Office,
+    phone: Phone,
+    client: ServerClient,
+    enrol: Enrol,
+    code: Any,
+    pictures: Photographs,
+    class_camera: Path,
 ) -> None:
     wicked = f"<b>{NAME}</b>"
     await enrol(wicked, pictures.crop("sample1.jpg", 2), pictures.crop("sample3.jpg", 1))
@@ -157,6 +164,8 @@ async def test_a_name_ticks_in_on_the_dashboard_the_moment_a_camera_sees_somebod
         await picture.wait_for(timeout=20_000)
         assert await picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 320
         await board.page.get_by_text(re.compile(r"\d faces? in view")).first.wait_for()
+        watched = await client.call("GET", "/api/v1/audit", params={"action": "camera.watched"})
+        assert {entry["subject"] for entry in watched["audit"]} == {"camera:room-7"}
         await asyncio.sleep(0.5)
         await is_tidy(board, 1280)
         await board.shot("office-today-live")

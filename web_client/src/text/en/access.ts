@@ -64,7 +64,6 @@ export const words = {
       cameras: "add and remove cameras",
       admin: "see and remove users, devices and tokens",
     },
-    noScope: "Choose at least one.",
     once: "Copy this token now. It is not shown again.",
     made: "The token is made",
     revoke: "Revoke",

@@ -20,7 +20,6 @@ export const words = {
     extra: (count: number) => `${count} not expected`,
     all: "Everybody is here",
     nobody: "Nobody yet. Names appear here the moment they are stored.",
-    sheet: "Attendance sheet",
     newest: "Latest",
   },
   status: { present: "present", late: "late", absent: "absent", excused: "excused" },
@@ -39,7 +38,6 @@ export const words = {
     picture: (name: string) => `What ${name} sees, with a box around each face`,
     noPicture: "No picture",
     forbidden: "Pictures are switched off",
-    paused: "Paused",
   },
   latest: {
     title: "Last seen",
@@ -62,9 +60,5 @@ export const words = {
   alerts: {
     title: "To look at",
     lost: (camera: string, reason: string) => (reason === "" ? `Camera ${camera} is away.` : `Camera ${camera}: ${reason}.`),
-    pending: (count: number) => `${count} decisions wait on disk until the database is back.`,
-    memory: (used: string, peak: string) => `The server holds ${used} of memory (most so far: ${peak}).`,
-    cameras: "Cameras",
-    health: "Health",
   },
 };

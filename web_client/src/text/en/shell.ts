@@ -21,19 +21,16 @@ export const words = {
   },
   roles: { owner: "Owner", admin: "Administrator", teacher: "Teacher", viewer: "Viewer" },
   signOut: "Sign out",
-  signedOut: "You are signed out.",
   notLive: {
     connecting: "Not live. Connecting…",
     waiting: (seconds: number) => `Not live. Next try in ${seconds} s.`,
     note: "What is shown may be old. Nothing is missed: it is made up for as soon as the server answers.",
     now: "Try now",
-    back: "Live again.",
   },
   state: {
     starting: "The server is starting. Nobody is recognised until it is ready.",
     not_ready: "The server cannot recognise anybody.",
     degraded: "The server works, but not as it should.",
-    health: "Show health",
   },
   away: {
     title: "The server does not answer",

@@ -1,7 +1,6 @@
 /** Words of the first run. */
 export const words = {
   title: "Welcome",
-  steps: ["Owner", "This site", "First camera"],
   step: (number: number, all: number) => `Step ${number} of ${all}`,
   owner: {
     heading: "Welcome to Rollcall",
