@@ -150,9 +150,9 @@ async def test_somebody_is_added_agrees_is_enrolled_by_pictures_and_marked_by_a_
     await client.call("POST", "/api/v1/consent-texts", body={"text": CONSENT})
     async with office("/people") as browser:
         page = browser.page
-        await browser.press("Add a person")
+        await page.get_by_role("button", name="Add a person").first.click()
         await page.get_by_label("Name", exact=True).fill(NAME)
-        await page.get_by_label("Number").fill("s-1815")
+        await page.get_by_role("textbox", name="Number").fill("s-1815")
         await page.get_by_role("button", name="Add", exact=True).click()
         await page.get_by_role("heading", name=NAME).wait_for()
         await browser.says("Faces can be enrolled once consent is recorded")
@@ -371,10 +371,10 @@ async def add_place_and_remove(office: Office, server: ChildServer, url: str) ->
         await page.get_by_role("button", name="Add a camera").first.click()
         await page.get_by_label("Name", exact=True).fill("Room 12, Süd")
         assert await page.get_by_label("Short name").input_value() == "room-12-sud"
-        await page.get_by_label("Address").fill(f"{url}/nothing")
+        await page.get_by_role("textbox", name="Address").fill(f"{url}/nothing")
         await browser.press("Test")
         await browser.says("No picture came", within_s=60)
-        await page.get_by_label("Address").fill(f"{url}/snap")
+        await page.get_by_role("textbox", name="Address").fill(f"{url}/snap")
         await browser.press("Test")
         await page.get_by_role("img", name="The first picture of the camera").wait_for(timeout=60_000)
         await browser.says("A picture of 640")

@@ -172,10 +172,10 @@ async def test_an_address_is_opened_once_before_any_camera_has_it(client: Server
         in_address = url.replace("://", "://admin:right@")
         assert (await client.call("POST", path, body={"address": f"{in_address}/snap"}))["ok"]
     assert (await client.call("GET", "/api/v1/cameras"))["cameras"] == []
-    for address, code in (("http://169.254.169.254/latest", "address_not_allowed"), ("gopher://x/", "address_invalid")):
+    for address in ("http://169.254.169.254/latest", "gopher://camera/"):
         with pytest.raises(ServerSaidNo) as refused:
             await client.call("POST", path, body={"address": address})
-        assert refused.value.code == code
+        assert refused.value.code == "address_not_allowed"
 
 
 async def test_the_command_line_adds_tests_lists_and_removes(client: ServerClient, server: ChildServer) -> None:

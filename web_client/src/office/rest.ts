@@ -94,7 +94,8 @@ async function send(method: Method, path: string, asked: Loose, again = false): 
   }
   try {
     const response = await request(addressOf(path, asked.path, asked.query), init, asked.token, asked.timeoutMs);
-    const isJson = (response.headers.get("Content-Type") ?? "").startsWith("application/json");
+    // An answer without a body may say all the same what kind it would be.
+    const isJson = response.status !== 204 && (response.headers.get("Content-Type") ?? "").startsWith("application/json");
     return isJson ? await response.json() : undefined;
   } catch (error) {
     if (!(error instanceof RequestFailed) || asked.token !== undefined) throw error;

@@ -55,6 +55,12 @@ test("the proof of an earlier session is renewed once", async () => {
   expect(renew).toHaveBeenCalledTimes(2);
 });
 
+test("an answer without a body is none, also when it says that it is JSON", async () => {
+  holder("proof");
+  answers(() => new Response(null, { status: 204, headers: { "Content-Type": "application/json" } }));
+  await expect(rest.delete("/api/v1/people/{person_id}", { path: { person_id: "1" } })).resolves.toBeUndefined();
+});
+
 test("an ended session is noticed; a wrong token of the first run is not one", async () => {
   holder(null);
   answers(() => problem(401, "unauthenticated"));
