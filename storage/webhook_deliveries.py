@@ -5,6 +5,7 @@ the lease moves the cursor, so that events go out in order; one that was sent bu
 sent again.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -187,7 +188,7 @@ async def forget_person(connection: Connection, person_id: UUID, name: str) -> N
         """
         UPDATE webhook_deliveries SET response = ''
         WHERE response <> '' AND (
-            strpos(response, $2) > 0 OR strpos(response, $1::text) > 0 OR event_id IN (
+            strpos(response, $2) > 0 OR strpos(response, $3) > 0 OR strpos(response, $1::text) > 0 OR event_id IN (
                 SELECT id FROM outbox WHERE payload -> 'person' ->> 'id' = $1::text
                 UNION ALL SELECT id FROM outbox WHERE payload ->> 'person_id' = $1::text
             )
@@ -195,6 +196,7 @@ async def forget_person(connection: Connection, person_id: UUID, name: str) -> N
         """,
         str(person_id),
         name,
+        json.dumps(name)[1:-1],  # as many a receiver writes it
     )
 
 

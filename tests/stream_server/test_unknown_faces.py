@@ -72,7 +72,7 @@ async def test_a_face_to_be_ignored_leaves_nothing(database: Database) -> None:
     await collector.store([seen(0)])
     async with database.acquire() as connection:
         (face,) = (await unknown_faces.list_faces(connection)).items
-        await unknown_faces.ignore(connection, face.face_id, NOON)
+        await unknown_faces.ignore(connection, face.face_id, NOON, ignored_max=9)
     await collector.store([seen(0.1)])
     assert await clusters(database) == []
     async with database.acquire() as connection:
