@@ -125,7 +125,7 @@ async def test_what_was_changed_is_noted_by_its_field(api: Any) -> None:
     ada = await api.person(SOMEBODY, "17")
     await api.call("PATCH", f"/people/{ada}", json={"name": "Countess", "external_id": "17"})
     page = await api.call("GET", "/audit", params={"action": "person.updated"})
-    assert [entry["details"] for entry in page["entries"]] == [{"fields": ["name"]}]
+    assert [entry["details"] for entry in page["audit"]] == [{"fields": ["name"]}]
 
 
 async def test_consent_to_another_text_is_noted_and_nobody_s_erasure_is_not(api: Any) -> None:

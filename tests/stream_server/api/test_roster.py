@@ -318,7 +318,7 @@ async def test_a_no_of_somebody_who_was_never_asked_is_an_answer(api: Any) -> No
         history = await api.call("GET", f"/people/{person_id}/consents")
         assert [answer["state"] for answer in history["consents"]] == ["revoked"]
         page = await api.call("GET", "/audit", params={"person_id": str(person_id), "action": "consent.revoked"})
-        assert len(page["entries"]) == 1
+        assert len(page["audit"]) == 1
     assert (await send(api, table))["counts"]["unchanged"] == 2
 
 

@@ -28,7 +28,7 @@ async def test_ignoring_again_is_noted_once(api: Any) -> None:
     for _ in range(2):
         await api.call("POST", f"/unknown-faces/{face_id}/ignore", 204)
     page = await api.call("GET", "/audit", params={"action": "unknown_face.ignored"})
-    assert [entry["subject"] for entry in page["entries"]] == [f"unknown_face:{face_id}"]
+    assert [entry["subject"] for entry in page["audit"]] == [f"unknown_face:{face_id}"]
 
 
 async def test_one_too_many_to_be_ignored_is_refused_and_none_is_let_go_for_it(api: Any) -> None:
