@@ -25,6 +25,13 @@ RESPONSE_MAX = 500
 _COLUMNS = """id, webhook_id, event_id, event_type, message_id, cause, attempt, delivered, status, latency_ms, problem,
     response, created_at"""
 
+# Somebody may be erased while a receiver thinks about its answer.
+_TOLD_OF_ERASED = """
+    SELECT FROM outbox o JOIN people p
+    ON p.id = coalesce(o.payload -> 'person' ->> 'id', o.payload ->> 'person_id')::uuid
+    WHERE o.id = $3 AND p.erased_at IS NOT NULL
+"""
+
 
 class Cause(StrEnum):
     """Why something was sent."""
@@ -158,11 +165,15 @@ async def release(connection: Connection, claim: Claim) -> None:
 
 
 async def log(connection: Connection, webhook_id: UUID, attempt: Attempt) -> Delivery | None:
-    """Keep an attempt; None when the webhook was removed meanwhile."""
+    """Keep an attempt, without the answer when it was about somebody who was erased meanwhile; None when the webhook
+    was removed.
+    """
     row = await connection.fetchrow(
         f"""
         INSERT INTO webhook_deliveries ({_COLUMNS})
-        SELECT $1, id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 FROM webhooks WHERE id = $2 FOR KEY SHARE
+        SELECT $1, id, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+               CASE WHEN EXISTS ({_TOLD_OF_ERASED}) THEN '' ELSE $12 END, $13
+        FROM webhooks WHERE id = $2 FOR KEY SHARE
         RETURNING {_COLUMNS}
         """,
         uuid4(),

@@ -180,6 +180,8 @@ def _reasons(services: Services) -> list[str]:
         reasons.append("some templates are of another face network and not compared: enrol these people again")
     if services.tunnel is not None:
         reasons += services.tunnel.complaints()
+    if services.people.ignored_of_other_models:
+        reasons.append("some faces to be ignored are of another face network: they are collected anew")
     if services.people.unreadable:
         reasons.append(f"{services.people.unreadable} templates cannot be opened and name nobody: {KEY_IS_MISSING}")
     return reasons

@@ -214,9 +214,7 @@ async def test_ignored_faces_of_another_model_are_told_once(
     assert keeper.ignored_of_other_models == 2
 
 
-async def test_names_and_templates_are_read_of_one_moment(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_names_and_templates_are_read_of_one_moment(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     at = datetime(2026, 3, 2, tzinfo=UTC)
     async with database.acquire() as connection:
         ada = await people_table.create(connection, name="Ada", at=at, consent=people_table.Consent.GRANTED)

@@ -177,9 +177,7 @@ async def test_a_batch_opens_what_is_kept_once(database: Database, monkeypatch: 
 
 async def test_while_enrolled_people_may_look_like_strangers_none_is_taken(database: Database) -> None:
     readable = False
-    collector = UnknownFaceCollector(
-        database, BOX, ClusterPolicy(), crops=False, may_collect=lambda: readable
-    )
+    collector = UnknownFaceCollector(database, BOX, ClusterPolicy(), crops=False, may_collect=lambda: readable)
     collector.offer(seen(0))
     assert (collector.dropped, len(collector._waiting)) == (1, 0)
     readable = True
