@@ -91,8 +91,10 @@ async def test_a_face_to_be_ignored_keeps_its_vectors_for_the_gallery_and_is_tol
 ) -> None:
     face_id = await keep(connection, cipher, noon)
     assert await unknown_faces.load_ignored(connection, "model-a", cipher) == []
-    await unknown_faces.ignore(connection, face_id, noon, ignored_max=9)
-    await unknown_faces.ignore(connection, face_id, noon, ignored_max=9)
+    assert await unknown_faces.ignore(connection, face_id, noon, ignored_max=9)
+    assert not await unknown_faces.ignore(connection, face_id, noon, ignored_max=0)
+    assert await unknown_faces.count_ignored_of_others(connection, "model-a") == 0
+    assert await unknown_faces.count_ignored_of_others(connection, "model-b") == 1
     (anchor,) = await unknown_faces.load_ignored(connection, "model-a", cipher)
     assert (anchor.person_id, anchor.model_id) == (f"ignored:{face_id}", "model-a")
     with pytest.raises(Conflict):
@@ -104,7 +106,7 @@ async def test_a_face_to_be_ignored_keeps_its_vectors_for_the_gallery_and_is_tol
     events = await outbox.read_after(connection, 0)
     assert [(event.type, event.payload) for event in events] == [
         ("gallery.changed", {"unknown_face": str(face_id)})
-    ] * 3
+    ] * 2
 
 
 async def test_the_best_faces_are_given_to_be_enrolled(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from openpyxl import Workbook
 
-from storage import outbox, people, templates
+from storage import outbox, people, roster_memberships, templates
 from stream_server.roster.tables import cell_for_export
 from stream_server.secrets import SecretBox
 from tests.stream_server.roster import rosters
@@ -322,11 +322,25 @@ async def test_a_no_of_somebody_who_was_never_asked_is_an_answer(api: Any) -> No
     assert (await send(api, table))["counts"]["unchanged"] == 2
 
 
-async def test_the_outbox_is_locked_last_also_when_many_take_consent_back(api: Any) -> None:
+async def test_the_outbox_is_locked_last_also_when_many_take_consent_back(
+    api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await send(api, b"external_id,name,consent\n1,Ada,yes\n2,Alan,yes\n")
+    held: list[int] = []
+    import_memberships = roster_memberships.import_memberships
+
+    async def looking(connection: Any, *arguments: Any) -> None:
+        query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND objid = $1"
+        held.append(await connection.fetchval(query, outbox._LOCK & 0xFFFFFFFF))
+        await import_memberships(connection, *arguments)
+        await outbox.append(connection, "test", {})
+        held.append(await connection.fetchval(query, outbox._LOCK & 0xFFFFFFFF))
+
+    monkeypatch.setattr(roster_memberships, "import_memberships", looking)
     async with api.database.acquire() as connection:
         before = await outbox.latest_id(connection)
     await send(api, b"external_id,name,consent,groups\n1,Ada,no,7a\n2,Alan,no,7a\n")
+    assert held == [0, 1]
     async with api.database.acquire() as connection:
         events = await outbox.read_after(connection, before)
-    assert [event.type for event in events][-3:] == ["gallery.changed", "gallery.changed", "roster.imported"]
+    assert [event.type for event in events] == ["test", "gallery.changed", "gallery.changed", "roster.imported"]
