@@ -293,6 +293,12 @@ async def announce_gallery_change(connection: Connection, person_id: UUID) -> in
     return await outbox.append(connection, "gallery.changed", {"person_id": str(person_id)})
 
 
+async def announce_gallery_changes(connection: Connection, person_ids: Iterable[UUID]) -> None:
+    """The same for many people at once."""
+    events = [("gallery.changed", {"person_id": str(person_id)}) for person_id in person_ids]
+    await outbox.append_many(connection, events)
+
+
 async def _answer(
     connection: Connection, person_id: UUID, consent: Consent, text: int | None, at: datetime, actor: str
 ) -> None:
