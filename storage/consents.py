@@ -73,6 +73,19 @@ async def append_granted(connection: Connection, person_ids: Sequence[UUID], *, 
     )
 
 
+async def append_revoked(connection: Connection, person_ids: Sequence[UUID], *, at: datetime, actor: str) -> None:
+    """Note that none of these agree (any more), in the caller's transaction."""
+    await connection.execute(
+        """
+        INSERT INTO consents (person_id, state, actor, at)
+        SELECT id, 'revoked', $2, $3 FROM unnest($1::uuid[]) AS id
+        """,
+        list(person_ids),
+        actor,
+        at,
+    )
+
+
 async def history(connection: Connection, person_id: UUID) -> list[ConsentRecord]:
     """The person's answers, the first one first."""
     rows = await connection.fetch(

@@ -52,10 +52,13 @@ async def set_digest(connection: Connection, person_id: UUID, kind: CredentialKi
         raise Conflict("this one is taken", hint="try again", code="credential_taken") from error
 
 
-async def revoke(connection: Connection, person_id: UUID, kind: CredentialKind) -> None:
-    """Take a PIN or code away; doing it again changes nothing. Raises NotFound for an unknown person."""
+async def revoke(connection: Connection, person_id: UUID, kind: CredentialKind) -> bool:
+    """Take a PIN or code away; False when there was none. Raises NotFound for an unknown person."""
     await people.get(connection, EVERYTHING, person_id)
-    await connection.execute("DELETE FROM credentials WHERE person_id = $1 AND kind = $2", person_id, kind)
+    gone = await connection.fetchval(
+        "DELETE FROM credentials WHERE person_id = $1 AND kind = $2 RETURNING 1", person_id, kind
+    )
+    return gone is not None
 
 
 async def find(connection: Connection, kind: CredentialKind, digests: Sequence[bytes]) -> UUID | None:

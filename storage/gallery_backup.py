@@ -121,7 +121,8 @@ async def restore(
     at: datetime,
     actor: str = consents.SYSTEM,
 ) -> RestoredPerson:
-    """Add what is missing of one person. Run everybody in one transaction, so that a backup is restored whole.
+    """Add what is missing of one person. Run everybody in one transaction, so that a backup is restored whole, and
+    call `people.announce_gallery_changes` at its end.
 
     Consent is noted as given when it was given, to a text that is not known here; `actor` is who restores.
     """
@@ -163,6 +164,7 @@ async def restore(
                 embedding=template.embedding,
                 quality=template.quality,
                 source=template.source,
+                announce=False,
             )
         except RequestError as error:
             reason = error.detail

@@ -62,6 +62,17 @@ SECTIONS = (
     Section(
         "events", "outbox", "payload -> 'person' ->> 'id' = $1::uuid::text OR payload ->> 'person_id' = $1::uuid::text"
     ),
+    # Only what came of what a receiver was told of this person: a name alone may be somebody else's too.
+    Section(
+        "answers_of_receivers",
+        "webhook_deliveries",
+        """
+        response <> '' AND (strpos(response, $1::uuid::text) > 0 OR event_id IN (
+            SELECT id FROM outbox
+            WHERE payload -> 'person' ->> 'id' = $1::uuid::text OR payload ->> 'person_id' = $1::uuid::text
+        ))
+        """,
+    ),
     Section("audit", "audit_log", "subject = 'person:' || $1::uuid::text"),
 )
 """Every table that tells of people; a test compares it with the tables. `people` itself is the document's head."""

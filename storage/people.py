@@ -26,6 +26,14 @@ _COLUMNS = """id, name, external_id, consent, consent_at, created_at, erased_at,
     (SELECT count(*) FROM templates WHERE person_id = people.id) AS template_count,
     (SELECT text_version FROM consents WHERE person_id = people.id ORDER BY id DESC LIMIT 1) AS consent_text"""
 
+# What was made from a face. How near a face came is a trait of that face.
+_FORGET_FACES = (
+    "DELETE FROM review_candidates WHERE person_id = ANY ($1::uuid[])",
+    "DELETE FROM reviews WHERE nearest_id = ANY ($1::uuid[])",
+    "DELETE FROM sightings WHERE person_id = ANY ($1::uuid[])",
+    "UPDATE attendance SET score = NULL WHERE person_id = ANY ($1::uuid[]) AND score IS NOT NULL",
+)
+
 # What names somebody besides the row itself, or lets them in.
 _FORGET_WHO = (
     "DELETE FROM memberships WHERE person_id = $1",
@@ -200,7 +208,9 @@ async def update(
     """
     try:
         async with connection.transaction():
-            before = await _locked(connection, person_id)
+            before = await hold(connection, person_id)
+            if before.erased_at is not None:
+                raise erased(person_id)
             new_name = before.name if name is None else checked(name, "name")
             new_consent = before.consent if consent is None else consent
             answered = consent is not None and (
@@ -220,7 +230,7 @@ async def update(
             )
             if answered:
                 await _answer(connection, person_id, new_consent, consent_text, at, actor)
-            deleted = 0 if new_consent is Consent.GRANTED else await _forget_face(connection, person_id)
+            deleted = 0 if new_consent is Consent.GRANTED else await _forget_faces(connection, [person_id])
             after = await get(connection, EVERYTHING, person_id)
             taken_back = before.consent is Consent.GRANTED and new_consent is not Consent.GRANTED
             if deleted or taken_back or new_name != before.name:
@@ -238,7 +248,7 @@ async def erase(connection: Connection, person_id: UUID, *, at: datetime, actor:
     Erasing twice is the same as once. Raises NotFound.
     """
     async with connection.transaction():
-        before = await _locked(connection, person_id, erased_is_fine=True)
+        before = await hold(connection, person_id)
         if before.erased_at is not None:
             return before
         await connection.execute(
@@ -253,7 +263,7 @@ async def erase(connection: Connection, person_id: UUID, *, at: datetime, actor:
         )
         if before.consent is not Consent.REVOKED:
             await _answer(connection, person_id, Consent.REVOKED, None, at, actor)
-        await _forget_face(connection, person_id)
+        await _forget_faces(connection, [person_id])
         for statement in _FORGET_WHO:
             await connection.execute(statement, person_id)
         await webhook_deliveries.forget_person(connection, person_id, before.name)
@@ -261,6 +271,29 @@ async def erase(connection: Connection, person_id: UUID, *, at: datetime, actor:
         after = await get(connection, EVERYTHING, person_id)
         await announce_gallery_change(connection, person_id)
     return after
+
+
+async def take_back(connection: Connection, person_ids: Sequence[UUID], *, at: datetime, actor: str) -> None:
+    """Note that these people, whom the transaction holds and who have not answered so before, do not agree (any more),
+    and delete what their faces have left. The caller announces it: last, because the outbox is locked last.
+    """
+    ids = list(person_ids)
+    await connection.execute(
+        "UPDATE people SET consent = 'revoked', consent_at = $2 WHERE id = ANY ($1::uuid[])", ids, at
+    )
+    await consents.append_revoked(connection, ids, at=at, actor=actor)
+    await _forget_faces(connection, ids)
+
+
+async def hold(connection: Connection, person_id: UUID) -> Person:
+    """The person as it is, also when erased, whom nobody else enrols, sees or changes until the transaction ends.
+
+    Raises NotFound.
+    """
+    # Waits for sightings and enrolments of this person that are being stored, and holds back later ones.
+    if await connection.fetchval("SELECT 1 FROM people WHERE id = $1 FOR UPDATE", person_id) is None:
+        raise _missing(person_id)
+    return await get(connection, EVERYTHING, person_id)
 
 
 async def without_consent(connection: Connection, person_ids: Iterable[UUID]) -> set[UUID]:
@@ -282,14 +315,10 @@ async def announce_gallery_change(connection: Connection, person_id: UUID) -> in
     return await outbox.append(connection, "gallery.changed", {"person_id": str(person_id)})
 
 
-async def _locked(connection: Connection, person_id: UUID, *, erased_is_fine: bool = False) -> Person:
-    # Waits for sightings and enrolments of this person that are being stored, and holds back later ones.
-    if await connection.fetchval("SELECT 1 FROM people WHERE id = $1 FOR UPDATE", person_id) is None:
-        raise _missing(person_id)
-    person = await get(connection, EVERYTHING, person_id)
-    if person.erased_at is not None and not erased_is_fine:
-        raise erased(person_id)
-    return person
+async def announce_gallery_changes(connection: Connection, person_ids: Iterable[UUID]) -> None:
+    """The same for many people at once."""
+    events = [("gallery.changed", {"person_id": str(person_id)}) for person_id in person_ids]
+    await outbox.append_many(connection, events)
 
 
 async def _answer(
@@ -299,17 +328,14 @@ async def _answer(
     await consents.append(connection, person_id, consent, text_version=version, at=at, actor=actor)
 
 
-async def _forget_face(connection: Connection, person_id: UUID) -> int:
-    """Delete what was made from the person's face, and return how many templates that were."""
+async def _forget_faces(connection: Connection, person_ids: list[UUID]) -> int:
+    """Delete what was made from these people's faces, and return how many templates that were."""
     count: int = await connection.fetchval(
-        "WITH gone AS (DELETE FROM templates WHERE person_id = $1 RETURNING 1) SELECT count(*) FROM gone",
-        person_id,
+        "WITH gone AS (DELETE FROM templates WHERE person_id = ANY ($1::uuid[]) RETURNING 1) SELECT count(*) FROM gone",
+        person_ids,
     )
-    # How near a face came is a trait of that face.
-    await connection.execute("DELETE FROM review_candidates WHERE person_id = $1", person_id)
-    await connection.execute("DELETE FROM reviews WHERE nearest_id = $1", person_id)
-    await connection.execute("DELETE FROM sightings WHERE person_id = $1", person_id)
-    await connection.execute("UPDATE attendance SET score = NULL WHERE person_id = $1 AND score IS NOT NULL", person_id)
+    for statement in _FORGET_FACES:
+        await connection.execute(statement, person_ids)
     return count
 
 

@@ -136,10 +136,11 @@ async def settle(
     now: datetime,
     zone: ZoneInfo,
     policy: AttendancePolicy,
-) -> Review:
-    """Say who it was, or that it was nobody we know; somebody is then marked as of the time the face was seen.
+) -> tuple[Review, bool]:
+    """Say who it was, or that it was nobody we know; somebody is then marked as of the time the face was seen. Returns
+    the review and whether it is settled now: the same answer again changes nothing.
 
-    The same answer again changes nothing. Raises NotFound, Conflict `review_settled` or `person_erased`.
+    Raises NotFound, Conflict `review_settled` or `person_erased`.
     """
     async with connection.transaction():
         await get(connection, visible, review_id)
@@ -157,7 +158,7 @@ async def settle(
         review = await get(connection, EVERYTHING, review_id)
         if review.state != "open":
             if review.settled_as == person_id:
-                return await get(connection, visible, review_id)
+                return await get(connection, visible, review_id), False
             raise Conflict("this face was settled otherwise", hint="correct the attendance", code="review_settled")
         state = "nobody" if person_id is None else "person"
         await connection.execute(
@@ -182,7 +183,7 @@ async def settle(
             )
         payload = {"review_id": str(review_id), "session_id": str(review.session_id), "state": state}
         await outbox.append(connection, "review.settled", payload)
-        return await get(connection, visible, review_id)
+        return await get(connection, visible, review_id), True
 
 
 async def get(connection: Connection, visible: Visible, review_id: UUID) -> Review:

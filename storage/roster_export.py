@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
+from storage.consents import Consent
 from storage.database import Connection
 
 PIECE = 1000
@@ -17,7 +18,7 @@ class ExportedPerson:
     external_id: str | None
     name: str
     groups: tuple[str, ...]
-    consented: bool
+    consent: Consent
 
 
 async def read_people(
@@ -26,7 +27,7 @@ async def read_people(
     """The people whose ids follow `after`, in the order of their ids."""
     rows = await connection.fetch(
         """
-        SELECT p.id, p.external_id, p.name, p.consent = 'granted' AS consented,
+        SELECT p.id, p.external_id, p.name, p.consent,
                ARRAY(SELECT g.name FROM memberships m JOIN groups g ON g.id = m.group_id
                      WHERE m.person_id = p.id AND g.removed_at IS NULL AND m.role = 'student'
                        AND $1 BETWEEN coalesce(m.starts_on, '-infinity') AND coalesce(m.ends_on, 'infinity')
@@ -38,6 +39,6 @@ async def read_people(
         limit,
     )
     return [
-        ExportedPerson(row["id"], row["external_id"], row["name"], tuple(row["groups"]), row["consented"])
+        ExportedPerson(row["id"], row["external_id"], row["name"], tuple(row["groups"]), Consent(row["consent"]))
         for row in rows
     ]

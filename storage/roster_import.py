@@ -26,6 +26,7 @@ _PEOPLE = """
 _COMPARE_PEOPLE = """
     SELECT t.n, t.new_id, t.consent, p.id, p.name <> t.name AS renamed,
            (t.consent AND p.consent <> 'granted') AS grants, (NOT t.consent AND p.consent = 'granted') AS revokes,
+           (NOT t.consent AND coalesce(p.consent, 'none') = 'none') AS refuses,
            EXISTS (SELECT FROM templates WHERE person_id = p.id) AS enrolled
     FROM roster_people t LEFT JOIN people p ON p.external_id = t.external_id ORDER BY t.n
 """
@@ -33,12 +34,15 @@ _COMPARE_PEOPLE = """
 
 @dataclass(frozen=True, slots=True)
 class PeopleChanges:
-    """What an import is about to change in people: those who are added, get another name, agree, take consent back."""
+    """What an import is about to change in people: those who are added, get another name, agree, take consent back, or
+    are asked for the first time and do not agree.
+    """
 
     created: tuple[UUID, ...]
     renamed: tuple[UUID, ...]
     granted: tuple[UUID, ...]
     revoked: tuple[UUID, ...]
+    refused: tuple[UUID, ...]
 
 
 OnPeople = Callable[[Connection, PeopleChanges], Awaitable[None]]
@@ -83,14 +87,14 @@ async def import_roster(
     await transaction.start()
     try:
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-        renamed = await _import_people(connection, batch, told, at, actor, on_people)
+        changed = await _import_people(connection, batch, told, at, actor, on_people)
         await _import_references(connection, batch)
         known = await _import_groups(connection, batch, told, at)
         await roster_memberships.import_memberships(connection, batch, known, told, today)
         if "group" in batch.complete:
             await _remove_groups(connection, batch, told, at)
         events: list[tuple[str, dict[str, Any]]] = [
-            ("gallery.changed", {"person_id": str(person_id)}) for person_id in renamed
+            ("gallery.changed", {"person_id": str(person_id)}) for person_id in changed
         ]
         counts = Counter(one.outcome.value for one in told)
         events.append(("roster.imported", {"source": batch.source, "rows": dict(counts)}))
@@ -109,7 +113,7 @@ async def import_roster(
 async def _import_people(
     connection: Connection, batch: RosterBatch, told: list[Told], at: datetime, actor: str, on_people: OnPeople
 ) -> list[UUID]:
-    """Store the people; return those of the gallery whose names have changed."""
+    """Store the people; return those of the gallery who are called otherwise, or are no longer in it."""
     await connection.execute(_PEOPLE)
     rows = [(n, uuid4(), row.external_id, row.name, row.consent) for n, row in enumerate(batch.people)]
     columns = ["n", "new_id", "external_id", "name", "consent"]
@@ -132,6 +136,7 @@ async def _import_people(
             *(one["id"] for one in known if one["grants"]),
         ),
         revoked=tuple(one["id"] for one in known if one["revokes"]),
+        refused=tuple(one["id"] or one["new_id"] for one in found if one["refuses"]),
     )
     await on_people(connection, changes)
     await connection.execute(
@@ -155,19 +160,17 @@ async def _import_people(
         at,
     )
     await consents.append_granted(connection, changes.granted, at=at, actor=actor)
+    await people.take_back(connection, (*changes.revoked, *changes.refused), at=at, actor=actor)
     for record in found:
         row = batch.people[record["n"]]
         if record["id"] is None:
             outcome = RowOutcome.CREATED
-        elif record["renamed"] or record["grants"] or record["revokes"]:
+        elif record["renamed"] or record["grants"] or record["revokes"] or record["refuses"]:
             outcome = RowOutcome.UPDATED
         else:
             outcome = RowOutcome.UNCHANGED
-        if record["revokes"]:
-            # Few, and each takes templates and sightings along.
-            await people.update(connection, record["id"], at=at, consent=people.Consent.REVOKED, actor=actor)
         told.append(Told(row.place, "person", row.external_id, outcome))
-    return [record["id"] for record in found if record["renamed"] and record["enrolled"] and not record["revokes"]]
+    return [one["id"] for one in known if one["revokes"] or (one["renamed"] and one["enrolled"])]
 
 
 async def _import_references(connection: Connection, batch: RosterBatch) -> None:

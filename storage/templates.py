@@ -77,8 +77,11 @@ async def add(
     embedding: Embedding,
     quality: float,
     source: str,
+    announce: bool = True,
 ) -> StoredTemplate:
-    """Store an embedding of shape (128,) and announce the changed gallery, in one transaction.
+    """Store an embedding of shape (128,) and announce the changed gallery, in one transaction. Whoever adds those of
+    several people does not `announce` but calls `people.announce_gallery_changes` at the end: the outbox is locked
+    after everybody.
 
     Raises NotFound, Conflict `person_erased`, and RequestError `consent_missing`, `template_limit` or
     `embedding_invalid`.
@@ -115,7 +118,8 @@ async def add(
             source,
         )
         assert row is not None
-        await people.announce_gallery_change(connection, person_id)
+        if announce:
+            await people.announce_gallery_change(connection, person_id)
     return _stored(row)
 
 

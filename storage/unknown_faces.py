@@ -1,5 +1,7 @@
 """Faces of people whom nobody has named: clusters and their faces, sealed like templates, and never kept for long."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -22,6 +24,11 @@ _SELECT = """
     SELECT f.*, count(m.id) AS members, max(m.quality) AS quality, count(m.crop) > 0 AS has_crop,
            array_agg(DISTINCT m.camera_id) FILTER (WHERE m.id IS NOT NULL) AS cameras
     FROM unknown_faces f LEFT JOIN unknown_face_members m ON m.face_id = f.id
+"""
+
+_SEALED = """
+    SELECT m.id, m.face_id, m.model_id, m.sealed, m.quality, f.last_seen_at, f.ignored_at
+    FROM unknown_face_members m JOIN unknown_faces f ON f.id = m.face_id
 """
 
 
@@ -53,20 +60,21 @@ def crop_context(member_id: UUID) -> str:
 
 
 async def lock(connection: Connection) -> None:
-    """Let no other server sort faces, or take clusters away, until the transaction ends."""
+    """Let no other server sort faces, or take clusters away, until the transaction ends.
+
+    The first lock of a transaction: people, clusters and at last the outbox are locked after it.
+    """
     await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
 
 
 async def load(connection: Connection, model_id: str, cipher: Cipher) -> list[UnknownCluster]:
     """Every cluster of this model with its faces; a face that cannot be opened is left out."""
-    rows = await connection.fetch(
-        """
-        SELECT m.id, m.face_id, m.model_id, m.sealed, m.quality, f.last_seen_at, f.ignored_at
-        FROM unknown_face_members m JOIN unknown_faces f ON f.id = m.face_id
-        WHERE m.model_id = $1 ORDER BY m.face_id
-        """,
-        model_id,
-    )
+    rows = await connection.fetch(f"{_SEALED} WHERE m.model_id = $1 ORDER BY m.face_id", model_id)
+    # A thousand faces take some 10 ms to open, for which the event loop must not stand still.
+    return await asyncio.to_thread(_clusters, rows, cipher)
+
+
+def _clusters(rows: Sequence[Record], cipher: Cipher) -> list[UnknownCluster]:
     members: dict[UUID, list[UnknownMember]] = {}
     facts: dict[UUID, Record] = {}
     for row in rows:
@@ -86,13 +94,26 @@ async def load(connection: Connection, model_id: str, cipher: Cipher) -> list[Un
 
 async def load_ignored(connection: Connection, model_id: str, cipher: Cipher) -> list[Template]:
     """The faces that must never get a name, for the gallery."""
-    clusters = await load(connection, model_id, cipher)
+    rows = await connection.fetch(
+        f"{_SEALED} WHERE m.model_id = $1 AND f.ignored_at IS NOT NULL ORDER BY m.face_id", model_id
+    )
     return [
         Template(member.member_id, f"ignored:{cluster.cluster_id}", model_id, member.embedding)
-        for cluster in clusters
-        if cluster.ignored
+        for cluster in await asyncio.to_thread(_clusters, rows, cipher)
         for member in cluster.members
     ]
+
+
+async def count_ignored_of_others(connection: Connection, model_id: str) -> int:
+    """How many faces are to be ignored that no face of this model can be compared with."""
+    count: int = await connection.fetchval(
+        """
+        SELECT count(*) FROM unknown_faces f WHERE ignored_at IS NOT NULL
+        AND NOT EXISTS (SELECT FROM unknown_face_members m WHERE m.face_id = f.id AND m.model_id = $1)
+        """,
+        model_id,
+    )
+    return count
 
 
 async def begin(connection: Connection, at: datetime) -> UUID:
@@ -218,22 +239,43 @@ async def best_members(
     return [(row["model_id"], _opened(row, cipher), row["quality"]) for row in rows]
 
 
-async def ignore(connection: Connection, face_id: UUID, at: datetime) -> None:
-    """Never name this face again: it stays as what it must not be taken for, without its pictures. Raises NotFound."""
+async def ignore(connection: Connection, face_id: UUID, at: datetime, *, ignored_max: int) -> bool:
+    """Never name this face again: it stays as what it must not be taken for, without its pictures. False when it was
+    to be ignored already.
+
+    Raises NotFound, and Conflict `ignored_faces_limit` when `ignored_max` are ignored already.
+    """
     async with connection.transaction():
         await lock(connection)
-        changed = await connection.fetchval(
-            "UPDATE unknown_faces SET ignored_at = coalesce(ignored_at, $2) WHERE id = $1 RETURNING 1", face_id, at
-        )
-        if changed is None:
-            raise _missing(face_id)
+        face = await get(connection, face_id)
+        if face.ignored:
+            return False
+        count = await connection.fetchval("SELECT count(*) FROM unknown_faces WHERE ignored_at IS NOT NULL")
+        if count >= ignored_max:
+            # None is let go for it: whoever asked not to be collected would be collected again, and nobody told.
+            raise Conflict(
+                f"{count} faces are to be ignored already",
+                hint="discard some of them, or raise ROLLCALL_UNKNOWN_FACES__MAX_PEOPLE",
+                code="ignored_faces_limit",
+            )
+        await connection.execute("UPDATE unknown_faces SET ignored_at = $2 WHERE id = $1", face_id, at)
         await connection.execute("UPDATE unknown_face_members SET crop = NULL WHERE face_id = $1", face_id)
         await _announce(connection, face_id)
+    return True
+
+
+async def forget_clusters(connection: Connection, face_ids: Sequence[UUID]) -> int:
+    """Delete clusters with all that is kept of them; returns how many were still there. The caller holds the lock, and
+    writes `gallery.changed` when ignored ones may be among them: last, because the outbox is locked last.
+    """
+    rows = await connection.fetch("DELETE FROM unknown_faces WHERE id = ANY ($1::uuid[]) RETURNING 1", list(face_ids))
+    return len(rows)
 
 
 async def delete(connection: Connection, face_id: UUID) -> None:
     """Forget a cluster with all that is kept of it. Raises NotFound."""
     async with connection.transaction():
+        await lock(connection)
         gone = await connection.fetchrow("DELETE FROM unknown_faces WHERE id = $1 RETURNING ignored_at", face_id)
         if gone is None:
             raise _missing(face_id)
@@ -246,27 +288,29 @@ async def forget_members(connection: Connection, older_than: datetime, limit: in
 
     Those that are to be ignored stay.
     """
-    count: int = await connection.fetchval(
-        """
-        WITH gone AS (
-            DELETE FROM unknown_face_members WHERE id IN (
-                SELECT m.id FROM unknown_face_members m JOIN unknown_faces f ON f.id = m.face_id
-                WHERE m.captured_at < $1 AND f.ignored_at IS NULL LIMIT $2 FOR UPDATE OF m SKIP LOCKED
+    async with connection.transaction():
+        await lock(connection)  # a face that is being sorted may belong to one of them
+        count: int = await connection.fetchval(
+            """
+            WITH gone AS (
+                DELETE FROM unknown_face_members WHERE id IN (
+                    SELECT m.id FROM unknown_face_members m JOIN unknown_faces f ON f.id = m.face_id
+                    WHERE m.captured_at < $1 AND f.ignored_at IS NULL LIMIT $2 FOR UPDATE OF m SKIP LOCKED
+                )
+                RETURNING 1
             )
-            RETURNING 1
+            SELECT count(*) FROM gone
+            """,
+            older_than,
+            limit,
         )
-        SELECT count(*) FROM gone
-        """,
-        older_than,
-        limit,
-    )
-    await connection.execute(
-        """
-        DELETE FROM unknown_faces f WHERE last_seen_at < $1
-        AND NOT EXISTS (SELECT 1 FROM unknown_face_members m WHERE m.face_id = f.id)
-        """,
-        older_than,
-    )
+        await connection.execute(
+            """
+            DELETE FROM unknown_faces f WHERE last_seen_at < $1
+            AND NOT EXISTS (SELECT 1 FROM unknown_face_members m WHERE m.face_id = f.id)
+            """,
+            older_than,
+        )
     return count
 
 
@@ -288,6 +332,7 @@ async def forget_crops(connection: Connection, older_than: datetime, limit: int 
 async def forget_ignored(connection: Connection, older_than: datetime, limit: int = FORGET_MAX) -> int:
     """Delete faces that were to be ignored since before that, at most `limit`; return how many."""
     async with connection.transaction():
+        await lock(connection)
         rows = await connection.fetch(
             """
             DELETE FROM unknown_faces WHERE id IN (

@@ -5,6 +5,7 @@ the lease moves the cursor, so that events go out in order; one that was sent bu
 sent again.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,6 +24,13 @@ RESPONSE_MAX = 500
 
 _COLUMNS = """id, webhook_id, event_id, event_type, message_id, cause, attempt, delivered, status, latency_ms, problem,
     response, created_at"""
+
+# Somebody may be erased while a receiver thinks about its answer.
+_TOLD_OF_ERASED = """
+    SELECT FROM outbox o JOIN people p
+    ON p.id = coalesce(o.payload -> 'person' ->> 'id', o.payload ->> 'person_id')::uuid
+    WHERE o.id = $3 AND p.erased_at IS NOT NULL
+"""
 
 
 class Cause(StrEnum):
@@ -157,11 +165,15 @@ async def release(connection: Connection, claim: Claim) -> None:
 
 
 async def log(connection: Connection, webhook_id: UUID, attempt: Attempt) -> Delivery | None:
-    """Keep an attempt; None when the webhook was removed meanwhile."""
+    """Keep an attempt, without the answer when it was about somebody who was erased meanwhile; None when the webhook
+    was removed.
+    """
     row = await connection.fetchrow(
         f"""
         INSERT INTO webhook_deliveries ({_COLUMNS})
-        SELECT $1, id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 FROM webhooks WHERE id = $2 FOR KEY SHARE
+        SELECT $1, id, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+               CASE WHEN EXISTS ({_TOLD_OF_ERASED}) THEN '' ELSE $12 END, $13
+        FROM webhooks WHERE id = $2 FOR KEY SHARE
         RETURNING {_COLUMNS}
         """,
         uuid4(),
@@ -187,7 +199,7 @@ async def forget_person(connection: Connection, person_id: UUID, name: str) -> N
         """
         UPDATE webhook_deliveries SET response = ''
         WHERE response <> '' AND (
-            strpos(response, $2) > 0 OR strpos(response, $1::text) > 0 OR event_id IN (
+            strpos(response, $2) > 0 OR strpos(response, $3) > 0 OR strpos(response, $1::text) > 0 OR event_id IN (
                 SELECT id FROM outbox WHERE payload -> 'person' ->> 'id' = $1::text
                 UNION ALL SELECT id FROM outbox WHERE payload ->> 'person_id' = $1::text
             )
@@ -195,6 +207,7 @@ async def forget_person(connection: Connection, person_id: UUID, name: str) -> N
         """,
         str(person_id),
         name,
+        json.dumps(name)[1:-1],  # as many a receiver writes it
     )
 
 

@@ -186,6 +186,8 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
             clusters_max=settings.unknown_faces.max_people,
         ),
         crops=settings.unknown_faces.crops,
+        # Enrolled people whose templates cannot be opened look like strangers.
+        may_collect=lambda: people.unreadable == 0,
     )
     hub = CameraHub(
         sampler=sampler,

@@ -1,13 +1,14 @@
 """Old encodings become templates: each row by itself, all that can be in one transaction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 from recognition.errors import RequestError
 from recognition.old_encodings import OldEncoding
-from storage import gallery_backup, templates
+from storage import gallery_backup, people, templates
 from storage.cipher import Cipher
 from storage.database import Connection, Database
 from storage.gallery_backup import KnownFaces
@@ -62,6 +63,7 @@ async def import_encodings(
                     results.append(await _import(connection, encoding, known, into))
                 if dry_run:
                     raise _DryRun
+                await people.announce_gallery_changes(connection, into.enrolled)
         except _DryRun:
             pass
     return results
@@ -74,6 +76,8 @@ class _Into:
     add_with_consent: bool
     at: datetime
     audit: Auditor
+    # As keys, so that each is told of once and in order.
+    enrolled: dict[UUID, None] = field(default_factory=dict)
 
 
 async def _import(connection: Connection, encoding: OldEncoding, known: KnownFaces, into: _Into) -> RowResult:
@@ -103,7 +107,9 @@ async def _import(connection: Connection, encoding: OldEncoding, known: KnownFac
                 embedding=encoding.embedding,
                 quality=QUALITY,
                 source=SOURCE,
+                announce=False,
             )
     except RequestError as error:
         return result(RowOutcome.REFUSED, error.detail)
+    into.enrolled[person.person_id] = None
     return result(RowOutcome.IMPORTED)

@@ -99,12 +99,11 @@ async def enrol_photograph(
     return stored, enrolment.quality, _likeness(services, person_id, enrolment.embedding)
 
 
-async def forget_unknown_faces_of(services: Services, connection: Connection, person_id: UUID) -> None:
-    """Forget unknown faces that look like somebody who takes consent back, or is erased, in the same transaction: call
-    it before the templates go.
+async def forget_unknown_faces_of(services: Services, connection: Connection, *person_ids: UUID) -> None:
+    """Forget unknown faces that look like those who take consent back, or are erased, in the same transaction: call it
+    first, and before the templates go. Raises NotFound.
     """
-    distance_max = services.settings.recognition.review_distance
-    await forget_faces_like(connection, services.box, person_id, services.people.gallery.model_id, distance_max)
+    await forget_faces_like(connection, services.box, person_ids, services.settings.recognition.review_distance)
 
 
 def _likeness(services: Services, person_id: UUID, embedding: Embedding) -> Likeness | None:

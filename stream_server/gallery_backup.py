@@ -14,7 +14,7 @@ from uuid import UUID
 import numpy as np
 
 from recognition.errors import RequestError
-from storage import gallery_backup
+from storage import gallery_backup, people
 from storage.cipher import Cipher
 from storage.database import Database
 from storage.gallery_backup import BackupPerson, BackupTemplate, Restored
@@ -79,17 +79,21 @@ async def restore_backup(
     async with database.apart() as connection, connection.transaction():
         known = await gallery_backup.known_faces(connection, model_id, cipher)
         changed: list[UUID] = []
+        enrolled: list[UUID] = []
         for person in everybody:
             restored = await gallery_backup.restore(
                 connection, person, cipher=cipher, model_id=model_id, known=known, at=at, actor=audit.actor
             )
             if restored.outcome in (Restored.ADDED, Restored.UPDATED):
                 changed.append(person.person_id)
+            if restored.templates:
+                enrolled.append(person.person_id)
             report.counts[restored.outcome.value] += 1
             report.templates += restored.templates
             if restored.reason:
                 report.refused.append({"id": str(person.person_id), "name": person.name, "reason": restored.reason})
         await audit.changed_people(connection, Action.GALLERY_RESTORED, changed)
+        await people.announce_gallery_changes(connection, enrolled)
     return report
 
 

@@ -214,6 +214,8 @@ def _reasons(services: Services) -> list[str]:
         reasons.append(services.governor.complaint)
     if services.tunnel is not None:
         reasons += services.tunnel.complaints()
+    if services.people.ignored_of_other_models:
+        reasons.append("some faces to be ignored are of another face network: they are collected anew")
     if services.people.unreadable:
         reasons.append(f"{services.people.unreadable} templates cannot be opened and name nobody: {KEY_IS_MISSING}")
     return reasons

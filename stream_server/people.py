@@ -35,6 +35,7 @@ class PeopleKeeper:
         self.gallery = Gallery([], model_id=model_id)
         self.of_other_models = 0
         self.unreadable = 0
+        self.ignored_of_other_models = 0
 
     def name(self, person_id: str) -> str | None:
         """A person's name; None when the person is not enrolled (any more)."""
@@ -61,11 +62,16 @@ class PeopleKeeper:
 
     async def load(self) -> None:
         """Read gallery and names."""
-        async with self._database.acquire() as connection:
+        async with (
+            self._database.acquire() as connection,
+            # All of one moment: a name of somebody without a template, or the other way round, would not be shown.
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
             faces = await templates.load_gallery(connection, self._model_id, self._cipher)
             ignored = await unknown_faces.load_ignored(connection, self._model_id, self._cipher)
             names = await templates.enrolled_names(connection, self._model_id)
             counts = await templates.count_by_model(connection)
+            ignored_of_others = await unknown_faces.count_ignored_of_others(connection, self._model_id)
         self.of_other_models = sum(count for model_id, count in counts.items() if model_id != self._model_id)
         # Ten thousand people take 40 ms, for which the event loop must not stand still.
         gallery = await asyncio.to_thread(Gallery, faces.templates, model_id=self._model_id, ignored=ignored)
@@ -75,6 +81,12 @@ class PeopleKeeper:
         self._templates = len(faces.templates)
         self.unreadable = faces.unreadable
         log.info("gallery of %d people, %d templates", len(self._names), self._templates)
+        if ignored_of_others > self.ignored_of_other_models:
+            log.warning(
+                "%d ignored faces are of another model: they are not recognised any more, and are collected anew",
+                ignored_of_others,
+            )
+        self.ignored_of_other_models = ignored_of_others
         if faces.unreadable:
             log.error("%d templates cannot be opened: %s", faces.unreadable, KEY_IS_MISSING)
 

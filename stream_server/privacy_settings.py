@@ -38,7 +38,12 @@ class UnknownFacesSettings(Group):
     distance_max: float = Field(
         0.5, gt=0, le=1, description="How near a face must be to others, on average, to count as the same person."
     )
-    max_people: int = Field(200, ge=1, le=1000, description="Such people at one time; those seen longest ago go first.")
+    max_people: int = Field(
+        200,
+        ge=1,
+        le=1000,
+        description="Such people at one time; those seen longest ago go first. As many may be ignored besides.",
+    )
     max_faces: int = Field(5, ge=1, le=20, description="Faces kept of each; the best ones stay.")
     ignored_keep_days: int = Field(
         365, ge=1, le=CENTURY_DAYS, description="Days that a face is remembered that was to be ignored."

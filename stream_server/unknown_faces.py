@@ -7,14 +7,15 @@ away none is kept: strangers' faces are never put on the disk of the server.
 import asyncio
 import logging
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from recognition.errors import UnavailableError
-from recognition.types import ImageBgr, UnknownCluster, UnknownFace
+from recognition.types import Embedding, ImageBgr, UnknownCluster, UnknownFace, UnknownMember
 from recognition.unknown import Begin, ClusterPolicy, Ignore, assign, near
-from storage import templates, unknown_faces
+from storage import people, templates, unknown_faces
 from storage.cipher import Cipher
 from storage.database import Connection, Database
 
@@ -38,19 +39,29 @@ class UnknownSighting:
 class UnknownFaceCollector:
     """Stores faces of nobody we know in the background."""
 
-    def __init__(self, database: Database, cipher: Cipher, policy: ClusterPolicy, *, crops: bool) -> None:
+    def __init__(
+        self,
+        database: Database,
+        cipher: Cipher,
+        policy: ClusterPolicy,
+        *,
+        crops: bool,
+        may_collect: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`may_collect` is asked before a face is taken."""
         self._database = database
         self._cipher = cipher
         self._policy = policy
         self._crops = crops
+        self._may_collect = may_collect
         self._waiting: deque[UnknownSighting] = deque()
         self._work = asyncio.Event()
         self.stored = 0
         self.dropped = 0
 
     def offer(self, sighting: UnknownSighting) -> None:
-        """Take a face; one too many is dropped and counted. Never blocks."""
-        if len(self._waiting) >= WAITING_MAX:
+        """Take a face; one too many, or at a bad time, is dropped and counted. Never blocks."""
+        if len(self._waiting) >= WAITING_MAX or not self._may_collect():
             self.dropped += 1
             return
         self._waiting.append(sighting)
@@ -74,30 +85,38 @@ class UnknownFaceCollector:
         """Sort faces into clusters, in one transaction. Raises StorageUnavailable."""
         crops = [await self._crop(sighting.face.chip_bgr) for sighting in batch]
         async with self._database.acquire() as connection, connection.transaction():
+            # Held for a batch, which is short: whoever takes consent back waits for it.
             await unknown_faces.lock(connection)
+            known: dict[str, dict[str, UnknownCluster]] = {}
             for sighting, crop in zip(batch, crops, strict=True):
-                # Read anew for each: two faces of one batch may be of one person.
-                clusters = await unknown_faces.load(connection, sighting.model_id, self._cipher)
-                await self._store_one(connection, sighting, clusters, crop)
+                model_id = sighting.model_id
+                if model_id not in known:
+                    found = await unknown_faces.load(connection, model_id, self._cipher)
+                    known[model_id] = {cluster.cluster_id: cluster for cluster in found}
+                await self._store_one(connection, sighting, known[model_id], crop)
 
     async def _store_one(
-        self, connection: Connection, sighting: UnknownSighting, clusters: list[UnknownCluster], crop: bytes | None
+        self, connection: Connection, sighting: UnknownSighting, known: dict[str, UnknownCluster], crop: bytes | None
     ) -> None:
+        """Store a face, and bring `known`, the clusters of its model by id, to what the database then has."""
         face, at = sighting.face, sighting.captured_at
-        decision = assign(face.embedding, face.quality, clusters, self._policy)
+        decision = await asyncio.to_thread(assign, face.embedding, face.quality, list(known.values()), self._policy)
         if isinstance(decision, Ignore):
             return
         keep, replaces = True, None
         if isinstance(decision, Begin):
+            await unknown_faces.forget_clusters(connection, [UUID(cluster_id) for cluster_id in decision.drops])
             for cluster_id in decision.drops:
-                await unknown_faces.delete(connection, UUID(cluster_id))
+                del known[cluster_id]
             face_id = await unknown_faces.begin(connection, at)
         else:
             face_id, keep = UUID(decision.cluster_id), decision.keep
             replaces = None if decision.replaces is None else UUID(decision.replaces)
         await unknown_faces.see(connection, face_id, at)
+        before = known.get(str(face_id), UnknownCluster(str(face_id), (), at))
+        members = tuple(member for member in before.members if member.member_id != str(replaces))
         if keep:
-            await unknown_faces.add_member(
+            member_id = await unknown_faces.add_member(
                 connection,
                 face_id,
                 cipher=self._cipher,
@@ -109,6 +128,9 @@ class UnknownFaceCollector:
                 crop_jpeg=crop,
                 replaces=replaces,
             )
+            members = (*members, UnknownMember(str(member_id), face.embedding, face.quality))
+        last_seen_at = max(before.last_seen_at, at)
+        known[str(face_id)] = replace(before, members=members, last_seen_at=last_seen_at)
 
     async def _crop(self, chip_bgr: ImageBgr | None) -> bytes | None:
         if chip_bgr is None or not self._crops:
@@ -119,19 +141,26 @@ class UnknownFaceCollector:
 
 
 async def forget_faces_like(
-    connection: Connection, cipher: Cipher, person_id: UUID, model_id: str, distance_max: float
+    connection: Connection, cipher: Cipher, person_ids: Sequence[UUID], distance_max: float
 ) -> int:
-    """Delete clusters that hold a face like the person's; returns how many.
+    """Delete clusters that hold a face like one of these people's, of whichever model; returns how many.
 
-    For whoever takes consent back or is erased: call it in the same transaction, before the templates go, because
-    nothing else tells whose faces these are.
+    For those who take consent back or are erased: call it in the same transaction, before the templates go, because
+    nothing else tells whose faces these are. Clusters, then people, are locked, as everywhere; nothing is announced,
+    since whatever takes a template away does that at its end. Raises NotFound.
     """
-    vectors = await templates.vectors_of_person(connection, person_id, cipher)
-    known = await templates.list_of_person(connection, person_id)
-    own = [vectors[t.template_id] for t in known if t.model_id == model_id and t.template_id in vectors]
     await unknown_faces.lock(connection)
-    clusters = await unknown_faces.load(connection, model_id, cipher)
-    like = near(clusters, [vector for vector in own if vector is not None], distance_max)
-    for cluster_id in like:
-        await unknown_faces.delete(connection, UUID(cluster_id))
-    return len(like)
+    own: dict[str, list[Embedding]] = {}
+    for person_id in sorted(person_ids):
+        # Whom somebody enrols at this moment has one template more when that is done.
+        await people.hold(connection, person_id)
+        vectors = await templates.vectors_of_person(connection, person_id, cipher)
+        for known in await templates.list_of_person(connection, person_id):
+            if (vector := vectors.get(known.template_id)) is not None:
+                own.setdefault(known.model_id, []).append(vector)
+    count = 0
+    for model_id, embeddings in own.items():
+        clusters = await unknown_faces.load(connection, model_id, cipher)
+        like = await asyncio.to_thread(near, clusters, embeddings, distance_max)
+        count += await unknown_faces.forget_clusters(connection, [UUID(cluster_id) for cluster_id in like])
+    return count

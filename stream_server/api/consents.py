@@ -22,6 +22,8 @@ from stream_server.privacy_messages import (
 router = APIRouter(tags=["consent"], responses=PROBLEMS)
 
 LISTED_MAX = 100
+# JSON may write a character as twelve, such as \ud83d\ude00.
+TEXT_BODY_MAX_BYTES = 12 * consents.TEXT_LENGTH_MAX + 1024
 
 
 @router.get("/consent-texts", summary="The texts that people are asked")
@@ -37,6 +39,7 @@ async def list_texts(services: ServicesOf) -> ConsentTexts:
     status_code=201,
     summary="Publish a consent text",
     responses={200: {"model": ConsentTextBody, "description": "It is the newest text already"}},
+    max_body_size=TEXT_BODY_MAX_BYTES,
 )
 async def publish_text(
     body: ConsentTextPut, services: ServicesOf, audit: AuditOf, response: Response

@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 from recognition.types import Quality
 from storage import people, sessions, templates
+from storage.database import Connection
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import (
     CONFLICT,
@@ -20,7 +21,7 @@ from stream_server.api.request import (
     read_photo,
 )
 from stream_server.api.visible import VisibleTo
-from stream_server.auditing import Action
+from stream_server.auditing import Action, Auditor
 from stream_server.enrolment import enrol_photograph, forget_unknown_faces_of, look_at_photograph, why_refused
 from stream_server.messages import PersonRef
 from stream_server.person_messages import (
@@ -107,16 +108,10 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
     async def update_person(person_id: UUID, body: PersonUpdate, services: ServicesOf, audit: AuditOf) -> Person:
         """What is not given stays. Taking consent back deletes templates and sightings at once."""
         consent = {True: people.Consent.GRANTED, False: people.Consent.REVOKED, None: None}[body.consent]
-        fields = sorted(body.model_fields_set - {"consent", "consent_text"})
         async with services.database.acquire() as connection, connection.transaction():
-            # Before the change: nothing slow may follow the event that it writes.
-            if fields:
-                await audit.changed(connection, Action.PERSON_UPDATED, person_id, fields=fields)
-            if consent is not None:
-                action = Action.CONSENT_GRANTED if body.consent else Action.CONSENT_REVOKED
-                await audit.changed(connection, action, person_id, text=body.consent_text)
             if body.consent is False:
                 await forget_unknown_faces_of(services, connection, person_id)
+            before = await people.hold(connection, person_id)
             person = await people.update(
                 connection,
                 person_id,
@@ -127,15 +122,18 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
                 consent_text=body.consent_text,
                 actor=audit.actor,
             )
+            await _note_changes(connection, audit, before, person)
         return _person(person)
 
     @router.delete("/{person_id}", status_code=204, summary="Erase a person", responses=NOT_FOUND)
     async def erase_person(person_id: UUID, services: ServicesOf, audit: AuditOf) -> None:
         """Deletes name and templates for good; that somebody attended stays, without a name."""
         async with services.database.acquire() as connection, connection.transaction():
-            await audit.changed(connection, Action.PERSON_ERASED, person_id)
             await forget_unknown_faces_of(services, connection, person_id)
-            await people.erase(connection, person_id, at=services.now(), actor=audit.actor)
+            before = await people.hold(connection, person_id)
+            if before.erased_at is None:
+                await audit.changed(connection, Action.PERSON_ERASED, person_id)
+                await people.erase(connection, person_id, at=services.now(), actor=audit.actor)
 
     @router.post(
         "/{person_id}/templates",
@@ -198,6 +196,20 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
             await templates.delete(connection, template_id, person_id=person_id)
 
     return router
+
+
+async def _note_changes(connection: Connection, audit: Auditor, before: people.Person, after: people.Person) -> None:
+    """Note what has become another: the same name or answer again is no change."""
+    given = {"name": before.name != after.name, "external_id": before.external_id != after.external_id}
+    if fields := sorted(name for name, changed in given.items() if changed):
+        await audit.changed(connection, Action.PERSON_UPDATED, after.person_id, fields=fields)
+    answers = [(person.consent, person.consent_text, person.consent_at) for person in (before, after)]
+    if answers[0] == answers[1]:
+        return
+    if after.consent is people.Consent.GRANTED:
+        await audit.changed(connection, Action.CONSENT_GRANTED, after.person_id, text=after.consent_text)
+    else:
+        await audit.changed(connection, Action.CONSENT_REVOKED, after.person_id)
 
 
 def _person(person: people.Person) -> Person:

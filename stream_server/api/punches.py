@@ -136,8 +136,8 @@ async def create_qr(person_id: UUID, services: ServicesOf, audit: AuditOf) -> Qr
 async def delete_credential(person_id: UUID, kind: Kind, services: ServicesOf, audit: AuditOf) -> None:
     """At once. Doing it again changes nothing."""
     async with services.database.acquire() as connection, connection.transaction():
-        await audit.changed(connection, Action.CREDENTIAL_REVOKED, person_id, kind=kind)
-        await credentials.revoke(connection, person_id, CredentialKind(kind))
+        if await credentials.revoke(connection, person_id, CredentialKind(kind)):
+            await audit.changed(connection, Action.CREDENTIAL_REVOKED, person_id, kind=kind)
 
 
 async def _punch(

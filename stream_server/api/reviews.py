@@ -52,14 +52,7 @@ async def settle_review(
 ) -> ReviewBody:
     """Somebody is marked as of the time the face was seen. The same answer again changes nothing."""
     async with services.database.acquire() as connection, connection.transaction():
-        await audit.changed(
-            connection,
-            Action.REVIEW_SETTLED,
-            body.person_id,
-            subject=f"review:{review_id}",
-            review=None if body.person_id is None else str(review_id),
-        )
-        settled = await reviews.settle(
+        settled, now = await reviews.settle(
             connection,
             visible,
             review_id,
@@ -69,6 +62,14 @@ async def settle_review(
             zone=services.settings.site.zone,
             policy=services.settings.attendance.policy,
         )
+        if now:
+            await audit.changed(
+                connection,
+                Action.REVIEW_SETTLED,
+                body.person_id,
+                subject=f"review:{review_id}",
+                review=None if body.person_id is None else str(review_id),
+            )
     return _review(settled)
 
 

@@ -34,6 +34,9 @@ IMPORT_BODY_MAX_BYTES = 64 * 2**20
 PHOTOGRAPHS_BODY_MAX_BYTES = 512 * 2**20
 PHOTOGRAPH_LIMITS = archives.ArchiveLimits(entries_max=20_000, total_bytes_max=1024 * 2**20)
 
+# Empty for those who never answered: an import takes "no" for an answer.
+_CONSENT_CELLS = {people.Consent.GRANTED: "yes", people.Consent.REVOKED: "no", people.Consent.NONE: ""}
+
 router = APIRouter(prefix="/roster", tags=["roster"], responses=PROBLEMS)
 
 
@@ -114,11 +117,10 @@ async def _note_people(
         (Action.PERSON_CREATED, people.created),
         (Action.PERSON_UPDATED, people.renamed),
         (Action.CONSENT_GRANTED, people.granted),
-        (Action.CONSENT_REVOKED, people.revoked),
+        (Action.CONSENT_REVOKED, (*people.revoked, *people.refused)),
     ):
         await audit.changed_people(connection, action, person_ids)
-    for person_id in people.revoked:
-        await forget_unknown_faces_of(services, connection, person_id)
+    await forget_unknown_faces_of(services, connection, *people.revoked)
 
 
 def report_of(imported: roster_import.Imported) -> StreamingResponse:
@@ -152,7 +154,7 @@ async def _exported(services: Services, today: date) -> AsyncIterator[str]:
         async with services.database.acquire() as connection:
             piece = await roster_export.read_people(connection, today=today, after=after)
         for one in piece:
-            cells = (one.external_id or "", one.name, ";".join(one.groups), "yes" if one.consented else "no")
+            cells = (one.external_id or "", one.name, ";".join(one.groups), _CONSENT_CELLS[one.consent])
             writer.writerow([cell_for_export(cell) for cell in cells])
         yield buffer.getvalue()
         buffer.seek(0)

@@ -69,6 +69,7 @@ async def assign(face_id: UUID, body: UnknownFaceAssign, services: ServicesOf, a
 async def add_person(face_id: UUID, body: UnknownFacePerson, services: ServicesOf, audit: AuditOf) -> UnknownFaceNamed:
     """Adds the person and enrols, both or neither. The person must have agreed."""
     async with services.database.acquire() as connection, connection.transaction():
+        await unknown_faces.lock(connection)  # before a person, as everywhere
         person = await people.create(
             connection,
             name=body.name,
@@ -84,12 +85,13 @@ async def add_person(face_id: UUID, body: UnknownFacePerson, services: ServicesO
         return await _name(connection, services, audit, face_id, person.person_id)
 
 
-@router.post("/{face_id}/ignore", status_code=204, summary="Ignore this face", responses=NOT_FOUND)
+@router.post("/{face_id}/ignore", status_code=204, summary="Ignore this face", responses={**NOT_FOUND, **CONFLICT})
 async def ignore(face_id: UUID, services: ServicesOf, audit: AuditOf) -> None:
     """It gets no name and is not collected again. Its pictures are deleted; what tells it from others must stay."""
     async with services.database.acquire() as connection, connection.transaction():
-        await audit.changed(connection, Action.UNKNOWN_FACE_IGNORED, subject=_subject(face_id))
-        await unknown_faces.ignore(connection, face_id, services.now())
+        ignored_max = services.settings.unknown_faces.max_people
+        if await unknown_faces.ignore(connection, face_id, services.now(), ignored_max=ignored_max):
+            await audit.changed(connection, Action.UNKNOWN_FACE_IGNORED, subject=_subject(face_id))
 
 
 @router.delete("/{face_id}", status_code=204, summary="Discard this face", responses=NOT_FOUND)
@@ -103,7 +105,7 @@ async def discard(face_id: UUID, services: ServicesOf, audit: AuditOf) -> None:
 async def _name(
     connection: Connection, services: Services, audit: Auditor, face_id: UUID, person_id: UUID
 ) -> UnknownFaceNamed:
-    # Before anything of the person is locked: an erasure takes these locks in this order too.
+    # Before anything of the person is locked, as everywhere.
     await unknown_faces.lock(connection)
     members = await unknown_faces.best_members(connection, face_id, services.box, ENROLLED_MAX)
     await templates.check_may_enrol(connection, person_id)

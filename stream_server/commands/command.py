@@ -30,6 +30,8 @@ class Command(click.Command):
         """Run the command."""
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:
+            raise  # whoever read has seen enough, such as `head`: click then ends without a word
         except OSError as error:
             what = f"{error.strerror or type(error).__name__}: {error.filename or 'a file'}"
             return self._tell(ctx, RequestError(what, hint="check its rights and the disk", code="file_unusable"))

@@ -19,11 +19,14 @@ from storage import (
     held,
     idempotency,
     memberships,
+    outbox,
     people,
     punches,
     reviews,
     sessions,
     templates,
+    webhook_deliveries,
+    webhooks,
 )
 from storage.attendance_policy import AttendancePolicy
 from storage.audit import Entry
@@ -31,6 +34,7 @@ from storage.database import Connection
 from storage.rooms import Direction
 from storage.statuses import Method, Status
 from storage.visibility import EVERYTHING
+from storage.webhook_deliveries import Attempt, Cause
 from stream_server.secrets import SecretBox
 
 SECTION = {section.name: section for section in held.SECTIONS}
@@ -100,6 +104,16 @@ async def test_no_section_is_without_its_rows_or_with_those_of_others(
 ) -> None:
     await consents.publish_text(connection, "Nobody asked this", at=noon, actor="owner")
     await consents.publish_text(connection, "May we?", at=noon, actor="owner")
+    webhook = await webhooks.create(
+        connection,
+        webhook_id=uuid4(),
+        address="https://x.example",
+        sealed=b"s",
+        description="",
+        event_types=(),
+        include_names=True,
+        webhooks_max=20,
+    )
     eve = await people.create(connection, name="Eve", at=noon, consent=people.Consent.GRANTED)
     for person in (ada, eve):
         await people.update(connection, person.person_id, at=noon, consent=people.Consent.GRANTED, consent_text=2)
@@ -125,6 +139,12 @@ async def test_no_section_is_without_its_rows_or_with_those_of_others(
             reason="the bus",
             at=noon,
         )
+        (*_, event) = [
+            one for one in await outbox.read_after(connection, 0) if str(person.person_id) in str(one.payload)
+        ]
+        for response in (f"thanks for {person.name}", ""):
+            attempt = Attempt(event.event_id, event.type, "msg", Cause.EVENT, 1, True, noon, response=response)
+            await webhook_deliveries.log(connection, webhook.webhook_id, attempt)
         await audit.append(connection, Entry(noon, "owner", "person.read", audit.of_person(person.person_id), "r"))
     for name, section in SECTION.items():
         rows, after = await held.piece(connection, section, ada.person_id, None)
@@ -133,7 +153,9 @@ async def test_no_section_is_without_its_rows_or_with_those_of_others(
         text = repr(rows)
         assert str(eve.person_id) not in text, name
         assert not re.search("sealed|digest", text)
-        if name not in ("consent_texts", "attendance_corrections", "reviews"):
+        if name == "answers_of_receivers":
+            assert [row["response"] for row in rows] == ["thanks for Ada"]
+        elif name not in ("consent_texts", "attendance_corrections", "reviews"):
             assert str(ada.person_id) in text, name
         assert (await held.piece(connection, section, uuid4(), None))[0] == []
     texts, _ = await held.piece(connection, SECTION["consent_texts"], ada.person_id, None)

@@ -20,9 +20,10 @@ async def put_up(connection: Connection, at: datetime, *candidates: tuple[UUID, 
 
 
 async def settle(connection: Connection, review_id: UUID, person_id: UUID | None, now: datetime) -> reviews.Review:
-    return await reviews.settle(
+    settled, _ = await reviews.settle(
         connection, EVERYTHING, review_id, person_id, by_whom="office", now=now, zone=BERLIN, policy=POLICY
     )
+    return settled
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ async def test_clusters_are_listed_in_pages_seen_last_first_and_the_ignored_apar
     connection: Connection, cipher: SecretBox, noon: datetime
 ) -> None:
     made = [await keep(connection, cipher, noon + timedelta(minutes=number // 2)) for number in range(5)]
-    await unknown_faces.ignore(connection, made[4], noon)
+    await unknown_faces.ignore(connection, made[4], noon, ignored_max=9)
     found: list[UUID] = []
     cursor: str | None = None
     while not found or cursor:
@@ -91,8 +91,10 @@ async def test_a_face_to_be_ignored_keeps_its_vectors_for_the_gallery_and_is_tol
 ) -> None:
     face_id = await keep(connection, cipher, noon)
     assert await unknown_faces.load_ignored(connection, "model-a", cipher) == []
-    await unknown_faces.ignore(connection, face_id, noon)
-    await unknown_faces.ignore(connection, face_id, noon)
+    assert await unknown_faces.ignore(connection, face_id, noon, ignored_max=9)
+    assert not await unknown_faces.ignore(connection, face_id, noon, ignored_max=0)
+    assert await unknown_faces.count_ignored_of_others(connection, "model-a") == 0
+    assert await unknown_faces.count_ignored_of_others(connection, "model-b") == 1
     (anchor,) = await unknown_faces.load_ignored(connection, "model-a", cipher)
     assert (anchor.person_id, anchor.model_id) == (f"ignored:{face_id}", "model-a")
     with pytest.raises(Conflict):
@@ -104,7 +106,7 @@ async def test_a_face_to_be_ignored_keeps_its_vectors_for_the_gallery_and_is_tol
     events = await outbox.read_after(connection, 0)
     assert [(event.type, event.payload) for event in events] == [
         ("gallery.changed", {"unknown_face": str(face_id)})
-    ] * 3
+    ] * 2
 
 
 async def test_the_best_faces_are_given_to_be_enrolled(
@@ -123,7 +125,7 @@ async def test_nobody_is_not_found(connection: Connection, cipher: SecretBox, no
     for call in (
         unknown_faces.get(connection, uuid4()),
         unknown_faces.delete(connection, uuid4()),
-        unknown_faces.ignore(connection, uuid4(), noon),
+        unknown_faces.ignore(connection, uuid4(), noon, ignored_max=9),
         unknown_faces.best_members(connection, uuid4(), cipher, 3),
     ):
         with pytest.raises(NotFound) as missing:
@@ -137,7 +139,7 @@ async def test_faces_grow_old_one_by_one_and_a_cluster_goes_with_its_last(
     face_id = await keep(connection, cipher, noon - timedelta(days=3))
     await keep(connection, cipher, noon, face_id=face_id)
     ignored = await keep(connection, cipher, noon - timedelta(days=9))
-    await unknown_faces.ignore(connection, ignored, noon)
+    await unknown_faces.ignore(connection, ignored, noon, ignored_max=9)
     assert await unknown_faces.forget_members(connection, noon - timedelta(days=1)) == 1
     assert (await unknown_faces.get(connection, face_id)).members == 1
     assert await unknown_faces.forget_members(connection, noon + timedelta(days=1)) == 1

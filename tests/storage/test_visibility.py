@@ -261,12 +261,12 @@ async def test_candidates_of_other_groups_are_not_named(connection: Connection, 
         reviews.get(connection, of(), review_id),
     )
     assert [one.name for one in (await reviews.get(connection, EVERYTHING, review_id)).candidates] == ["Bob", "Ada"]
-    settled = await reviews.settle(connection, EVERYTHING, review_id, school.bob, **settle)
+    settled, _ = await reviews.settle(connection, EVERYTHING, review_id, school.bob, **settle)
     assert settled.settled_as == school.bob
     assert (await reviews.get(connection, red, review_id)).settled_as is None
     with pytest.raises(Conflict):
         await reviews.settle(connection, red, review_id, None, **settle)
-    assert (await reviews.settle(connection, of(school.blue), elsewhere, None, **settle)).state == "nobody"
+    assert (await reviews.settle(connection, of(school.blue), elsewhere, None, **settle))[0].state == "nobody"
 
 
 async def test_in_a_session_of_no_group_a_review_is_theirs_if_it_was_one_of_them(

@@ -1,9 +1,9 @@
 from datetime import datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
-from storage import outbox, webhook_deliveries, webhooks
+from storage import outbox, people, webhook_deliveries, webhooks
 from storage.database import Connection, Database
 from storage.errors import NotFound
 from storage.webhook_deliveries import Attempt, Cause, Claim
@@ -153,3 +153,36 @@ async def test_nothing_is_logged_of_a_webhook_that_was_removed(
     await webhooks.remove(connection, webhook.webhook_id)
     assert await webhook_deliveries.log(connection, webhook.webhook_id, attempt(noon)) is None
     assert await connection.fetchval("SELECT count(*) FROM webhook_deliveries") == 0
+
+
+async def told_of(connection: Connection, person_id: UUID, webhook: Webhook, response: str, at: datetime) -> str:
+    """What is kept of an answer to an event of somebody."""
+    async with connection.transaction():
+        event_id = await outbox.append(connection, "attendance.marked", {"person": {"id": str(person_id)}})
+    one = Attempt(event_id, "attendance.marked", "msg", Cause.EVENT, 1, True, at, response=response)
+    kept = await webhook_deliveries.log(connection, webhook.webhook_id, one)
+    assert kept is not None
+    return kept.response
+
+
+async def test_an_answer_that_comes_when_somebody_is_erased_already_is_not_kept(
+    connection: Connection, webhook: Webhook, noon: datetime
+) -> None:
+    zoe = await people.create(connection, name="Zoë", at=noon)
+    eve = await people.create(connection, name="Eve", at=noon)
+    assert await told_of(connection, zoe.person_id, webhook, "thanks for Zoë", noon) == "thanks for Zoë"
+    await people.erase(connection, zoe.person_id, at=noon)
+    assert await told_of(connection, zoe.person_id, webhook, "thanks for Zoë", noon) == ""
+    assert await told_of(connection, eve.person_id, webhook, "thanks for Eve", noon) == "thanks for Eve"
+
+
+@pytest.mark.parametrize("response", ['{"marked": "Zoë"}', '{"marked": "Zo\\u00eb"}'])
+async def test_a_name_in_an_answer_to_a_forgotten_event_is_found_as_receivers_write_it(
+    connection: Connection, webhook: Webhook, noon: datetime, response: str
+) -> None:
+    zoe = await people.create(connection, name="Zoë", at=noon)
+    one = Attempt(None, "attendance.marked", "msg", Cause.EVENT, 1, True, noon, response=response)
+    await webhook_deliveries.log(connection, webhook.webhook_id, one)
+    await people.erase(connection, zoe.person_id, at=noon)
+    (kept,) = (await webhook_deliveries.list_deliveries(connection, webhook.webhook_id)).items
+    assert kept.response == ""

@@ -2,9 +2,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import pytest
 
 from recognition.old_encodings import OldEncoding
-from storage import people, templates
+from storage import outbox, people, templates
 from storage.database import Database
 from storage.people import Consent
 from storage.visibility import EVERYTHING
@@ -95,3 +96,24 @@ async def test_importing_twice_adds_nothing(database: Database) -> None:
     await run(database, row(1, "Ada"))
     assert await run(database, row(1, "Ada")) == [(RowOutcome.ALREADY_THERE, "")]
     assert await count(database) == 1
+
+
+async def test_the_outbox_is_locked_when_everybody_is(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[int] = []
+    add_template = templates.add
+
+    async def looking(connection: Any, **options: Any) -> Any:
+        stored = await add_template(connection, **options)
+        query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND objid = $1"
+        held.append(await connection.fetchval(query, outbox._LOCK & 0xFFFFFFFF))
+        return stored
+
+    monkeypatch.setattr(templates, "add", looking)
+    ada, bob = [await add(database, name, consent=Consent.GRANTED) for name in ("Ada", "Bob")]
+    await run(database, row(1, "Ada"), row(2, "Bob"), row(3, "Nobody"))
+    assert held == [0, 0]
+    async with database.acquire() as connection:
+        events = await outbox.read_after(connection, 0)
+    assert [(event.type, event.payload) for event in events] == [
+        ("gallery.changed", {"person_id": str(person.person_id)}) for person in (ada, bob)
+    ]

@@ -58,7 +58,7 @@ def make_services(**changes: Any) -> Any:
             spooling=False, pending=0, stored=3, dropped=0, refused=0, withheld=0, damaged=0, problem=""
         ),
         unknown=SimpleNamespace(stored=0, dropped=0),
-        people=SimpleNamespace(people=2, templates=5, of_other_models=0, unreadable=0),
+        people=SimpleNamespace(people=2, templates=5, of_other_models=0, unreadable=0, ignored_of_other_models=0),
         executor=SimpleNamespace(threads=2, refused_single=0, loaded=True),
         webrtc=SimpleNamespace(count=0),
         hub=SimpleNamespace(connected=1, messages_dropped=4, refused=0, max_cameras=64, all_counts=dict),
@@ -172,6 +172,7 @@ def test_a_server_that_does_well_is_ok_and_says_what_it_works_with() -> None:
         ({"recorder__spooling": True}, "database is away"),
         ({"recorder__dropped": 1}, "lost"),
         ({"people__of_other_models": 4}, "enrol these people again"),
+        ({"people__ignored_of_other_models": 1}, "some faces to be ignored are of another face network"),
         ({"people__unreadable": 3}, "3 templates cannot be opened and name nobody: bring back the key"),
         ({"recorder__refused": 2}, "refused"),
         ({"governor__complaint": "memory is short"}, "memory is short"),

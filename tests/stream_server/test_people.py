@@ -11,8 +11,10 @@ import pytest_asyncio
 from tenacity import wait_none
 
 from recognition.types import Template
+from storage import people as people_table
 from storage import templates as template_table
 from storage import unknown_faces as unknown_face_table
+from storage.database import Database
 from storage.errors import StorageUnavailable
 from storage.templates import EnrolledFaces
 from stream_server import people as people_module
@@ -33,6 +35,7 @@ class Tables:
         self.others = 0
         self.locked: set[UUID] = set()
         self.ignored: list[int] = []
+        self.ignored_of_others = 0
         self.away = False
         self.reads = 0
         self.read = asyncio.Event()
@@ -48,6 +51,10 @@ class Tables:
             raise StorageUnavailable("away")
         yield self
 
+    @asynccontextmanager
+    async def transaction(self, **_: object) -> AsyncIterator[None]:
+        yield
+
     async def load_gallery(self, _: Any, model_id: str, __: Any) -> EnrolledFaces:
         assert model_id == MODEL
         self.reads += 1
@@ -60,6 +67,9 @@ class Tables:
 
     async def load_ignored(self, _: Any, model_id: str, __: Any) -> list[Template]:
         return [Template("m-1", "ignored:1", model_id, np.full(128, number, np.float32)) for number in self.ignored]
+
+    async def count_ignored_of_others(self, _: Any, model_id: str) -> int:
+        return self.ignored_of_others
 
     async def enrolled_names(self, _: Any, model_id: str) -> dict[UUID, str]:
         return dict(self.names)
@@ -74,7 +84,8 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> Tables:
     tables = Tables()
     for name in ("load_gallery", "enrolled_names", "count_by_model"):
         monkeypatch.setattr(template_table, name, getattr(tables, name))
-    monkeypatch.setattr(unknown_face_table, "load_ignored", tables.load_ignored)
+    for name in ("load_ignored", "count_ignored_of_others"):
+        monkeypatch.setattr(unknown_face_table, name, getattr(tables, name))
     monkeypatch.setattr(people_module, "DEBOUNCE_S", 0.0)
     monkeypatch.setattr(people_module, "wait_exponential_jitter", lambda **_: wait_none())
     tables.enrol(1, "Ada")
@@ -191,3 +202,40 @@ async def test_a_face_to_be_ignored_is_in_the_gallery_and_nobody(keeper: PeopleK
     keeper.on_event(changed())
     await until(lambda: tables.reads == 2 and keeper.gallery.search(np.full(128, 9, np.float32)).ignored)  # type: ignore[union-attr]
     assert (keeper.people, len(keeper.gallery)) == (1, 1)
+
+
+async def test_ignored_faces_of_another_model_are_told_once(
+    keeper: PeopleKeeper, tables: Tables, caplog: pytest.LogCaptureFixture
+) -> None:
+    tables.ignored_of_others = 2
+    for _ in range(2):
+        await keeper.load()
+    assert [record.args for record in caplog.records if "ignored" in record.message] == [(2,)]
+    assert keeper.ignored_of_other_models == 2
+
+
+async def test_names_and_templates_are_read_of_one_moment(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = datetime(2026, 3, 2, tzinfo=UTC)
+    async with database.acquire() as connection:
+        ada = await people_table.create(connection, name="Ada", at=at, consent=people_table.Consent.GRANTED)
+        await template_table.add(
+            connection,
+            cipher=CIPHER,
+            person_id=ada.person_id,
+            model_id=MODEL,
+            embedding=np.ones(128, np.float32),
+            quality=0.5,
+            source="photograph",
+        )
+    load = template_table.load_gallery
+
+    async def and_then_consent_goes(connection: Any, model_id: str, cipher: Any) -> EnrolledFaces:
+        faces = await load(connection, model_id, cipher)
+        async with database.acquire() as other:
+            await people_table.update(other, ada.person_id, at=at, consent=people_table.Consent.REVOKED)
+        return faces
+
+    monkeypatch.setattr(template_table, "load_gallery", and_then_consent_goes)
+    keeper = PeopleKeeper(database, MODEL, CIPHER)
+    await keeper.load()
+    assert (len(keeper.gallery), keeper.name(str(ada.person_id))) == (1, "Ada")

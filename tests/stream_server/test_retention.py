@@ -153,7 +153,7 @@ async def fill(connection: Connection) -> None:
                 crop_jpeg=b"JPEG",
             )
             if ignored:
-                await unknown_faces.ignore(connection, face_id, at)
+                await unknown_faces.ignore(connection, face_id, at, ignored_max=9)
     await connection.execute("DELETE FROM outbox")
     for days in reversed(AGES_DAYS):
         async with connection.transaction():

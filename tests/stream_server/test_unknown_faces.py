@@ -10,7 +10,7 @@ from recognition.types import UnknownFace
 from recognition.unknown import ClusterPolicy
 from storage import people, templates, unknown_faces
 from storage.database import Connection, Database
-from storage.errors import StorageUnavailable
+from storage.errors import NotFound, StorageUnavailable
 from stream_server import unknown_faces as collecting
 from stream_server.secrets import SecretBox
 from stream_server.unknown_faces import UnknownFaceCollector, UnknownSighting, forget_faces_like
@@ -72,7 +72,7 @@ async def test_a_face_to_be_ignored_leaves_nothing(database: Database) -> None:
     await collector.store([seen(0)])
     async with database.acquire() as connection:
         (face,) = (await unknown_faces.list_faces(connection)).items
-        await unknown_faces.ignore(connection, face.face_id, NOON)
+        await unknown_faces.ignore(connection, face.face_id, NOON, ignored_max=9)
     await collector.store([seen(0.1)])
     assert await clusters(database) == []
     async with database.acquire() as connection:
@@ -133,8 +133,8 @@ async def test_faces_like_a_person_s_are_forgotten_with_the_person(
     await make(database).store([seen(0), seen(3)])
     async with database.acquire() as connection, connection.transaction():
         ada = await enrolled(connection, 0.3)
-        assert await forget_faces_like(connection, cipher, ada, "model-b", 0.6) == 0
-        assert await forget_faces_like(connection, cipher, ada, "model-a", 0.6) == 2 - left
+        assert await forget_faces_like(connection, cipher, [ada], 0.2) == 0
+        assert await forget_faces_like(connection, cipher, [ada], 0.6) == 2 - left
     assert len(await clusters(database)) == left
 
 
@@ -142,5 +142,44 @@ async def test_of_who_has_no_template_nothing_can_be_found(database: Database) -
     await make(database).store([seen(0)])
     async with database.acquire() as connection, connection.transaction():
         person = await people.create(connection, name="Ada", at=NOON)
-        assert await forget_faces_like(connection, BOX, person.person_id, "model-a", 0.6) == 0
+        assert await forget_faces_like(connection, BOX, [person.person_id], 0.6) == 0
     assert len(await clusters(database)) == 1
+
+
+async def test_of_several_people_the_faces_go_at_once_and_nobody_unknown_is_passed_over(database: Database) -> None:
+    await make(database).store([seen(0), seen(3), seen(6)])
+    async with database.acquire() as connection, connection.transaction():
+        both = [await enrolled(connection, 0.1), await enrolled(connection, 3.1)]
+        assert await forget_faces_like(connection, BOX, both, 0.6) == 2
+        with pytest.raises(NotFound):
+            await forget_faces_like(connection, BOX, [UUID(int=1)], 0.6)
+    assert len(await clusters(database)) == 1
+
+
+async def test_a_batch_opens_what_is_kept_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    collector = make(database)
+    await collector.store([seen(0), seen(3)])
+    opened: list[str] = []
+    load = unknown_faces.load
+
+    async def counted(connection: Connection, model_id: str, cipher: Any) -> Any:
+        opened.append(model_id)
+        return await load(connection, model_id, cipher)
+
+    monkeypatch.setattr(unknown_faces, "load", counted)
+    await collector.store([seen(number / 50, quality=number / 20, minutes=number) for number in range(16)])
+    assert opened == ["model-a"]
+    assert await clusters(database) == [(17, 5), (1, 1)]
+    async with database.acquire() as connection:
+        qualities = await connection.fetch("SELECT quality FROM unknown_face_members WHERE quality > 0.5 ORDER BY 1")
+    assert [round(row["quality"], 2) for row in qualities] == [0.55, 0.6, 0.65, 0.7, 0.75]
+
+
+async def test_while_enrolled_people_may_look_like_strangers_none_is_taken(database: Database) -> None:
+    readable = False
+    collector = UnknownFaceCollector(database, BOX, ClusterPolicy(), crops=False, may_collect=lambda: readable)
+    collector.offer(seen(0))
+    assert (collector.dropped, len(collector._waiting)) == (1, 0)
+    readable = True
+    collector.offer(seen(0))
+    assert (collector.dropped, len(collector._waiting)) == (1, 1)

@@ -46,6 +46,8 @@ async def test_a_doubtful_face_is_put_up_once_and_settled(api: Any) -> None:
     assert await api.call("GET", path) == review
     settled = await api.call("POST", path, json={"person_id": str(ada)})
     assert (settled["state"], settled["settled_by"]) == ("person", "owner-token")
+    assert await api.call("POST", path, json={"person_id": str(ada)}) == settled
+    assert len((await api.call("GET", "/audit", params={"action": "review.settled"}))["audit"]) == 1
     assert (await api.call("POST", path, 409, json={"person_id": None}))["code"] == "review_settled"
     (record,) = (await api.call("GET", "/attendance"))["attendance"]
     assert (record["person"]["name"], record["method"]) == ("Ada", "review")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from openpyxl import Workbook
 
-from storage import outbox, people, templates
+from storage import outbox, people, roster_memberships, templates
 from stream_server.roster.tables import cell_for_export
 from stream_server.secrets import SecretBox
 from tests.stream_server.roster import rosters
@@ -276,3 +276,71 @@ async def test_a_group_name_that_two_groups_have_is_refused(api: Any) -> None:
     report = await send(api, b"external_id,name,groups\n1,Ada,7A\n2,Alan,g2\n")
     assert [row["reason"] for row in report["rows"] if row["kind"] == "group" and row["outcome"] == "refused"]
     assert len(await members(api)) == 1
+
+
+async def consent_cells(api: Any) -> dict[str, str]:
+    response = await api.http.get("/api/v1/roster/export")
+    return {row["external_id"]: row["consent"] for row in csv.DictReader(io.StringIO(response.text))}
+
+
+async def test_who_was_never_asked_is_exported_without_an_answer_and_keeps_a_later_one(api: Any) -> None:
+    import numpy as np
+
+    await send(api, b"external_id,name,consent\n1,Ada,yes\n2,Alan,\n3,Eve,no\n")
+    assert await consent_cells(api) == {"1": "yes", "2": "", "3": "no"}
+    exported = (await api.http.get("/api/v1/roster/export")).content
+    async with api.database.acquire() as connection:
+        alan = await people.find_by_external_ids(connection, ["2"])
+        await people.update(connection, alan, at=api.at, consent=people.Consent.GRANTED)
+        await templates.add(
+            connection,
+            cipher=SecretBox(bytes(32)),
+            person_id=alan,
+            model_id="m",
+            embedding=np.ones(128, np.float32),
+            quality=1,
+            source="test",
+        )
+    report = await send(api, exported)
+    assert report["counts"]["updated"] == 0
+    after = await api.call("GET", f"/people/{alan}")
+    assert (after["consent"], after["templates"]) == ("granted", 1)
+
+
+async def test_a_no_of_somebody_who_was_never_asked_is_an_answer(api: Any) -> None:
+    await send(api, b"external_id,name,consent\n1,Ada,\n")
+    table = b"external_id,name,consent\n1,Ada,no\n2,Alan,no\n"
+    report = await send(api, table)
+    assert [outcome for _, _, outcome in outcomes(report)] == ["updated", "created"]
+    for external_id in ("1", "2"):
+        async with api.database.acquire() as connection:
+            person_id = await people.find_by_external_ids(connection, [external_id])
+        history = await api.call("GET", f"/people/{person_id}/consents")
+        assert [answer["state"] for answer in history["consents"]] == ["revoked"]
+        page = await api.call("GET", "/audit", params={"person_id": str(person_id), "action": "consent.revoked"})
+        assert len(page["audit"]) == 1
+    assert (await send(api, table))["counts"]["unchanged"] == 2
+
+
+async def test_the_outbox_is_locked_last_also_when_many_take_consent_back(
+    api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await send(api, b"external_id,name,consent\n1,Ada,yes\n2,Alan,yes\n")
+    held: list[int] = []
+    import_memberships = roster_memberships.import_memberships
+
+    async def looking(connection: Any, *arguments: Any) -> None:
+        query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND objid = $1"
+        held.append(await connection.fetchval(query, outbox._LOCK & 0xFFFFFFFF))
+        await import_memberships(connection, *arguments)
+        await outbox.append(connection, "test", {})
+        held.append(await connection.fetchval(query, outbox._LOCK & 0xFFFFFFFF))
+
+    monkeypatch.setattr(roster_memberships, "import_memberships", looking)
+    async with api.database.acquire() as connection:
+        before = await outbox.latest_id(connection)
+    await send(api, b"external_id,name,consent,groups\n1,Ada,no,7a\n2,Alan,no,7a\n")
+    assert held == [0, 1]
+    async with api.database.acquire() as connection:
+        events = await outbox.read_after(connection, before)
+    assert [event.type for event in events] == ["test", "gallery.changed", "gallery.changed", "roster.imported"]

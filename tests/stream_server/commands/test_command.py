@@ -179,3 +179,15 @@ def test_every_command_that_talks_to_a_server_finds_it_in_the_same_way() -> None
     assert len(options) > 15
     assert {option.help for option in options} == {options[0].help}
     assert all(option.required is False and not isinstance(option.default, str) for option in options)
+
+
+def test_whoever_reads_no_further_is_told_nothing(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def call(*_: object, **__: object) -> Any:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(ServerClient, "call", call)
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert run(monkeypatch, "unknown-faces", "list", "--json") == 1
+    assert capfd.readouterr() == ("", "")
