@@ -66,6 +66,7 @@ class Action(StrEnum):
     SESSION_CLOSED = "session.closed"
     CAMERA_CHANGED = "camera.changed"
     CAMERA_REMOVED = "camera.removed"
+    KEY_ROTATED = "key.rotated"
     GALLERY_EXPORTED = "gallery.exported"
     GALLERY_RESTORED = "gallery.restored"
     WEBHOOK_ADDED = "webhook.added"

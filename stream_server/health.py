@@ -182,4 +182,6 @@ def _reasons(services: Services) -> list[str]:
         reasons += services.tunnel.complaints()
     if services.people.unreadable:
         reasons.append(f"{services.people.unreadable} templates cannot be opened and name nobody: {KEY_IS_MISSING}")
+    if problem := services.box.keys.problem():
+        reasons.append(problem)
     return reasons

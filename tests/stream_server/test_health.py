@@ -57,6 +57,7 @@ def make_services(**changes: Any) -> Any:
         settings=Settings(_env_file=None),
         bus=Bus(),
         pulls=SimpleNamespace(supervisor=SimpleNamespace(counts=lambda: {"live": 2, "readers": 1})),
+        box=SimpleNamespace(keys=SimpleNamespace(problem=lambda: "")),
         tunnel=None,
         models_ready=True,
         models_problem=None,
