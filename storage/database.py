@@ -52,6 +52,8 @@ _AWAY: tuple[type[BaseException], ...] = (
     ssl.SSLError,
 )
 
+_DETAIL = "\nDETAIL:"
+
 # The driver has one error for a closed connection or pool and for misuse; only the words tell them apart.
 _CLOSED = re.compile(r"\b(is|was) (closed|closing)\b|released back to the pool")
 
@@ -112,6 +114,8 @@ def _details_forgotten() -> Iterator[None]:
                 todo += one.exceptions
             if isinstance(one, asyncpg.PostgresError):
                 one.detail = None
+            if one.args and isinstance(one.args[0], str) and _DETAIL in one.args[0]:
+                one.args = (one.args[0].partition(_DETAIL)[0], *one.args[1:])
         raise
 
 

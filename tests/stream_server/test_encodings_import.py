@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 
 from recognition.old_encodings import OldEncoding
-from storage import people, templates
+from storage import audit, consents, people, templates
 from storage.database import Database
 from storage.people import Consent
 from storage.visibility import EVERYTHING
@@ -95,3 +95,20 @@ async def test_importing_twice_adds_nothing(database: Database) -> None:
     await run(database, row(1, "Ada"))
     assert await run(database, row(1, "Ada")) == [(RowOutcome.ALREADY_THERE, "")]
     assert await count(database) == 1
+
+
+async def test_who_is_added_has_entries_of_their_own_in_the_audit_log(database: Database) -> None:
+    await add(database, "Ada", consent=Consent.GRANTED)
+    async with database.acquire() as connection:
+        await consents.publish_text(connection, "May we?", at=NOON, actor="test")
+    await run(database, row(1, "New"), row(2, "New"), row(3, "Ada"), add_with_consent=True)
+    async with database.acquire() as connection:
+        entries = (await audit.list_entries(connection)).items
+        found = (await people.list_people(connection, EVERYTHING)).items
+    (new,) = [person.person_id for person in found if person.name == "New"]
+    noted = [(entry.action, entry.details) for entry in entries if entry.subject == audit.of_person(new)]
+    assert sorted(action for action, _ in noted) == [
+        "consent.granted", "person.created", "template.added", "template.added"
+    ]  # fmt: skip
+    assert ("consent.granted", {"text": 1}) in noted
+    assert [entry.action for entry in entries if entry.subject != audit.of_person(new)] == ["template.added"]

@@ -128,6 +128,7 @@ def test_a_server_that_does_well_is_ok_and_says_what_it_works_with() -> None:
         ({"people__of_other_models": 4}, "enrol these people again"),
         ({"people__unreadable": 3}, "3 templates cannot be opened and name nobody: bring back the key"),
         ({"recorder__refused": 2}, "refused"),
+        ({"box__keys__problem": lambda: "the key cannot be used"}, "the key cannot be used"),
     ],
 )
 async def test_what_is_less_than_it_should_be_is_a_reason(change: dict[str, Any], word: str) -> None:
