@@ -90,15 +90,17 @@ class KeyRing:
         return tuple(self._by_id.values())
 
     def problem(self) -> str:
-        """What is wrong with the file that the keys are kept in; empty when nothing is."""
+        """What is wrong with the file that the keys are kept in; empty when nothing is. Names no path: /readyz tells
+        it to everybody.
+        """
         if self._path is None:
             return ""
         if _version(self._path) is None:
-            return f"the file {self._path} with the keys is gone: bring it back before the server is started again"
+            return "the file secret-key is gone: bring it back before the server is started again"
         try:
             self._look_again()
-        except SecretKeyUnusable as error:
-            return f"{error.detail}: nothing can be sealed until it is mended"
+        except SecretKeyUnusable:
+            return "the file secret-key cannot be used as a key: nothing can be encrypted until it is mended"
         return ""
 
     @property

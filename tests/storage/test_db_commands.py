@@ -1,6 +1,8 @@
 import asyncio
 import base64
 import json
+import os
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,7 +104,7 @@ def test_a_key_in_the_file_is_replaced_and_the_old_one_deleted_when_nothing_need
     data_dir: Path, database_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", database_dsn)
-    monkeypatch.setattr(commands, "SETTLE_S", 0.0)
+    monkeypatch.setattr(commands, "SETTLE_S", 1.0)
     box = SecretBox.from_settings(None, data_dir)
     run_async(lambda: _store(database_dsn, box))
     before = box.keys.current
@@ -112,6 +114,7 @@ def test_a_key_in_the_file_is_replaced_and_the_old_one_deleted_when_nothing_need
     assert done.exit_code == 0
     assert json.loads(done.stdout) == {"ok": True, "sealed": 2, "left": 0, "unreadable": 0, "keys_forgotten": 1}
     assert f"Servers on other machines need {data_dir / 'secret-key'}" in done.stderr
+    assert "what running servers have just sealed under an old key" in done.stderr
     assert box.keys.current != before
     assert len((data_dir / "secret-key").read_text().split()) == 1
     assert run("rotate-key").stdout == "0 were sealed under the key in use.\n"
@@ -153,7 +156,10 @@ def test_an_old_key_stays_while_a_transaction_from_before_may_still_store_under_
     assert "Waiting for 1 transactions" in done.stderr
     assert len((data_dir / "secret-key").read_text().split()) == 2
 
+    monkeypatch.setattr(commands, "SETTLE_S", 15.0)
+    os.utime(data_dir / "secret-key", (time.time() - 16, time.time() - 16))
     again = run("rotate-key", "--forget-old", "--json")
+    assert "Waiting" not in again.stderr
     assert json.loads(again.stdout) == {"ok": True, "sealed": 1, "left": 0, "unreadable": 0, "keys_forgotten": 1}
 
 

@@ -121,6 +121,7 @@ def test_garbage_in_the_file_of_a_running_server_is_told_and_only_sealing_stops(
     kept = path.read_text()
     path.write_text("garbage\n")
     assert "cannot be used" in ring.problem()
+    assert str(tmp_path) not in ring.problem()
     assert ring.find(wanted) == key
     assert ring.find(b"none") is None
     assert ring.all() == (key,)
