@@ -2,11 +2,11 @@
 
 from typing import Protocol
 
-from recognition.errors import RequestError
+from recognition.errors import UnavailableError
 
 
-class SecretUnreadable(RequestError):
-    """Something kept was sealed under a key that is not there, or is damaged."""
+class SecretUnreadable(UnavailableError):
+    """Something kept was sealed under a key that is not there, or is damaged. No fault of who asks."""
 
     code = "secret_unreadable"
 

@@ -52,6 +52,8 @@ _AWAY: tuple[type[BaseException], ...] = (
     ssl.SSLError,
 )
 
+_DETAIL = "\nDETAIL:"
+
 # The driver has one error for a closed connection or pool and for misuse; only the words tell them apart.
 _CLOSED = re.compile(r"\b(is|was) (closed|closing)\b|released back to the pool")
 
@@ -77,10 +79,12 @@ def storage_errors(where: str = "the database") -> Iterator[None]:
     """Turn every failure inside the block that a later try may cure into StorageUnavailable: of connection, login,
     server, rights, or of tables that are being migrated. A text that cannot be stored is TextUnstorable.
 
-    OSError and TimeoutError are among them: do nothing but database work inside the block.
+    OSError and TimeoutError are among them: do nothing but database work inside the block. What leaves it says nothing
+    of the values that an error was about.
     """
     try:
-        yield
+        with _details_forgotten():
+            yield
     except (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError) as error:
         # The last line of defence, for texts of requests that no rule of their own keeps free of it.
         raise TextUnstorable("a text holds a character that cannot be stored", hint="leave NUL out") from error
@@ -90,6 +94,29 @@ def storage_errors(where: str = "the database") -> Iterator[None]:
         raise  # a misuse of the driver is our defect and must not look like an outage
     except _AWAY as error:
         raise _unavailable(error, where) from _without_secrets(error)
+
+
+@contextmanager
+def _details_forgotten() -> Iterator[None]:
+    """Take PostgreSQL's details from errors: they quote the row, and errors end up in logs."""
+    try:
+        yield
+    except BaseException as error:
+        seen: set[int] = set()
+        todo: list[BaseException | None] = [error]
+        while todo:
+            one = todo.pop()
+            if one is None or id(one) in seen:
+                continue
+            seen.add(id(one))
+            todo += [one.__cause__, one.__context__]
+            if isinstance(one, BaseExceptionGroup):
+                todo += one.exceptions
+            if isinstance(one, asyncpg.PostgresError):
+                one.detail = None
+            if one.args and isinstance(one.args[0], str) and _DETAIL in one.args[0]:
+                one.args = (one.args[0].partition(_DETAIL)[0], *one.args[1:])
+        raise
 
 
 def _without_secrets(error: BaseException) -> BaseException | None:

@@ -36,7 +36,7 @@ from storage.postmaster import (
     socket_dir_for,
     socket_dsn,
 )
-from storage.system_user import Owner, open_programs, open_the_way, owner_for
+from storage.system_user import Owner, close_folder, open_private, open_programs, open_the_way, owner_for
 
 SETTINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -59,6 +59,10 @@ SETTINGS: Mapping[str, str] = MappingProxyType(
         "huge_pages": "off",
         "timezone": "UTC",
         "log_timezone": "UTC",
+        # Names and numbers of people are in the details of an error, and may be in a statement; an erasure does not
+        # reach into a log.
+        "log_error_verbosity": "terse",
+        "log_min_error_statement": "panic",
     }
 )
 # The three readers of PostgreSQL 18 would be three more processes that have nothing to read from a small
@@ -113,6 +117,7 @@ class EmbeddedPostgres:
                 fcntl.flock(users_lock, fcntl.LOCK_SH)
                 programs = programs_for(self.data_dir)
                 owner = owner_for(self.data_dir)
+                close_folder(owner, self.folder)
                 open_programs(owner, programs / "postgres", programs.parent)
                 open_the_way(owner, programs, self.folder)
                 self._discard_half_made()
@@ -224,7 +229,7 @@ class EmbeddedPostgres:
             # is how pg_ctl passes its own. The number has been given to something else, as happens in every
             # container.
             environment["PG_GRANDPARENT_PID"] = str(stale_pid)
-        with self.log_path.open("wb") as log:
+        with open_private(self.log_path) as log:
             self._process = subprocess.Popen(
                 [str(programs / "postgres"), "-D", str(self.data_dir)],
                 stdin=subprocess.DEVNULL,

@@ -17,7 +17,7 @@ from recognition.types import Embedding, Template
 from storage import consents, people, templates
 from storage.cipher import Cipher, SecretUnreadable
 from storage.database import Connection
-from storage.errors import NotFound
+from storage.errors import NotFound, StorageUnavailable
 from storage.paging import LIMIT_MAX
 from storage.visibility import EVERYTHING
 
@@ -183,9 +183,9 @@ async def person_of_encoding(
     add_with_consent: bool,
     at: datetime,
     actor: str = consents.SYSTEM,
-) -> people.Person:
+) -> tuple[people.Person, bool]:
     """Whom an old encoding belongs to: by external id, else by exact name; added when nobody is there and all of them
-    have agreed. Raises NotFound, RequestError `person_ambiguous`, and as `people.create`.
+    have agreed, which the second says. Raises NotFound, RequestError `person_ambiguous`, and as `people.create`.
     """
     column, value = ("external_id", external_id) if external_id else ("name", name)
     rows = await connection.fetch(
@@ -194,15 +194,19 @@ async def person_of_encoding(
     if len(rows) > 1:
         raise RequestError("several people have this name", hint="give external ids", code="person_ambiguous")
     if rows:
-        return await people.get(connection, EVERYTHING, rows[0]["id"])
+        return await people.get(connection, EVERYTHING, rows[0]["id"]), False
     if not add_with_consent:
         raise NotFound("there is no such person", hint="add them first, with their consent", code="person_not_found")
-    return await people.create(
+    person = await people.create(
         connection, name=name, external_id=external_id, consent=people.Consent.GRANTED, at=at, actor=actor
     )
+    return person, True
 
 
 async def _readable(connection: Connection, model_id: str, cipher: Cipher) -> list[Template]:
+    if await connection.fetchval("SELECT EXISTS (SELECT FROM templates WHERE embedding IS NOT NULL)"):
+        # What somebody held while the others were sealed.
+        raise StorageUnavailable("some enrolled faces are not encrypted yet", hint="run this again in a moment")
     faces = await templates.load_gallery(connection, model_id, cipher)
     if faces.unreadable:
         raise SecretUnreadable(

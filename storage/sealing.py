@@ -1,13 +1,25 @@
 """Sealing everything anew: under another key, or for the first time. In batches, and safe beside a running server."""
 
-from collections.abc import Callable
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from storage import credential_keys, templates, unknown_faces, webhooks
 from storage.cipher import Cipher, SecretUnreadable
 from storage.database import Connection, Database, Record
+from storage.errors import Conflict, StorageUnavailable
+
+log = logging.getLogger("rollcall.sealing")
 
 BATCH = 500
+_POLL_S = 0.1
+# It spells "reseal" in ASCII.
+_ROTATION_LOCK = 0x72657365616C
+REWRITE_LOCK_TIMEOUT = "5s"
+REWRITE_BY_HAND = "the plain vectors stay in the table's file until then: run `VACUUM FULL templates` by hand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +59,100 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
-    """How many rows were sealed anew, and how many are still not under the key in use."""
+    """How many rows were sealed anew, and how many are still not under the key in use; of these, how many nobody can
+    open. The others were held by somebody.
+    """
 
     sealed: int
     left: int
+    unreadable: int = 0
+
+
+@asynccontextmanager
+async def alone(database: Database) -> AsyncIterator[None]:
+    """Keep others from changing keys meanwhile. Raises Conflict `rotation_under_way`."""
+    async with database.apart() as connection:
+        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _ROTATION_LOCK):
+            raise Conflict(
+                "somebody else is changing the keys of this database",
+                hint="wait until that is done",
+                code="rotation_under_way",
+            )
+        yield
+
+
+async def seal_all_plain(database: Database, cipher: Cipher) -> int:
+    """Encrypt templates from before templates were encrypted, and take the plain ones off the disk; returns how many.
+
+    Raises StorageUnavailable.
+    """
+    sealed = 0
+    while True:
+        async with database.acquire() as connection:
+            count = await templates.seal_plain(connection, cipher)
+        sealed += count
+        if count == 0:
+            break
+    if sealed:
+        await rewrite_templates(database)
+    return sealed
+
+
+async def rewrite_templates(database: Database) -> None:
+    """Write the file of the templates anew: what was updated or deleted stays in the old one until it is overwritten.
+
+    Says so in the log where that is not possible now, and goes on.
+    """
+    try:
+        async with database.apart() as connection:
+            # A server that matches waits for a lock behind this one: better not at all than long.
+            await connection.execute(f"SET lock_timeout = '{REWRITE_LOCK_TIMEOUT}'")
+            before = await connection.fetchval("SELECT pg_relation_filenode('templates')")
+            await connection.execute("VACUUM (FULL) templates")
+            # Whoever may not is warned by PostgreSQL, and not refused.
+            if await connection.fetchval("SELECT pg_relation_filenode('templates')") == before:
+                log.warning("the table of templates could not be written anew; %s", REWRITE_BY_HAND)
+    except StorageUnavailable as error:
+        log.warning("the table of templates could not be written anew (%s); %s", error.detail, REWRITE_BY_HAND)
+        return
+    try:
+        async with database.apart() as connection:
+            await connection.execute("CHECKPOINT")
+    except StorageUnavailable:
+        log.debug("this user of the database may not ask for a checkpoint; it comes by itself")
+
+
+async def earlier_transactions_ended(
+    database: Database, timeout_s: float, on_waiting: Callable[[int], None] = lambda _: None
+) -> int:
+    """Wait until every transaction that is open now has ended; returns how many had not when the time was over.
+
+    One that has written nothing yet counts too: it may hold what was sealed under a key from before. `on_waiting` is
+    told once how many there are.
+    """
+    deadline = time.monotonic() + timeout_s
+    async with database.acquire() as connection:
+        open_at_first = await _transactions(connection)
+    still = open_at_first
+    if still:
+        on_waiting(len(still))
+    while still and time.monotonic() < deadline:
+        await asyncio.sleep(_POLL_S)
+        async with database.acquire() as connection:
+            still = open_at_first & await _transactions(connection)
+    return len(still)
+
+
+async def _transactions(connection: Connection) -> set[str]:
+    # Of all users: what pg_stat_activity hides of others, pg_locks shows.
+    rows = await connection.fetch(
+        """
+        SELECT l.virtualtransaction FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+        WHERE l.locktype = 'virtualxid' AND l.mode = 'ExclusiveLock' AND l.pid <> pg_backend_pid()
+          AND a.datname = current_database() AND a.backend_type IS DISTINCT FROM 'autovacuum worker'
+        """
+    )
+    return {row["virtualtransaction"] for row in rows}
 
 
 async def reseal_all(database: Database, cipher: Cipher, on_progress: Callable[[int, int], None]) -> Rotated:
@@ -61,18 +163,14 @@ async def reseal_all(database: Database, cipher: Cipher, on_progress: Callable[[
     """
     async with database.acquire() as connection:
         total = await count_stale(connection, cipher)
-    sealed = 0
+    sealed = unreadable = 0
     # A server that has not heard of the new key may have stored under the old one meanwhile, hence another round.
     round_sealed = -1
     while round_sealed != 0:
-        round_sealed = 0
-        while True:
-            async with database.acquire() as connection:
-                count = await templates.seal_plain(connection, cipher)
-            if count == 0:
-                break
-            round_sealed += count
-            on_progress(count, total)
+        unreadable = 0
+        round_sealed = await seal_all_plain(database, cipher)
+        if round_sealed:
+            on_progress(round_sealed, total)
         for column in SEALED:
             after: object | None = None
             while True:
@@ -82,11 +180,12 @@ async def reseal_all(database: Database, cipher: Cipher, on_progress: Callable[[
                     break
                 after = batch.last_id
                 round_sealed += batch.sealed
+                unreadable += batch.unreadable
                 on_progress(batch.sealed, total)
         sealed += round_sealed
     async with database.acquire() as connection:
         left = await count_stale(connection, cipher)
-    return Rotated(sealed, left)
+    return Rotated(sealed, left, min(left, unreadable))
 
 
 async def count_stale(connection: Connection, cipher: Cipher) -> int:

@@ -6,6 +6,7 @@ import stat
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from storage.errors import StorageUnavailable
 
@@ -67,6 +68,20 @@ def open_the_way(owner: Owner | None, *folders: Path) -> None:
             status = path.stat()
             if not _may_enter(status, owner):
                 path.chmod(stat.S_IMODE(status.st_mode) | stat.S_IXOTH)
+
+
+def close_folder(owner: Owner | None, folder: Path) -> None:
+    """Let nobody else look into a folder of ours; the server's user may pass through it."""
+    # A folder that somebody else gave us, such as a volume, is theirs to close.
+    if folder.stat().st_uid == os.geteuid():
+        folder.chmod(0o700 if owner is None else 0o711)
+
+
+def open_private(path: Path) -> BinaryIO:
+    """An empty file that only its owner may read, also where there was another before."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, "wb")
 
 
 def open_programs(owner: Owner | None, program: Path, folder: Path) -> None:

@@ -26,10 +26,11 @@ _SIGNATURE_BYTES = 10
 async def load_keys(database: Database, box: SecretBox) -> tuple[bytes, ...]:
     """The keys of PINs and codes, the one in use first. Raises StorageUnavailable.
 
-    There is one, made at the first start; one more for each time that nobody could open those that there were.
+    There is one, made at the first start or upgrade; one more for each time that nobody could open those that there
+    were. Before they were kept they were made of the key then in use: call this before that is changed.
     """
     async with database.acquire() as connection:
-        return await credential_keys.load_or_add(connection, box, box.subkey("credentials"))
+        return await credential_keys.load_or_add(connection, box, box.subkeys("credentials"))
 
 
 class CredentialMaker:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from recognition.errors import RequestError
 from recognition.old_encodings import OldEncoding
-from storage import gallery_backup, people, templates
+from storage import gallery_backup, people, sealing, templates
 from storage.cipher import Cipher
 from storage.database import Connection, Database
 from storage.gallery_backup import KnownFaces
@@ -54,6 +54,7 @@ async def import_encodings(
 ) -> list[RowResult]:
     """Store what can be and say what became of each row. A dry run does all of it and takes it back."""
     results: list[RowResult] = []
+    await sealing.seal_all_plain(database, cipher)
     into = _Into(cipher, model_id, add_with_consent, at, audit)
     async with database.apart() as connection:
         try:
@@ -88,7 +89,7 @@ async def _import(connection: Connection, encoding: OldEncoding, known: KnownFac
         return result(RowOutcome.REFUSED, encoding.problem)
     try:
         async with connection.transaction():
-            person = await gallery_backup.person_of_encoding(
+            person, is_new = await gallery_backup.person_of_encoding(
                 connection,
                 name=encoding.name,
                 external_id=encoding.external_id,
@@ -96,6 +97,9 @@ async def _import(connection: Connection, encoding: OldEncoding, known: KnownFac
                 at=into.at,
                 actor=into.audit.actor,
             )
+            if is_new:
+                await into.audit.changed(connection, Action.PERSON_CREATED, person.person_id)
+                await into.audit.changed(connection, Action.CONSENT_GRANTED, person.person_id, text=person.consent_text)
             if not known.is_new(person.person_id, encoding.embedding):
                 return result(RowOutcome.ALREADY_THERE)
             await into.audit.changed(connection, Action.TEMPLATE_ADDED, person.person_id, source=SOURCE)

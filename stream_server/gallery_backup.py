@@ -14,7 +14,7 @@ from uuid import UUID
 import numpy as np
 
 from recognition.errors import RequestError
-from storage import gallery_backup, people
+from storage import gallery_backup, people, sealing
 from storage.cipher import Cipher
 from storage.database import Database
 from storage.gallery_backup import BackupPerson, BackupTemplate, Restored
@@ -41,9 +41,11 @@ class RestoreReport:
 async def write_backup(
     file: BinaryIO, passphrase: str, database: Database, *, cipher: Cipher, model: str, model_id: str, audit: Auditor
 ) -> int:
-    """Write everybody and return how many people there are. Raises SecretUnreadable."""
-    async with database.acquire() as connection:
-        await audit.seen(connection, Action.GALLERY_EXPORTED)
+    """Write everybody and return how many people there are. Raises SecretUnreadable.
+
+    It is noted in the audit log when the file is complete. Where that cannot be noted there must be no file.
+    """
+    await sealing.seal_all_plain(database, cipher)
     async with database.apart() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         everybody = await gallery_backup.everybody(connection, model_id, cipher)
     writer = SealedWriter(file, passphrase)
@@ -52,6 +54,9 @@ async def write_backup(
         writer.line(_line_of(person))
     writer.line({"kind": "end", "people": len(everybody)})
     writer.close()
+    file.flush()
+    async with database.acquire() as connection:
+        await audit.changed(connection, Action.GALLERY_EXPORTED, people=len(everybody))
     return len(everybody)
 
 
@@ -76,6 +81,7 @@ async def restore_backup(
 ) -> RestoreReport:
     """Add what is missing, all of it in one transaction: when that fails nothing was changed."""
     report, at = RestoreReport(), datetime.now(UTC)
+    await sealing.seal_all_plain(database, cipher)
     async with database.apart() as connection, connection.transaction():
         known = await gallery_backup.known_faces(connection, model_id, cipher)
         changed: list[UUID] = []

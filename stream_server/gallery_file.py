@@ -27,6 +27,7 @@ PASSPHRASE_MIN = 12
 # 64 MB and about 0.2 s; OWASP's recommendation for scrypt is twice that cost, half of it is its older minimum.
 SCRYPT_COST = {"n": 2**16, "r": 8, "p": 1}
 _SCRYPT_MAX = {"n": 2**20, "r": 16, "p": 4}
+_SCRYPT_MEMORY_MAX = 64 * 2**20
 _HEAD_MAX_BYTES = 4096
 _TAG_BYTES = 16
 
@@ -76,6 +77,8 @@ class _Head:
             cost = {name: int(content[name]) for name in SCRYPT_COST}
             # Whoever made the file chooses the cost: it must not use up this machine.
             if content["kdf"] != "scrypt" or any(not 1 <= cost[name] <= _SCRYPT_MAX[name] for name in cost):
+                raise _damaged()
+            if 128 * cost["n"] * cost["r"] > _SCRYPT_MEMORY_MAX:
                 raise _damaged()
             head = cls(base64.b64decode(content["salt"]), base64.b64decode(content["nonce_prefix"]), cost)
         except (ValueError, KeyError, TypeError) as error:

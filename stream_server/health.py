@@ -218,4 +218,6 @@ def _reasons(services: Services) -> list[str]:
         reasons.append("some faces to be ignored are of another face network: they are collected anew")
     if services.people.unreadable:
         reasons.append(f"{services.people.unreadable} templates cannot be opened and name nobody: {KEY_IS_MISSING}")
+    if problem := services.box.keys.problem():
+        reasons.append(problem)
     return reasons

@@ -5,14 +5,19 @@ A key is known by an id made from it, so that what is sealed can say which key i
 
 import base64
 import binascii
+import contextlib
 import hashlib
+import logging
 import os
 import secrets
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 from recognition.errors import RequestError, UnavailableError
+
+log = logging.getLogger("rollcall.keys")
 
 KEY_BYTES = 32
 KEY_ID_BYTES = 4
@@ -59,6 +64,7 @@ class KeyRing:
         path = folder / _FILE
         if key is None:
             kept = _read_or_make(path) if make else _read(path)
+            _warn_if_open(path)
             given = _decoded(old_keys, "ROLLCALL_SECRETS__OLD_KEYS")
             return cls([*kept, *(old for old in given if old not in kept)], path=path)
         current = _decoded([key], "ROLLCALL_SECRETS__KEY")
@@ -66,27 +72,55 @@ class KeyRing:
 
     @property
     def current(self) -> tuple[bytes, bytes]:
-        """Id and key of the one in use."""
+        """Id and key of the one in use. Raises SecretKeyUnusable when the file has come to hold no key: what would be
+        sealed now could be lost with the next start.
+        """
         self._look_again()
         return self._current
 
     def find(self, wanted: bytes) -> bytes | None:
         """The key with this id; None when it is not known."""
         if wanted not in self._by_id:
-            self._look_again()
+            self._look_again_if_usable()
         return self._by_id.get(wanted)
 
     def all(self) -> tuple[bytes, ...]:
         """Every key, the one in use first."""
-        self._look_again()
+        self._look_again_if_usable()
         return tuple(self._by_id.values())
+
+    def problem(self) -> str:
+        """What is wrong with the file that the keys are kept in; empty when nothing is. Names no path: /readyz tells
+        it to everybody.
+        """
+        if self._path is None:
+            return ""
+        if _version(self._path) is None:
+            return "the file secret-key is gone: bring it back before the server is started again"
+        try:
+            self._look_again()
+        except SecretKeyUnusable:
+            return "the file secret-key cannot be used as a key: nothing can be encrypted until it is mended"
+        return ""
+
+    @property
+    def path(self) -> Path | None:
+        """The file that the keys are kept in; None when they are given."""
+        return self._path
+
+    def written_s_ago(self, now: float) -> float:
+        """How long ago, at the time `now` since the epoch, the file was written; 0 when that cannot be told."""
+        seen = None if self._path is None else _version(self._path)
+        return 0.0 if seen is None else max(0.0, now - seen[0] / 1e9)
 
     def add_new(self) -> None:
         """Make a new key and use it from now on; the others stay as old ones. Raises KeysAreSet, SecretKeyUnusable."""
+        self._look_again()
         self._write([secrets.token_bytes(KEY_BYTES), *self.all()])
 
     def forget_old(self) -> int:
         """Keep only the key in use; returns how many are gone. Raises KeysAreSet, SecretKeyUnusable."""
+        self._look_again()
         keys = self.all()
         self._write(keys[:1])
         return len(keys) - 1
@@ -104,6 +138,11 @@ class KeyRing:
             kept = _read(self._path)
             self._seen = seen
             self._take([*kept, *(key for key in self._by_id.values() if key not in kept)])
+
+    def _look_again_if_usable(self) -> None:
+        # What was sealed must be opened all the same: consent that is taken back has to reach the gallery.
+        with contextlib.suppress(SecretKeyUnusable):
+            self._look_again()
 
     def _write(self, keys: Sequence[bytes]) -> None:
         if self._path is None:
@@ -123,6 +162,13 @@ class KeyRing:
             raise _unusable(str(self._path)) from error
         self._seen = _version(self._path)
         self._take(keys)
+
+
+def _warn_if_open(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            log.warning("others on this machine may read the keys in %s (mode %o): chmod 600 it", path, mode)
 
 
 def _version(path: Path) -> tuple[int, int, int] | None:

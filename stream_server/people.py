@@ -7,7 +7,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_ji
 
 from recognition.errors import UnavailableError
 from recognition.gallery import Gallery
-from storage import templates, unknown_faces
+from storage import sealing, templates, unknown_faces
 from storage.cipher import Cipher
 from storage.database import Database
 from stream_server.events import GALLERY_CHANGED
@@ -92,13 +92,7 @@ class PeopleKeeper:
 
     async def seal_plain(self) -> None:
         """Encrypt templates that were stored before templates were encrypted."""
-        sealed = 0
-        while True:
-            async with self._database.acquire() as connection:
-                count = await templates.seal_plain(connection, self._cipher)
-            sealed += count
-            if count == 0:
-                break
+        sealed = await sealing.seal_all_plain(self._database, self._cipher)
         if sealed:
             log.info("%d templates from before are encrypted now", sealed)
 

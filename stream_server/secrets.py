@@ -41,11 +41,11 @@ class SecretBox:
         """What everything that is sealed now begins with."""
         return _VERSION + self.keys.current[0]
 
-    def subkey(self, purpose: str) -> bytes:
-        """32 bytes of another key, made of the key in use for one purpose: whoever learns it learns nothing of this one
-        or of others. It changes with a new key: what must outlast that is kept, sealed.
+    def subkeys(self, purpose: str) -> tuple[bytes, ...]:
+        """32 bytes made of each key for one purpose, of the key in use first: whoever learns one learns nothing of
+        the others or of what they are made of. A new key has another: what must outlast that is kept, sealed.
         """
-        return hmac.digest(self.keys.current[1], f"rollcall {purpose}".encode(), "sha256")
+        return tuple(hmac.digest(key, f"rollcall {purpose}".encode(), "sha256") for key in self.keys.all())
 
     def seal(self, text: str, context: str) -> bytes:
         """The text, encrypted."""

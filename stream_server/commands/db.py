@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,12 +15,16 @@ from storage.errors import StorageUnavailable
 from stream_server.commands.command import Group, json_option
 
 if TYPE_CHECKING:
+    from storage.database import Database
     from storage.migrate import Migrated
-    from storage.sealing import Rotated
     from stream_server.secrets import SecretBox
 
 EXIT_OUTDATED = 1
 TRY_EVERY_S = 2.0
+# A server may have sealed something just before the new key was there, and wait for a connection to store it: that long
+# at most, with the default times.
+SETTLE_S = 15.0
+EARLIER_WAIT_S = 120.0
 
 
 @click.group(cls=Group)
@@ -40,6 +45,7 @@ def upgrade(wait_s: float, as_json: bool) -> None:
     """Apply the migrations that are missing. Safe to run at any time, and from several places at once."""
     with database_of_settings() as (dsn, facts):
         migrated = asyncio.run(_upgrade(dsn, wait_s))
+        asyncio.run(_keep_credential_keys(dsn))
     document = {"ok": True, **facts, "before": migrated.before, "after": migrated.after}
     if migrated.before == migrated.after:
         _tell(document, as_json, f"The database is up to date ({migrated.after}).")
@@ -87,36 +93,134 @@ def rotate_key(make_new: bool, forget_old: bool, as_json: bool) -> None:
 
     Safe beside running servers and to be interrupted: what is done stays done, and the rest is done by the next run.
     Keys of the environment are changed there first: the new one as ROLLCALL_SECRETS__KEY, the one before among
-    ROLLCALL_SECRETS__OLD_KEYS. Exit code 1: something is sealed under no known key.
+    ROLLCALL_SECRETS__OLD_KEYS. Exit code 1: something is not under the key in use, or an old key could not be deleted
+    yet.
     """
     box = box_of_settings(make=False)
-    with database_of_settings() as (dsn, _):
-        if make_new:
-            box.keys.add_new()
-        rotated = asyncio.run(_rotate(dsn, box))
-    forgotten = box.keys.forget_old() if forget_old and rotated.left == 0 else 0
-    document = {"ok": rotated.left == 0, "sealed": rotated.sealed, "left": rotated.left, "keys_forgotten": forgotten}
-    text = f"{rotated.sealed} were sealed under the key in use"
-    if rotated.left:
-        text += f"; {rotated.left} are not: their key is not known, so bring it back as an old key and run this again"
-    _tell(document, as_json, f"{text}." + (f" {forgotten} old keys were deleted." if forgotten else ""))
-    if rotated.left:
+    rotation = _Rotation(box, make_new=make_new, forget_old=forget_old)
+    with database_of_settings() as (dsn, facts):
+        if make_new and box.keys.path is not None and not facts["embedded"]:
+            _say(
+                f"Servers on other machines need {box.keys.path} with the new key at once: until they have it they "
+                "cannot open what is sealed from now on, and go on sealing under the old key. Keep that one until all "
+                "have the file, and run this again then."
+            )
+        asyncio.run(_rotate(dsn, rotation))
+    held = rotation.left - rotation.unreadable
+    asked_in_vain = forget_old and not rotation.forgot
+    document = {
+        "ok": rotation.left == 0 and not asked_in_vain,
+        "sealed": rotation.sealed,
+        "left": rotation.left,
+        "unreadable": rotation.unreadable,
+        "keys_forgotten": rotation.keys_forgotten,
+    }
+    text = f"{rotation.sealed} were sealed under the key in use"
+    if rotation.unreadable:
+        text += f"; {rotation.unreadable} are not: their key is not known, so bring it back as an old key"
+        text += " and run this again"
+    if held:
+        text += f"; {held} are not yet: somebody else was changing them, so run this again"
+    if rotation.still_open:
+        text += (
+            f"; old keys are kept, for {rotation.still_open} transactions from before are still open: run this again"
+        )
+    _tell(
+        document,
+        as_json,
+        f"{text}." + (f" {rotation.keys_forgotten} old keys were deleted." if rotation.keys_forgotten else ""),
+    )
+    if not document["ok"]:
         sys.exit(EXIT_OUTDATED)
 
 
-async def _rotate(dsn: str, box: "SecretBox") -> "Rotated":
+@dataclass(slots=True)
+class _Rotation:
+    """What is to be done with the keys, and what came of it."""
+
+    box: "SecretBox"
+    make_new: bool
+    forget_old: bool
+    sealed: int = 0
+    left: int = 0
+    unreadable: int = 0
+    still_open: int = 0
+    keys_forgotten: int = 0
+    forgot: bool = False
+
+
+async def _rotate(dsn: str, rotation: _Rotation) -> None:
     from storage.database import Database
-    from storage.sealing import reseal_all
+    from storage.sealing import alone, earlier_transactions_ended
+    from stream_server.auditing import Action, command_auditor
+    from stream_server.credentials import load_keys
 
     database = await Database.connect(dsn)
+    box, audit = rotation.box, command_auditor()
     try:
-        with click.progressbar(length=0, label="Sealing", file=sys.stderr) as bar:
+        async with alone(database):
+            # Before there is another key: PINs and codes may be under a key that is still only made of this one.
+            await load_keys(database, box)
+            if rotation.make_new:
+                async with database.acquire() as connection, connection.transaction():
+                    await audit.changed(connection, Action.KEY_ROTATED, step="new key")
+                    box.keys.add_new()
+            await _reseal(database, rotation)
+            if rotation.forget_old and rotation.left == 0:
+                if box.keys.path is not None and len(box.keys.all()) > 1:
+                    await _settled(box)
+                    rotation.still_open = await earlier_transactions_ended(
+                        database,
+                        EARLIER_WAIT_S,
+                        lambda count: _say(f"Waiting for {count} transactions that may hold what is under an old key."),
+                    )
+                    await _reseal(database, rotation)
+                if rotation.left == 0 and rotation.still_open == 0:
+                    async with database.acquire() as connection, connection.transaction():
+                        await audit.changed(connection, Action.KEY_ROTATED, step="old keys deleted")
+                        rotation.keys_forgotten = box.keys.forget_old()
+                    rotation.forgot = True
+            if rotation.sealed:
+                async with database.acquire() as connection:
+                    await audit.changed(connection, Action.KEY_ROTATED, step="sealed", count=rotation.sealed)
+    finally:
+        await database.close()
 
-            def on_progress(done: int, total: int) -> None:
-                bar.length = total
-                bar.update(done)
 
-            return await reseal_all(database, box, on_progress)
+async def _settled(box: "SecretBox") -> None:
+    left_s = SETTLE_S - box.keys.written_s_ago(time.time())
+    if left_s > 0:
+        _say(f"Waiting {left_s:.0f} s for what running servers have just sealed under an old key.")
+        await asyncio.sleep(left_s)
+
+
+async def _reseal(database: "Database", rotation: _Rotation) -> None:
+    from storage.sealing import reseal_all
+
+    with click.progressbar(length=0, label="Sealing", file=sys.stderr) as bar:
+
+        def on_progress(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done)
+
+        rotated = await reseal_all(database, rotation.box, on_progress)
+    rotation.sealed += rotated.sealed
+    rotation.left, rotation.unreadable = rotated.left, rotated.unreadable
+
+
+async def _keep_credential_keys(dsn: str) -> None:
+    """Store the key of PINs and codes, if this machine has the one that it is made of."""
+    from storage.database import Database
+    from stream_server.credentials import load_keys
+    from stream_server.keys import SecretKeyUnusable
+
+    try:
+        box = box_of_settings(make=False)
+    except SecretKeyUnusable:
+        return  # the server makes it, or has it
+    database = await Database.connect(dsn)
+    try:
+        await load_keys(database, box)
     finally:
         await database.close()
 
@@ -159,6 +263,10 @@ def database_of_settings() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _at(facts: dict[str, Any]) -> str:
     return f"the {'embedded ' if facts['embedded'] else ''}database at {facts['database']}"
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def _tell(document: dict[str, Any], as_json: bool, text: str) -> None:

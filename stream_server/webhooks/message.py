@@ -3,11 +3,10 @@
 from datetime import datetime
 from uuid import uuid4
 
-from recognition.errors import RequestError
 from storage.outbox import Event
 from storage.webhook_deliveries import Attempt, Cause
 from storage.webhooks import Webhook
-from stream_server.secrets import SecretBox
+from stream_server.secrets import SecretBox, SecretUnreadable
 from stream_server.webhooks.payload import message_body, message_id
 from stream_server.webhooks.secrets import Sealed, signature_headers
 from stream_server.webhooks.sender import Answer, Sender
@@ -36,7 +35,7 @@ async def send_test(sender: Sender, box: SecretBox, webhook: Webhook, *, at: dat
 async def _send(sender: Sender, box: SecretBox, webhook: Webhook, identity: str, body: bytes, at: datetime) -> Answer:
     try:
         sealed = Sealed.opened(box, webhook.webhook_id, webhook.sealed)
-    except RequestError:
+    except SecretUnreadable:
         return Answer(None, 0, "its secret was sealed under another key: remove this webhook and add it anew")
     headers = signature_headers(identity, at, body, sealed.valid(webhook.old_secret_until, at))
     return await sender.post(sealed.url, headers, body)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from stream_server.child import ChildServer
-from stream_server.client import ServerClient, ServerSaidNo
+from stream_server.client import ServerAway, ServerClient, ServerSaidNo
 from stream_server.feed import open_feed
 
 
@@ -50,6 +50,17 @@ async def test_a_lost_key_costs_the_names_and_not_the_server(
         assert (await client.readiness())["gallery"]["templates_unreadable"] == 0
         seen = await client.call("POST", "/api/v1/recognise", photo=photo)
         assert "Ada" in {face["name"] for face in seen["faces"]}
+
+        # Damage under a running server: what is sealed is opened as before, and nothing more is sealed.
+        key.write_text("garbage\n")
+        ready = await client.readiness()
+        assert ready["status"] == "degraded"
+        assert any("secret-key cannot be used as a key" in reason for reason in ready["reasons"])
+        seen = await client.call("POST", "/api/v1/recognise", photo=photo)
+        assert "Ada" in {face["name"] for face in seen["faces"]}
+        with pytest.raises(ServerAway) as refused:
+            await client.enrol(ada, pictures.crop("sample1.jpg", 0))
+        assert refused.value.code == "secret_key_unusable"
 
 
 async def noted(client: ServerClient, **params: str) -> list[tuple[str, str | None, dict[str, Any]]]:

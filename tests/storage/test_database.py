@@ -1,6 +1,8 @@
 import asyncio
+import traceback
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -11,7 +13,7 @@ from recognition.types import Sighting
 from storage import attendance, people
 from storage.database import Connection, Database, describe, driver_dsn, open_connection, storage_errors
 from storage.embedded import EmbeddedPostgres
-from storage.errors import SchemaOutdated, StorageUnavailable
+from storage.errors import Conflict, SchemaOutdated, StorageUnavailable
 from tests.postgres import answers
 
 PASSWORD = "s3cr3t-word"
@@ -288,3 +290,33 @@ def test_an_address_is_described_without_user_and_password(dsn: str, text: str) 
 def test_an_address_with_a_driver_is_understood() -> None:
     assert driver_dsn("postgresql+asyncpg://u@h/d") == "postgresql://u@h/d"
     assert urlsplit(driver_dsn("postgres://u@h/d")).scheme == "postgres"
+
+
+async def test_what_a_row_holds_does_not_leave_with_an_error(database: Database) -> None:
+    async def add(name: str, consent: str) -> None:
+        async with database.acquire() as connection:
+            await connection.execute(
+                "INSERT INTO people (id, name, consent) VALUES (gen_random_uuid(), $1, $2)", name, consent
+            )
+
+    async def add_again(external_id: str) -> None:
+        async with database.acquire() as connection:
+            await people.create(connection, name="Ada", external_id=external_id, at=datetime.now(UTC))
+
+    with pytest.raises(asyncpg.CheckViolationError) as plain:
+        await add("Lovelace", "x")
+    assert "Lovelace" not in "".join(traceback.format_exception(plain.value)).replace('add("Lovelace"', "")
+
+    await add_again("s-1815")
+    with pytest.raises(Conflict) as chained:
+        await add_again("s-1815")
+    cause = chained.value.__cause__
+    assert isinstance(cause, asyncpg.UniqueViolationError)
+    assert "s-1815" not in str(cause)
+
+
+def test_details_that_another_library_has_copied_do_not_leave_either() -> None:
+    # As SQLAlchemy does, around the driver's error.
+    with pytest.raises(ValueError, match="violates") as error, storage_errors():
+        raise ValueError("<class 'X'>: violates a constraint\nDETAIL:  Key (name)=(Ada)") from ValueError("a cause")
+    assert str(error.value) == "<class 'X'>: violates a constraint"

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from recognition.types import Sighting
@@ -274,3 +275,24 @@ def test_a_server_that_hangs_is_stopped_all_the_same_and_recovers(folder: Path) 
     assert server.pid is None or not Path(f"/proc/{pid}").exists()
     server.start()
     server.stop()
+
+
+def test_nobody_else_reads_the_log_and_it_says_nothing_of_rows(folder: Path) -> None:
+    folder.mkdir()
+    folder.chmod(0o755)
+    (folder / "server.log").write_text("of an older version")
+    (folder / "server.log").chmod(0o644)
+    server = EmbeddedPostgres(folder)
+    dsn = server.start()
+    try:
+        ask(dsn, "CREATE TABLE t (name text UNIQUE)")
+        ask(dsn, "INSERT INTO t VALUES ('Ada Lovelace')")
+        with pytest.raises(asyncpg.UniqueViolationError):
+            ask(dsn, "INSERT INTO t VALUES ('Ada Lovelace')")
+    finally:
+        server.stop()
+    log = server.log_path.read_text()
+    assert "duplicate key value" in log
+    assert "Lovelace" not in log
+    assert stat.S_IMODE(server.log_path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) == (0o711 if os.geteuid() == 0 else 0o700)

@@ -8,6 +8,7 @@ import pytest
 from storage import cameras, people, sealing, templates
 from storage.cipher import SecretUnreadable
 from storage.database import Connection, Database
+from storage.embedded import EmbeddedPostgres
 from storage.sealing import Rotated
 from stream_server.keys import KeyRing
 from stream_server.secrets import SecretBox
@@ -138,7 +139,7 @@ async def test_what_nobody_can_open_is_left_and_counted_and_holds_up_nothing(
 ) -> None:
     await add(connection, ada, SecretBox(b"l" * 32), 1)
     kept = await add(connection, ada, old, 2)
-    assert await sealing.reseal_all(database, both, nothing) == Rotated(sealed=1, left=1)
+    assert await sealing.reseal_all(database, both, nothing) == Rotated(sealed=1, left=1, unreadable=1)
     loaded = await templates.load_gallery(connection, "model-a", SecretBox(NEW))
     assert [template.embedding.tobytes() for template in loaded.templates] == [kept.tobytes()]
     assert loaded.unreadable == 1
@@ -193,6 +194,50 @@ async def test_plain_templates_are_sealed_once_by_however_many_servers(
     assert sum(await asyncio.gather(seal(), seal())) == 7
     assert await vectors(connection, old) == kept
     assert await connection.fetchval("SELECT count(embedding) FROM templates") == 0
+
+
+async def test_plain_vectors_leave_the_disk_once_they_are_sealed(
+    database: Database, connection: Connection, ada: people.Person, old: SecretBox, postgres_server: EmbeddedPostgres
+) -> None:
+    plain = await make_plain(connection, ada, 3)
+    path = await connection.fetchval("SELECT pg_relation_filepath('templates')")
+    await connection.execute("CHECKPOINT")
+    assert plain.astype("<f4").tobytes() in (postgres_server.data_dir / path).read_bytes()
+    assert await sealing.seal_all_plain(database, old) == 1
+    assert await vectors(connection, old) == {plain.tobytes()}
+    anew = await connection.fetchval("SELECT pg_relation_filepath('templates')")
+    assert anew != path
+    assert plain.astype("<f4").tobytes() not in (postgres_server.data_dir / anew).read_bytes()
+    gone = postgres_server.data_dir / path
+    assert not gone.exists() or gone.stat().st_size == 0
+
+
+async def test_where_the_table_cannot_be_written_anew_that_is_told_and_nothing_fails(
+    database: Database, connection: Connection, ada: people.Person, old: SecretBox,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(sealing, "REWRITE_LOCK_TIMEOUT", "50ms")
+    await make_plain(connection, ada, 3)
+    async with database.acquire() as other, other.transaction():
+        await other.execute("LOCK TABLE templates IN ACCESS SHARE MODE")
+        assert await sealing.seal_all_plain(database, old) == 1
+    assert "VACUUM FULL templates" in caplog.text
+
+
+async def test_a_transaction_that_has_written_nothing_is_waited_for_as_well(database: Database) -> None:
+    assert await sealing.earlier_transactions_ended(database, 0) == 0
+    waiting_for: list[int] = []
+    async with database.acquire() as other:
+        async with other.transaction():
+            await other.execute("SELECT 1")
+            assert await sealing.earlier_transactions_ended(database, 0, waiting_for.append) == 1
+            waiting = asyncio.create_task(sealing.earlier_transactions_ended(database, 60, waiting_for.append))
+            while len(waiting_for) < 2:
+                await asyncio.sleep(0.01)
+        async with other.transaction():  # one that began later is none of them
+            await other.execute("SELECT 1")
+            assert await waiting == 0
+    assert waiting_for == [1, 1]
 
 
 async def test_a_sealed_value_of_another_length_is_no_embedding(

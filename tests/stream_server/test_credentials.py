@@ -1,9 +1,10 @@
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from storage import sealing
+from storage import credentials, people, sealing
 from storage.database import Database
 from stream_server.credentials import MANY_PINS, CredentialMaker, load_keys
 from stream_server.keys import KeyRing
@@ -80,3 +81,20 @@ def test_a_code_is_known_again_and_only_by_its_own_site(maker: CredentialMaker) 
 def test_a_code_that_was_changed_is_no_code(maker: CredentialMaker, change: object) -> None:
     assert callable(change)
     assert maker.digest_of_code(change(maker.new_code())) is None
+
+
+@pytest.mark.parametrize("given_out", [False, True])
+async def test_where_pins_are_given_out_already_every_known_key_may_be_theirs(
+    database: Database, given_out: bool
+) -> None:
+    new, old = SecretBox(bytes([1]) * 32), SecretBox(bytes(32))
+    if given_out:  # by a version that made the key of PINs of the one then in use
+        async with database.acquire() as connection:
+            person = await people.create(connection, name="Ada", at=datetime.now(UTC))
+            await credentials.set_digest(connection, person.person_id, credentials.CredentialKind.PIN, bytes(32))
+    both = SecretBox(KeyRing([bytes([1]) * 32, bytes(32)]))
+    kept = await load_keys(database, both)
+    assert kept == (
+        new.subkeys("credentials") + old.subkeys("credentials") if given_out else new.subkeys("credentials")
+    )
+    assert await load_keys(database, new) == kept

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from recognition.old_encodings import OldEncoding
-from storage import outbox, people, templates
+from storage import audit, consents, outbox, people, templates
 from storage.database import Database
 from storage.people import Consent
 from storage.visibility import EVERYTHING
@@ -117,3 +117,20 @@ async def test_the_outbox_is_locked_when_everybody_is(database: Database, monkey
     assert [(event.type, event.payload) for event in events] == [
         ("gallery.changed", {"person_id": str(person.person_id)}) for person in (ada, bob)
     ]
+
+
+async def test_who_is_added_has_entries_of_their_own_in_the_audit_log(database: Database) -> None:
+    await add(database, "Ada", consent=Consent.GRANTED)
+    async with database.acquire() as connection:
+        await consents.publish_text(connection, "May we?", at=NOON, actor="test")
+    await run(database, row(1, "New"), row(2, "New"), row(3, "Ada"), add_with_consent=True)
+    async with database.acquire() as connection:
+        entries = (await audit.list_entries(connection)).items
+        found = (await people.list_people(connection, EVERYTHING)).items
+    (new,) = [person.person_id for person in found if person.name == "New"]
+    noted = [(entry.action, entry.details) for entry in entries if entry.subject == audit.of_person(new)]
+    assert sorted(action for action, _ in noted) == [
+        "consent.granted", "person.created", "template.added", "template.added"
+    ]  # fmt: skip
+    assert ("consent.granted", {"text": 1}) in noted
+    assert [entry.action for entry in entries if entry.subject != audit.of_person(new)] == ["template.added"]

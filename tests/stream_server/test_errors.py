@@ -12,6 +12,7 @@ import recognition
 import storage
 import stream_server
 from recognition.errors import ImageError, InternalError, ModelError, RequestError, RollcallError, UnavailableError
+from storage.cipher import SecretUnreadable
 from storage.errors import Conflict, NotFound, SchemaOutdated, StorageUnavailable
 from stream_server.auth import OriginNotAllowed, Unauthenticated
 from stream_server.errors import RETRY_AFTER_S, BodyLimitProblem, EnrolmentRefused, install_error_handlers, status_of
@@ -93,6 +94,7 @@ def import_everything() -> None:
         (EnrolmentRefused("no", code="several_faces"), 422),
         (UnavailableError("no"), 503),
         (StorageUnavailable("no"), 503),
+        (SecretUnreadable("no"), 503),
         (SchemaOutdated("no"), 503),
         (ModelError("no"), 503),
         (ExecutorBusy("no"), 503),

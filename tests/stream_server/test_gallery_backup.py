@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from recognition.types import Embedding
-from storage import outbox, people, templates
+from storage import audit, outbox, people, templates
 from storage.database import Database
+from storage.errors import StorageUnavailable
 from storage.people import Consent
 from storage.visibility import EVERYTHING
 from stream_server import gallery_file
@@ -174,3 +175,58 @@ async def test_when_the_database_fails_in_the_middle_nothing_was_changed(
         await restore(other, content)
     async with other.acquire() as connection:
         assert (await people.list_people(connection, EVERYTHING)).items == ()
+
+
+async def make_plain(database: Database, person: people.Person) -> None:
+    """Make the person's templates what they were before templates were encrypted."""
+    async with database.acquire() as connection:
+        for template_id, vector in (await templates.vectors_of_person(connection, person.person_id, BOX)).items():
+            assert vector is not None
+            await connection.execute(
+                "UPDATE templates SET sealed = NULL, embedding = $2 WHERE id = $1", template_id, vector.tobytes()
+            )
+
+
+async def test_a_backup_between_an_upgrade_and_the_first_start_holds_the_faces(
+    database: Database, other: Database
+) -> None:
+    await make_plain(database, await add(database, "Ada", 1, 2))
+    report = await restore(other, await backup(database))
+    assert (report.counts["added"], report.templates) == (1, 2)
+    assert await faces(other) == await faces(database) != []
+
+
+async def test_what_is_restored_beside_plain_templates_is_not_added_twice(database: Database) -> None:
+    ada = await add(database, "Ada", 1, 2)
+    content = await backup(database)
+    await make_plain(database, ada)
+    report = await restore(database, content)
+    assert (report.counts["unchanged"], report.templates) == (1, 0)
+
+
+async def test_a_backup_without_templates_that_somebody_holds_is_refused(database: Database) -> None:
+    await make_plain(database, await add(database, "Ada", 1))
+    async with database.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT 1 FROM templates FOR UPDATE")
+        with pytest.raises(StorageUnavailable, match="not encrypted yet"):
+            await backup(database)
+
+
+async def exports(database: Database) -> int:
+    async with database.acquire() as connection:
+        return len((await audit.list_entries(connection, action="gallery.exported")).items)
+
+
+async def test_a_backup_is_noted_when_it_is_complete_and_not_when_it_fails(database: Database) -> None:
+    await add(database, "Ada", 1)
+
+    class FullDisk(io.BytesIO):
+        def write(self, content: Any) -> int:
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        await write_backup(FullDisk(), PASSPHRASE, database, cipher=BOX, model="f", model_id=MODEL, audit=AUDIT)
+    assert await exports(database) == 0
+    await backup(database)
+    await backup(database)
+    assert await exports(database) == 2

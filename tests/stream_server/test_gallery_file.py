@@ -1,4 +1,5 @@
 import io
+import json
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from stream_server.gallery_file import (
 )
 
 PASSPHRASE = "correct horse battery"
+OWN_COST = dict(gallery_file.SCRYPT_COST)
 
 
 @pytest.fixture(autouse=True)
@@ -119,3 +121,22 @@ def test_a_passphrase_is_one_line_and_no_short_one() -> None:
     assert checked_passphrase("correct horse\n") == "correct horse"
     with pytest.raises(PassphraseUnusable):
         checked_passphrase("password\n")
+
+
+@pytest.mark.parametrize("cost", [{"n": 2**17, "r": 8}, {"n": 2**16, "r": 9}, {"n": 2**20, "r": 1}])
+def test_a_file_cannot_make_this_machine_use_up_its_memory(
+    cost: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def computed(*_: object) -> None:
+        raise AssertionError("the key was made")
+
+    content = written({"a": 1})
+    length = int.from_bytes(content[16:20], "big")
+    head = json.dumps(json.loads(content[20 : 20 + length]) | cost).encode()
+    monkeypatch.setattr(gallery_file._Head, "cipher", computed)
+    with pytest.raises(BackupUnusable):
+        read(MAGIC + len(head).to_bytes(4, "big") + head + content[20 + length :])
+
+
+def test_the_cost_of_our_own_backups_is_within_the_bound() -> None:
+    assert 128 * OWN_COST["n"] * OWN_COST["r"] <= gallery_file._SCRYPT_MEMORY_MAX

@@ -66,6 +66,7 @@ def make_services(**changes: Any) -> Any:
         settings=Settings(_env_file=None),
         bus=Bus(),
         pulls=SimpleNamespace(supervisor=SimpleNamespace(counts=lambda: {"live": 2, "readers": 1}, states=dict)),
+        box=SimpleNamespace(keys=SimpleNamespace(problem=lambda: "")),
         governor=SimpleNamespace(
             use=MemoryUse(100_000_000, 256_000_000, Source.CGROUP_V2),
             limits=Limits(256_000_000, Source.CGROUP_V2, 0.5, Source.CGROUP_V2),
@@ -176,6 +177,7 @@ def test_a_server_that_does_well_is_ok_and_says_what_it_works_with() -> None:
         ({"people__unreadable": 3}, "3 templates cannot be opened and name nobody: bring back the key"),
         ({"recorder__refused": 2}, "refused"),
         ({"governor__complaint": "memory is short"}, "memory is short"),
+        ({"box__keys__problem": lambda: "the key cannot be used"}, "the key cannot be used"),
     ],
 )
 async def test_what_is_less_than_it_should_be_is_a_reason(change: dict[str, Any], word: str) -> None:

@@ -1,4 +1,5 @@
 import base64
+import os
 import stat
 import threading
 from pathlib import Path
@@ -100,3 +101,47 @@ def test_a_key_is_only_made_where_that_is_wanted(tmp_path: Path) -> None:
 def test_a_ring_without_keys_is_a_mistake_of_ours(keys: list[bytes]) -> None:
     with pytest.raises(ValueError, match="32 bytes"):
         KeyRing(keys)
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o644, True), (0o640, True)])
+def test_a_file_that_others_may_read_is_warned_of(
+    tmp_path: Path, mode: int, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    KeyRing.from_settings(None, [], tmp_path)
+    (tmp_path / "secret-key").chmod(mode)
+    KeyRing.from_settings(None, [], tmp_path)
+    assert ("chmod 600" in caplog.text) == warned
+
+
+def test_garbage_in_the_file_of_a_running_server_is_told_and_only_sealing_stops(tmp_path: Path) -> None:
+    ring = KeyRing.from_settings(None, [], tmp_path)
+    wanted, key = ring.current
+    assert ring.problem() == ""
+    path = tmp_path / "secret-key"
+    kept = path.read_text()
+    path.write_text("garbage\n")
+    assert "cannot be used" in ring.problem()
+    assert str(tmp_path) not in ring.problem()
+    assert ring.find(wanted) == key
+    assert ring.find(b"none") is None
+    assert ring.all() == (key,)
+    for change in (lambda: ring.current, ring.add_new, ring.forget_old):
+        with pytest.raises(SecretKeyUnusable):
+            change()
+    assert path.read_text() == "garbage\n"
+    path.unlink()
+    assert "is gone" in ring.problem()
+    path.write_text(kept)
+    assert (ring.problem(), ring.current) == ("", (wanted, key))
+
+
+def test_given_keys_have_no_file_that_could_be_wrong(tmp_path: Path) -> None:
+    assert KeyRing.from_settings(encoded(NEW), [], tmp_path).problem() == ""
+
+
+def test_a_file_says_how_long_ago_it_was_written(tmp_path: Path) -> None:
+    ring = KeyRing.from_settings(None, [], tmp_path)
+    os.utime(tmp_path / "secret-key", (1000, 1000))
+    assert ring.written_s_ago(1007) == 7
+    assert ring.written_s_ago(900) == 0  # the clock was set back
+    assert KeyRing([OLD]).written_s_ago(1007) == 0

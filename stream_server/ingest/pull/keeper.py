@@ -18,7 +18,7 @@ from stream_server.ingest.pull.life import Patience
 from stream_server.ingest.pull.share import PullShare
 from stream_server.ingest.pull.state import PullState
 from stream_server.ingest.pull.supervisor import PullSupervisor
-from stream_server.secrets import SecretBox
+from stream_server.secrets import SecretBox, SecretUnreadable
 from stream_server.settings import PullSettings, Settings
 
 log = logging.getLogger("rollcall.pull")
@@ -107,7 +107,7 @@ class PullKeeper:
         """Whether a user or a password is kept."""
         try:
             login = self._login(camera)
-        except RequestError:
+        except SecretUnreadable:
             return True
         return login is not None and login.has_credentials
 
@@ -199,7 +199,7 @@ class PullKeeper:
         try:
             old = self._login(camera)
             same = old is not None and parse(old.url, AddressRules(True, True))[0].origin == address.origin
-        except RequestError:
+        except (RequestError, SecretUnreadable):
             old, same = None, False
         # A password goes along to another path of the same camera, and to no other machine.
         kept = old if old is not None and same else Login("")

@@ -5,8 +5,7 @@ import pytest
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from recognition.errors import RequestError
-from stream_server.secrets import SecretBox
+from stream_server.secrets import SecretBox, SecretUnreadable
 from stream_server.webhooks.secrets import Sealed, new_secret, signature_headers
 
 BODY = '{"type":"webhook.test","data":{"name":"Åsa"}}'.encode()
@@ -50,5 +49,5 @@ def test_what_is_sealed_opens_for_its_own_webhook_only_and_shows_nothing() -> No
     assert b"geheim" not in content
     assert "geheim" not in repr(sealed)
     assert Sealed.opened(box, webhook_id, content) == sealed
-    with pytest.raises(RequestError):
+    with pytest.raises(SecretUnreadable):
         Sealed.opened(box, uuid4(), content)
