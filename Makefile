@@ -1,6 +1,6 @@
 # Rollcall: every target sets up what it needs. `make demo` and `make test` are all a newcomer has to know.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check format bench bench-envelope bench-peers docs models web extras lock clean
+.PHONY: help demo run test check format bench bench-envelope bench-peers docs models web extras image-proof lock clean
 
 PYTHON ?= python3
 # Without internet YuNet cannot be fetched; a folder beside the project may hold the same bytes.
@@ -89,6 +89,9 @@ lock: .venv/.dev ## resolve the dependencies anew
 	$(LOCK) --constraint requirements/dev.txt --extra embedded --extra build --extra tunnel --extra onvif pyproject.toml \
 	  -o requirements/extras.txt
 	$(LOCK) --constraint requirements/dev.txt pyproject.toml -o requirements/runtime.txt
+
+image-proof: .venv/.server ## build the container image without an engine, run it, measure it (root, Debian, debootstrap)
+	$(BIN)/python -m deploy.proof
 
 clean: ## remove everything that was made here, the data folder excepted
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache web_client/dist web_client/node_modules web_client/src/generated

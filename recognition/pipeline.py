@@ -87,7 +87,8 @@ class _StageTimer:
 class Recogniser:
     """The stages put together. Holds no state of a camera; make one for each thread (detectors serve one each).
 
-    `clock` gives monotonic seconds; it is only used to tell how long the stages took.
+    `clock` gives monotonic seconds; it is only used to tell how long the stages took. Frames are searched with
+    `frame_detector`, where that is another than the one for single pictures.
     """
 
     def __init__(
@@ -97,8 +98,10 @@ class Recogniser:
         *,
         settings: PipelineSettings | None = None,
         clock: Callable[[], float],
+        frame_detector: FaceDetector | None = None,
     ) -> None:
         self._detector = detector
+        self._frame_detector = frame_detector or detector
         self._embedder = embedder
         self._settings = settings or PipelineSettings()
         self._clock = clock
@@ -126,7 +129,7 @@ class Recogniser:
         )
         image_bgr = picture.image_bgr
         timer.end("decode")
-        detections = self._detector.detect(image_bgr)
+        detections = self._frame_detector.detect(image_bgr)
         timer.end("detect")
         now_mono = frame.received_mono
         tracks = state.tracker.update(detections, now_mono)

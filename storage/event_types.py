@@ -7,6 +7,8 @@ from recognition.errors import RequestError
 
 EVENT_TYPES = {
     "access.changed": "somebody's access was changed or ended",
+    "alert.cleared": "what an alert told of is over",
+    "alert.raised": "something is wrong that somebody should look after",
     "attendance.corrected": "a record was corrected",
     "attendance.marked": "somebody was marked",
     "attendance.punched": "somebody came or went, where that is counted",

@@ -4,7 +4,7 @@ transaction.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from typing import Final
 from uuid import UUID, uuid4
@@ -141,8 +141,14 @@ async def list_people(
     cursor: str | None = None,
     include_erased: bool = False,
     external_id: str | None = None,
+    text: str = "",
+    group_id: UUID | None = None,
+    day: date | None = None,
 ) -> Page[Person]:
     """People by name, those of one name by id. Raises RequestError for a bad limit or cursor.
+
+    With `text` those in whose name it stands, in any case of letters, or whose external id begins with it; with
+    `group_id` the members of a group, on a `day` or at any time.
 
     Where the person who was given last has been renamed, erased or otherwise changed meanwhile, the list goes on by
     the count: it gives one person again rather than leaving one out.
@@ -154,6 +160,22 @@ async def list_people(
     if external_id is not None:
         arguments.append(external_id)
         conditions.append(f"external_id = ${len(arguments)}")
+    if wanted := text.replace("\0", "").strip():
+        arguments.append(wanted)
+        number = len(arguments)
+        conditions.append(
+            f"(strpos(lower(name), lower(${number})) > 0 OR starts_with(lower(external_id), lower(${number})))"
+        )
+    if group_id is not None:
+        arguments += [group_id, day]
+        group, on = f"${len(arguments) - 1}", f"${len(arguments)}::date"
+        conditions.append(
+            f"""id IN (
+                SELECT person_id FROM memberships WHERE group_id = {group} AND (
+                    {on} IS NULL OR {on} BETWEEN coalesce(starts_on, '-infinity') AND coalesce(ends_on, 'infinity')
+                )
+            )"""
+        )
     page = await page_by_name(
         connection,
         "people",

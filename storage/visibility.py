@@ -20,9 +20,10 @@ from uuid import UUID
 
 from storage.database import Connection
 
-# The groups that one part of a thing belongs to. Who sees a thing has one of each of its parts.
+# Whose something is: for each part of it the groups that this part is of. Who sees it has one of each part's.
 Audience = tuple[frozenset[UUID], ...]
 EVERYBODYS: Audience = ()
+NOBODYS: Audience = (frozenset(),)  # but for those who see everything
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +158,6 @@ async def audience_of_review(connection: Connection, review_id: UUID) -> Audienc
     if rows and rows[0]["group_id"] is not None:
         return (frozenset({rows[0]["group_id"]}),)
     return tuple(frozenset(row["groups"]) for row in rows) or NOBODYS
-
-
-NOBODYS: Audience = (frozenset(),)
 
 
 def _person(column: str, number: int) -> str:

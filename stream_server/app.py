@@ -19,6 +19,7 @@ from storage.spool import Spool
 from stream_server import health, housekeeping
 from stream_server.access import Access
 from stream_server.accounts import Accounts
+from stream_server.alerts import AlertDesk
 from stream_server.api_tokens import API_TOKEN, ApiTokens
 from stream_server.auth import load_or_make_token
 from stream_server.cameras import CameraRegistry
@@ -31,6 +32,8 @@ from stream_server.errors import install_error_handlers
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
 from stream_server.forgetting import Forgetter
+from stream_server.glances import Glances
+from stream_server.governor.governor import Governor, fit_to_host
 from stream_server.identities import Identities
 from stream_server.ingest import conversation
 from stream_server.ingest.pull.keeper import PullKeeper, patience_of
@@ -53,6 +56,7 @@ from stream_server.secrets import SecretBox
 from stream_server.services import Services, utc_now
 from stream_server.session import CameraHub
 from stream_server.settings import Settings
+from stream_server.stage_times import StageTimes
 from stream_server.supervision import Supervisor, cancelled
 from stream_server.tls.identity import TlsIdentity
 from stream_server.tunnel.choice import line_of, make_keeper
@@ -73,6 +77,8 @@ def create_app(settings: Settings, *, identity: TlsIdentity | None = None) -> Fa
 
     `identity` is the certificate that its listener shows, if it does; the application keeps it valid.
     """
+    fitted = fit_to_host(settings)
+    settings = fitted.settings
     token = settings.auth.token.get_secret_value() if settings.auth.token else None
     new = False
     if token is None:
@@ -88,6 +94,7 @@ def create_app(settings: Settings, *, identity: TlsIdentity | None = None) -> Fa
         openapi_url="/api/v1/openapi.json",
     )
     app.state.settings = settings
+    app.state.fitted = fitted
     app.state.services = None
     app.state.startup_error = None
     app.state.identity = identity
@@ -119,10 +126,14 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
     line = line_of(settings)  # first: what is missing for a tunnel, nothing below would find
     cv2.setNumThreads(1)  # our threads are the parallelism
     models = await asyncio.to_thread(LoadedModels, settings)
-    executor = RecognitionExecutor(models.make_recogniser, threads=settings.recognition.threads)
+    executor = RecognitionExecutor(
+        models.make_recogniser,
+        threads=settings.recognition.threads,
+        max_waiting=settings.recognition.pictures_waiting_max,
+    )
     stack.callback(executor.close)
     # Loading takes half a second of other threads' time: it goes on while the database is connected.
-    warm_up = asyncio.create_task(executor.warm_up(), name="warm-up")
+    warm_up = asyncio.create_task(executor.warm_up() if settings.models.preload else asyncio.sleep(0), name="warm-up")
     stack.push_async_callback(cancelled, warm_up)
 
     supervisor = Supervisor()
@@ -151,7 +162,8 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
     stack.callback(spool.close)
     refused = Spool(settings.data_dir / "refused", max_records=REFUSED_MAX)
     stack.callback(refused.close)
-    recorder = Recorder(partial(_store_sighting, database, settings), spool, refused)
+    times = StageTimes()
+    recorder = Recorder(partial(_store_sighting, database, settings), spool, refused, measure=times.take_stored)
     forgetter = Forgetter(database, recorder)
     sampler = Sampler(
         Pacing(
@@ -164,6 +176,7 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
     credentials = CredentialMaker(await load_keys(database, box))
     desk = ReviewDesk(database, settings)
     codes = CodeWatch(database, settings, credentials)
+    glances = Glances(allowed=settings.cameras.glances)
     unknown = UnknownFaceCollector(
         database,
         box,
@@ -188,6 +201,8 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         max_cameras=settings.cameras.max_cameras,
         review=desk.offer,
         codes=codes,
+        measure=times.take,
+        seen=glances.seen,
     )
     pulls = PullKeeper(
         database=database,
@@ -223,6 +238,15 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
     lookups = {DEVICE_TOKEN: pairing.find, API_TOKEN: api_tokens.find, SESSION_TOKEN: accounts.find}
     access = Access(Identities(database, lookups, now=utc_now), webrtc, now=utc_now)
     invitation = Invitation(settings.phones, codes=pairing)
+    governor = Governor(
+        fitted=app.state.fitted,
+        sampler=sampler,
+        hub=hub,
+        models=models,
+        executor=executor,
+        reader_pids=lambda: pulls.supervisor.reader_pids,
+    )
+    alerts = AlertDesk(database, now=utc_now)
     tunnel: TunnelKeeper | None = None
     if line is not None:
         tunnel = make_keeper(line, settings, traffic=app.state.traffic, invitation=invitation, now=utc_now)
@@ -253,6 +277,11 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         credentials=credentials,
         desk=desk,
         codes=codes,
+        governor=governor,
+        alerts=alerts,
+        times=times,
+        deliveries=dispatcher.counts,
+        glances=glances,
     )
     bus.on_event(people.on_event)
     bus.on_connect(people.look_again)
@@ -282,6 +311,8 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         ("unknown-faces", unknown.run),
         ("housekeeping", partial(housekeeping.run, services)),
         ("memory", housekeeping.give_back_memory),
+        ("governor", governor.run),
+        ("alerts", partial(alerts.run, services)),
         ("status", partial(health.watch, services, warm_up)),
         ("recognition", hub.run),
         ("camera-states", pulls.run),

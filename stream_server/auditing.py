@@ -65,6 +65,7 @@ class Action(StrEnum):
     SESSION_CANCELLED = "session.cancelled"
     SESSION_CLOSED = "session.closed"
     CAMERA_CHANGED = "camera.changed"
+    CAMERA_WATCHED = "camera.watched"
     CAMERA_REMOVED = "camera.removed"
     GALLERY_EXPORTED = "gallery.exported"
     GALLERY_RESTORED = "gallery.restored"

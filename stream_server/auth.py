@@ -27,7 +27,7 @@ from stream_server.cookies import COOKIE, CSRF_HEADER, HOST_COOKIE, SESSION_TOKE
 from stream_server.errors import MethodNotAllowed, response_to
 from stream_server.pairing import DEVICE_TOKEN
 from stream_server.principals import OWNER_TOKEN, Principal, digest
-from stream_server.rights import Right, asked_for
+from stream_server.rights import Asked, Right, asked_for
 from stream_server.wrong_tokens import WrongTokens
 
 # Says in the OpenAPI description what the guard demands; it checks nothing itself.
@@ -124,10 +124,12 @@ class Guard:
         *,
         token: str,
         access: Callable[[], Access | None] = lambda: None,
+        scrape_token: str | None = None,
         allowed_origins: tuple[str, ...] = (),
     ) -> None:
         self._app = app
         self._digest = digest(token)
+        self._scrape_digest = None if scrape_token is None else digest(scrape_token)
         self._access = access
         self._wrong = WrongTokens()
         self._origins = frozenset(origin.rstrip("/").lower() for origin in allowed_origins)
@@ -158,7 +160,7 @@ class Guard:
             raise OriginNotAllowed(
                 "pages of this origin may not do this here", hint="add it to ROLLCALL_HTTP__ALLOWED_ORIGINS"
             )
-        if is_open:
+        if is_open or self._is_scraper(asked, headers, scope):
             return None
         principal = await self._principal(headers, scope)
         if asked.rule is None:
@@ -194,6 +196,16 @@ class Guard:
             self._wrong.note()
             raise Unauthenticated("the token or session is wrong, has expired or was ended", hint=HOW)
         return principal
+
+    def _is_scraper(self, asked: Asked, headers: Headers, scope: Scope) -> bool:
+        """Whether it is the scraper that asks for its figures: its token opens nothing else. Raises TooManyAttempts."""
+        if self._scrape_digest is None or asked.rule is None or asked.rule.right is not Right.METRICS:
+            return False
+        given = _token_of(headers, scope)
+        if given is None or not hmac.compare_digest(digest(given), self._scrape_digest):
+            return False
+        self._wrong.check_guess(source_of(scope.get("client")), is_right=True)
+        return True
 
     def _is_owners(self, given: str, scope: Scope) -> bool:
         """Whether it is the owner's token. Raises TooManyAttempts."""

@@ -29,6 +29,8 @@ class CameraBody(Shape):
     connected: bool
     created_at: datetime
     frames: dict[str, int] | None = Field(None, description="Counts since it connected, by what became of them.")
+    in_view: int | None = Field(None, description="Faces in the last picture that was looked at; null without one.")
+    looked_at_age_s: float | None = Field(None, description="How long ago that was.")
     address: str | None = Field(None, description="Where the server opens it; null: it connects by itself.")
     transport: Literal["auto", "tcp", "udp"] = "auto"
     has_credentials: bool = Field(False, description="A user or password is kept; neither is ever shown.")
@@ -50,6 +52,15 @@ class CameraPut(Shape):
     password: CameraLogin | None = None
     transport: Literal["auto", "tcp", "udp"] = Field("auto", description="For RTSP; auto: TCP, then UDP.")
     enabled: StrictBool = True
+
+
+class CameraTrial(Shape):
+    """An address to open once, before it is given to a camera."""
+
+    address: Annotated[str, Field(min_length=1, max_length=2000, examples=["rtsp://10.0.0.7/stream2"])]
+    username: CameraLogin = SecretStr("")
+    password: CameraLogin = SecretStr("")
+    transport: Literal["auto", "tcp", "udp"] = "auto"
 
 
 class CameraTest(Shape):

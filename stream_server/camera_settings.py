@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from stream_server.setting_group import Group, list_from_json
+from stream_server.setting_group import Group, auto_is_unset, list_from_json
 
 # What aiortc reads; anything else would fail with the first offer only.
 _ICE_URL = re.compile(r"stuns?:[\w.\[\]:-]+|turns?:[\w.\[\]:-]+(\?transport=(udp|tcp))?", re.ASCII)
@@ -16,7 +16,11 @@ _ICE_URL = re.compile(r"stuns?:[\w.\[\]:-]+|turns?:[\w.\[\]:-]+(\?transport=(udp
 class CameraSettings(Group):
     """What a camera may send, and what is asked of it."""
 
-    max_cameras: int = Field(64, ge=1, description="Cameras streaming at one time; more are refused.")
+    max_cameras: int = Field(
+        64,
+        ge=1,
+        description="Cameras streaming at one time; more are refused. Not set (or `auto`): fitted to the memory.",
+    )
     max_fps: float = Field(
         10.0, gt=0, le=60, description="Frames a second asked of one camera when there is time for all."
     )
@@ -32,6 +36,12 @@ class CameraSettings(Group):
     auto_register: bool = Field(
         False, description="Take frames from cameras that nobody has added. One that was removed stays away."
     )
+
+    glances: bool = Field(
+        True, description="Let those who may see the cameras look through them: small pictures, made when asked for."
+    )
+
+    _auto = model_validator(mode="before")(auto_is_unset("max_cameras"))
 
     @model_validator(mode="after")
     def _pace_has_a_range(self) -> Self:
@@ -66,7 +76,11 @@ class PullSettings(Group):
 class WebRtcSettings(Group):
     """Cameras over WebRTC (WHIP)."""
 
-    max_peers: int = Field(16, ge=0, description="WebRTC peers at one time; 0 switches WebRTC off.")
+    max_peers: int = Field(
+        16,
+        ge=0,
+        description="WebRTC peers at one time; 0 switches WebRTC off. Not set (or `auto`): fitted to the memory.",
+    )
     connect_timeout_s: float = Field(
         10.0, gt=0, le=300, description="A WebRTC peer that has not connected by then is ended."
     )
@@ -90,6 +104,8 @@ class WebRtcSettings(Group):
         None, description="Secret shared with the TURN servers; credentials for a limited time are made from it."
     )
     turn_lifetime_s: int = Field(3600, ge=60, description="How long these credentials hold.")
+
+    _auto = model_validator(mode="before")(auto_is_unset("max_peers"))
 
     @field_validator("stun_urls", "turn_urls", mode="before")
     @classmethod

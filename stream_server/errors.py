@@ -30,6 +30,7 @@ _STATUS_OF_CODE = {
     "origin_not_allowed": HTTPStatus.FORBIDDEN,
     "https_required": HTTPStatus.FORBIDDEN,
     "forbidden": HTTPStatus.FORBIDDEN,
+    "glances_off": HTTPStatus.FORBIDDEN,
     "csrf_refused": HTTPStatus.FORBIDDEN,
     "sign_in_refused": HTTPStatus.UNAUTHORIZED,
     "password_too_weak": 422,

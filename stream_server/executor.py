@@ -6,6 +6,7 @@ all threads. Fixed and long-lived: OpenCV leaves memory behind with every thread
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -34,12 +35,27 @@ class RecognitionExecutor:
     def __init__(self, make_recogniser: Callable[[], Recogniser], *, threads: int, max_waiting: int = 4) -> None:
         self.threads = threads
         self._make = make_recogniser
-        self._own = threading.local()
+        self._recognisers: dict[int, Recogniser] = {}  # by thread
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="recognition")
         self._max_single = max_waiting
         self._single = 0
         self._turns = asyncio.Semaphore(max(1, threads - 1))
         self.refused_single = 0
+        self._running = 0
+        self._used_mono = time.monotonic()
+
+    @property
+    def loaded(self) -> bool:
+        """Whether any thread has loaded the models."""
+        return bool(self._recognisers)
+
+    def idle_s(self, now_mono: float) -> float:
+        """Seconds since anything was recognised, or waited to be."""
+        return 0.0 if self._running else now_mono - self._used_mono
+
+    def release(self) -> None:
+        """Let the models go; the next frame loads them anew. What runs keeps them until it has ended."""
+        self._recognisers.clear()
 
     async def warm_up(self) -> None:
         """Load the models on every thread; raises what loading them raised (ModelError)."""
@@ -84,12 +100,20 @@ class RecognitionExecutor:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _submit(self, function: Callable[[], T]) -> "asyncio.Future[T]":
-        return asyncio.get_running_loop().run_in_executor(self._pool, function)
+        running = asyncio.get_running_loop().run_in_executor(self._pool, function)
+        self._running += 1
+        running.add_done_callback(self._ended)
+        return running
+
+    def _ended(self, _: "asyncio.Future[T]") -> None:
+        self._running -= 1
+        self._used_mono = time.monotonic()
 
     def _recogniser(self) -> Recogniser:
-        mine: Recogniser | None = getattr(self._own, "recogniser", None)
+        thread = threading.get_ident()
+        mine = self._recognisers.get(thread)
         if mine is None:
-            mine = self._own.recogniser = self._make()
+            mine = self._recognisers[thread] = self._make()
         return mine
 
 

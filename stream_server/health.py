@@ -11,10 +11,12 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
 from recognition.errors import RollcallError
+from recognition.models.store import load_pack
 from stream_server.api.request import ServicesOf, problems
 from stream_server.auth import COOKIE_SCHEME, TOKEN_SCHEME
+from stream_server.health_messages import Health, Readiness
 from stream_server.memory import peak_rss_mb, rss_mb
-from stream_server.messages import Health, Readiness, StatusNotice
+from stream_server.messages import StatusNotice
 from stream_server.people import KEY_IS_MISSING
 from stream_server.services import Services
 
@@ -68,6 +70,7 @@ def readiness(services: Services) -> Readiness:
     return Readiness(
         status=_status(services, reasons),
         site=services.settings.site.name,
+        time_zone=services.settings.site.time_zone,
         reasons=tuple(reasons),
         version=version("rollcall"),
         detector={
@@ -75,8 +78,13 @@ def readiness(services: Services) -> Readiness:
             "sha256": models.chosen.detector_digest,
             "engine": models.engine.value,
             "stand_in": models.chosen.stand_in,
+            "licence": _licence(models.chosen.detector),
         },
-        embedder={"file": models.chosen.embedder, "sha256": models.chosen.model_id},
+        embedder={
+            "file": models.chosen.embedder,
+            "sha256": models.chosen.model_id,
+            "licence": _licence(models.chosen.embedder),
+        },
         gallery={
             "people": services.people.people,
             "templates": services.people.templates,
@@ -112,7 +120,26 @@ def readiness(services: Services) -> Readiness:
         },
         pulled=services.pulls.supervisor.counts(),
         process=_held(),
-        memory={"rss_mb": round(rss_mb(), 1), "peak_rss_mb": round(peak_rss_mb(), 1)},
+        memory={
+            "rss_mb": round(rss_mb(), 1),
+            "peak_rss_mb": round(peak_rss_mb(), 1),
+            "used_mb": round(services.governor.use.used_bytes / 1e6, 1),
+            "limit_mb": round(services.governor.use.limit_bytes / 1e6, 1),
+        },
+        governor={
+            "pressure": services.governor.pressure.value,
+            "limit_of": services.governor.use.source.value,
+            "cpus": services.governor.limits.cpus,
+            "fitted": list(services.governor.fitted.changes),
+            "cameras_max": services.hub.max_cameras,
+            "cameras_refused": services.hub.refused,
+            "models_loaded": services.executor.loaded,
+            "models_released": services.governor.models_released,
+        },
+        alerts=[
+            {"alert": alert.value, "camera": camera_id, "reason": reason}
+            for (alert, camera_id), reason in services.alerts.book.raised.items()
+        ],
         tunnel=None
         if services.tunnel is None
         else {"state": services.tunnel.state.value, "share_used": services.tunnel.usage.look().share},
@@ -134,6 +161,11 @@ async def watch(services: Services, warm_up: "asyncio.Task[None]") -> None:
         reasons = _reasons(services)
         services.bus.set_status(StatusNotice(state=_status(services, reasons), reasons=tuple(reasons)))
         await asyncio.sleep(LOOK_EVERY_S)
+
+
+def _licence(name: str) -> str | None:
+    file = load_pack().files.get(name)
+    return None if file is None else file.licence
 
 
 def _status(services: Services, reasons: list[str]) -> Literal["starting", "not_ready", "ok", "degraded"]:
@@ -178,6 +210,8 @@ def _reasons(services: Services) -> list[str]:
         reasons.append(f"the {name} task failed and was started again ({count} times since the start; see the log)")
     if services.people.of_other_models:
         reasons.append("some templates are of another face network and not compared: enrol these people again")
+    if services.governor.complaint is not None:
+        reasons.append(services.governor.complaint)
     if services.tunnel is not None:
         reasons += services.tunnel.complaints()
     if services.people.ignored_of_other_models:

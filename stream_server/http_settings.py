@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from stream_server.setting_group import Group, empty_is_unset, list_from_json, networks
+from stream_server.setting_group import Group, auto_is_unset, empty_is_unset, list_from_json, networks
 
 _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
 
@@ -16,7 +16,9 @@ class HttpSettings(Group):
     """Where the server listens and how much it takes."""
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
-    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    port: int = Field(
+        8000, ge=0, le=65535, description="Port to listen on (variable PORT, if that alone is set); 0 takes a free one."
+    )
     # Decoded here and not by the source, whose error would not name the variable.
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -28,7 +30,10 @@ class HttpSettings(Group):
         'believed: ["10.0.0.5", "172.18.0.0/16"]. From anybody else these headers are taken away.',
     )
     max_connections: int = Field(
-        512, ge=1, description="Connections at one time; more are answered 503. The last few are kept for this machine."
+        512,
+        ge=1,
+        description="Connections at one time; more are answered 503. The last few are kept for this machine. "
+        "Not set (or `auto`): fitted to the memory.",
     )
     max_connections_per_client: int = Field(
         64,
@@ -37,13 +42,17 @@ class HttpSettings(Group):
         "through a tunnel or a trusted proxy the requests of one visitor.",
     )
     max_photo_bytes: int = Field(8 * 2**20, ge=1024, description="Largest photograph taken over REST.")
-    max_subscribers: int = Field(64, ge=1, description="Readers of the event stream at one time.")
+    max_subscribers: int = Field(
+        64, ge=1, description="Readers of the event stream at one time. Not set (or `auto`): fitted to the memory."
+    )
     max_reports: int = Field(
         2, ge=1, le=16, description="Reports made at one time; each has a database connection of its own."
     )
     pages_dir: Path | None = Field(
         None, description="Folder of the built web pages; default: web_client/dist beside the packages."
     )
+
+    _auto = model_validator(mode="before")(auto_is_unset("max_connections", "max_subscribers"))
 
     @field_validator("pages_dir", mode="before")
     @classmethod

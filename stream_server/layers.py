@@ -4,6 +4,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from stream_server.access import Access
+from stream_server.access_log import AccessLog
 from stream_server.auth import Guard
 from stream_server.door import Doorkeeper
 from stream_server.errors import BodyLimitProblem
@@ -16,7 +17,13 @@ from stream_server.settings import Settings
 def install_layers(app: FastAPI, settings: Settings, *, token: str) -> None:
     """Give the application its layers. `token` is the owner's; `app.state.traffic` counts what comes by the tunnel."""
     app.add_middleware(BodyLimitProblem)
-    app.add_middleware(Guard, token=token, access=lambda: _access(app), allowed_origins=settings.http.allowed_origins)
+    app.add_middleware(
+        Guard,
+        token=token,
+        access=lambda: _access(app),
+        scrape_token=settings.metrics.secret,
+        allowed_origins=settings.http.allowed_origins,
+    )
     app.add_middleware(
         CORSMiddleware,
         allow_origins=list(settings.http.allowed_origins),
@@ -40,6 +47,8 @@ def install_layers(app: FastAPI, settings: Settings, *, token: str) -> None:
         trusted_proxies=networks(settings.http.trusted_proxies),
         from_one=settings.http.max_connections_per_client,
     )
+    if settings.log.access:
+        app.add_middleware(AccessLog)
     # The first to see a request: whatever answers, the answer has the id.
     app.add_middleware(RequestId)
 

@@ -1,7 +1,12 @@
-"""Logging: one line an event, on standard error."""
+"""Logging: one line an event, on standard error, for people or as JSON for programs."""
 
+import json
 import logging
 import logging.config
+from datetime import UTC, datetime
+from typing import Literal
+
+from stream_server import log_context
 
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
@@ -15,15 +20,33 @@ class _HideStartupTraceback(logging.Filter):
         return not message.startswith(("Traceback", "ASGI callable returned without completing handshake"))
 
 
-def configure_logging(level: str) -> None:
+class JsonLine(logging.Formatter):
+    """An object a line: `time`, `level`, `logger`, `message`; `request_id` and `camera` where there is one; `error`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without its end."""
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **log_context.current(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def configure_logging(level: str, *, format_: Literal["text", "json"] = "text") -> None:
     """Set up logging for the server process."""
     logging.config.dictConfig(
         {
             "version": 1,
             "disable_existing_loggers": False,
             "filters": {"no_startup_traceback": {"()": _HideStartupTraceback}},
-            "formatters": {"line": {"format": FORMAT}},
-            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+            "formatters": {"text": {"format": FORMAT}, "json": {"()": JsonLine}},
+            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": format_}},
             "root": {"level": level, "handlers": ["stderr"]},
             "loggers": {
                 # Never DEBUG: it writes down what goes over the sockets, pictures and names included.
@@ -33,7 +56,7 @@ def configure_logging(level: str) -> None:
                 },
                 # What it says below goes over the line to ngrok, the token included.
                 "ngrok": {"level": "WARNING"},
-                # Paths carry ids of people and cameras; who asked for what belongs into the audit log.
+                # Paths carry ids of people and cameras; `access_log` tells of requests without them.
                 "uvicorn.access": {"level": "WARNING"},
             },
         }

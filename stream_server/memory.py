@@ -44,6 +44,18 @@ def rss_mb() -> float:
         return peak_rss_mb()
 
 
+def private_mb(pid: int) -> float:
+    """Memory in MB that another process holds for itself alone, as heap and not as mapped files; 0 when it is gone."""
+    held_kb = 0
+    try:
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith(("RssAnon:", "RssShmem:")):
+                held_kb += int(line.split()[1])
+    except OSError:
+        return 0.0
+    return held_kb * 1024 / 1e6
+
+
 def peak_rss_mb() -> float:
     """The most resident memory of this process so far, in MB."""
     try:

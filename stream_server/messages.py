@@ -1,8 +1,8 @@
 """The JSON shapes that cross the wire: WebSocket messages, events, and what bodies of the REST API share.
 
 `docs/reference/websocket.md` describes the messages and `docs/openapi.json` the bodies; tests hold both to this module.
-Those of cameras are in `camera_messages`, those of people in `person_messages`, and so on.
-Times are ISO 8601 in UTC. Boxes are pixels of the picture that was sent, as x1, y1, x2, y2.
+Those of cameras are in `camera_messages`, those of people in `person_messages`, those of the health endpoints in
+`health_messages`, and so on. Times are ISO 8601 in UTC, boxes pixels of the picture sent: x1, y1, x2, y2.
 """
 
 from datetime import date, datetime
@@ -265,31 +265,3 @@ class AttendanceMark(Shape):
     session_id: UUID | None = Field(None, description="Default: the open session of today.")
     status: Status = "present"
     note: Annotated[str, Field(max_length=500)] | None = None
-
-
-class Health(Shape):
-    """The process is alive."""
-
-    status: Literal["ok"] = "ok"
-
-
-class Readiness(Shape):
-    """Whether the server can do its work, and what is less than it should be."""
-
-    status: Literal["starting", "not_ready", "ok", "degraded"]
-    site: str
-    reasons: tuple[str, ...]
-    version: str
-    detector: dict[str, Any] | None
-    embedder: dict[str, Any] | None
-    gallery: dict[str, int]
-    storage: dict[str, Any]
-    frames: dict[str, int]
-    recognition: dict[str, Any]
-    sockets: dict[str, int]
-    pulled: dict[str, int]
-    memory: dict[str, float]
-    process: dict[str, int | None] = Field(
-        description="What the server process holds now; `open_files` are told by Linux only."
-    )
-    tunnel: dict[str, Any] | None = Field(None, description="State and share of the allowance used; null without one.")

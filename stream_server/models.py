@@ -6,22 +6,21 @@ from collections import deque
 from dataclasses import dataclass
 
 from recognition.decision import DecisionPolicy
-from recognition.detection import DetectionSettings, DetectorKind, FaceDetector, SharedDetector, detector_on
+from recognition.detection import (
+    DetectionSettings,
+    DetectorKind,
+    FaceDetector,
+    NarrowedDetector,
+    SharedDetector,
+    detector_on,
+)
 from recognition.embedding import FaceEmbedder, OnnxFaceEmbedder
 from recognition.engines import Engine, EngineKind, make_engine
 from recognition.frames import DecodeLimits
-from recognition.models.store import (
-    BLAZEFACE,
-    FACE_RECOGNITION_FP32,
-    FACE_RECOGNITION_INT8,
-    YUNET,
-    ModelStore,
-)
+from recognition.models.store import BLAZEFACE, ModelStore
 from recognition.pipeline import CameraState, PipelineSettings, Recogniser
+from stream_server.model_source import DETECTOR_FILES, EMBEDDER_FILES
 from stream_server.settings import Settings
-
-_DETECTOR_FILES = {"yunet": YUNET, "blazeface": BLAZEFACE}
-_EMBEDDER_FILES = {"int8": FACE_RECOGNITION_INT8, "fp32": FACE_RECOGNITION_FP32}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class ChosenModels:
 
 def chosen_embedder(settings: Settings) -> tuple[str, str]:
     """Name and digest of the face network that the settings ask for, verified but not loaded. Raises ModelError."""
-    name = _EMBEDDER_FILES[settings.recognition.precision]
+    name = EMBEDDER_FILES[settings.recognition.precision]
     return name, ModelStore(settings.models_dir).digest(name)
 
 
@@ -51,8 +50,8 @@ class LoadedModels:
     def __init__(self, settings: Settings) -> None:
         recognition = settings.recognition
         store = ModelStore(settings.models_dir)
-        detector = store.best_detector() if recognition.detector == "auto" else _DETECTOR_FILES[recognition.detector]
-        embedder = _EMBEDDER_FILES[recognition.precision]
+        detector = store.best_detector() if recognition.detector == "auto" else DETECTOR_FILES[recognition.detector]
+        embedder = EMBEDDER_FILES[recognition.precision]
         self.chosen = ChosenModels(
             detector=detector,
             embedder=embedder,
@@ -82,10 +81,25 @@ class LoadedModels:
         self._session: Engine | None = None
         self._embedder: FaceEmbedder | None = None
         self._lock = threading.Lock()
+        # Frames are searched at no more than this while it is set; photographs always at the full width.
+        self.frame_width_max_px: int | None = None
 
     def make_recogniser(self) -> Recogniser:
         """A recogniser for the calling thread. Safe to call from several threads at once."""
-        return Recogniser(self._detector(), self._shared_embedder(), settings=self.pipeline, clock=time.perf_counter)
+        detector = self._detector()
+        return Recogniser(
+            detector,
+            self._shared_embedder(),
+            settings=self.pipeline,
+            clock=time.perf_counter,
+            frame_detector=NarrowedDetector(detector, lambda: self.frame_width_max_px),
+        )
+
+    def release(self) -> None:
+        """Let the networks go; whoever has a recogniser keeps its own. The next `make_recogniser` loads them anew."""
+        with self._lock:
+            self._session = self._embedder = None
+            self._detectors.clear()
 
     def make_state(self) -> CameraState:
         """The state of a camera that has sent nothing yet."""

@@ -10,10 +10,27 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request
 from starlette.datastructures import Headers
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, Response
 
 from recognition.errors import RequestError
 
+# The pages of the office: one file, whose script looks at the address. Each is a line in `rights`, too.
+OFFICE = (
+    "/",
+    "/welcome",
+    "/sign-in",
+    "/people",
+    "/people/{person_id}",
+    "/sessions",
+    "/sessions/{session_id}",
+    "/reports",
+    "/unknown",
+    "/cameras",
+    "/devices",
+    "/access",
+    "/settings",
+    "/health",
+)
 BUILT = Path(__file__).resolve().parent.parent / "web_client" / "dist"
 
 _TYPES = {
@@ -82,11 +99,12 @@ def make_router(folder: Path) -> APIRouter:
             raise NoSuchFile("the web pages have no such file", hint="load the page again: a newer one may be built")
         return _answer(path, request.headers, {"Cache-Control": _FOREVER})
 
-    def front(request: Request) -> Response:
-        return RedirectResponse("/camera", status_code=303, headers=_HEADERS)
+    def office(request: Request) -> Response:
+        return _page(folder, "office.html", request.headers)
 
     # Plain routes: files are no part of the API that is described.
-    router.add_route("/", front, methods=["GET"])
+    for path in OFFICE:
+        router.add_route(path, office, methods=["GET"])
     router.add_route("/camera", camera_page, methods=["GET"])
     router.add_route("/assets/{name}", asset, methods=["GET"])
     return router

@@ -7,6 +7,7 @@ crash between storing and forgetting is harmless.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Container, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -70,7 +71,9 @@ class Recorder:
         *,
         queue_max: int = 1000,
         store_timeout_s: float = 3.0,
+        measure: Callable[[float], None] = lambda took_s: None,
     ) -> None:
+        self._measure = measure
         self._store = store
         self._spool = spool
         self._refused = refused
@@ -218,10 +221,13 @@ class Recorder:
         It is left to itself then. Taking a hung connection down takes long, and should it store the sighting after
         all, storing it once more from the spool changes nothing.
         """
+        began = time.monotonic()
         storing = asyncio.ensure_future(self._store(sighting))
         done, _ = await asyncio.wait({storing}, timeout=self._store_timeout_s)
         if done:
-            return storing.result()
+            stored = storing.result()
+            self._measure(time.monotonic() - began)
+            return stored
         self._late.add(storing)
         storing.add_done_callback(self._ended_late)
         raise UnavailableError(f"the database has not answered for {self._store_timeout_s:g} s")

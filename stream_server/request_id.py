@@ -1,10 +1,12 @@
-"""A name for every request: in the answer as `X-Request-ID`, and in the audit log. Who sends one keeps it."""
+"""A name for every request: in the answer as `X-Request-ID`, in audit log and log. Who sends one keeps it."""
 
 import re
 import secrets
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from stream_server.log_context import about
 
 HEADER = "X-Request-ID"
 _USABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -30,4 +32,5 @@ class RequestId:
                 MutableHeaders(scope=message)[HEADER] = request_id
             await send(message)
 
-        await self._app(scope, receive, send_named)
+        with about(request_id=request_id):
+            await self._app(scope, receive, send_named)

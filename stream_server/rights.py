@@ -16,13 +16,14 @@ from stream_server.scopes import SCOPES
 
 
 class Right(StrEnum):
-    """What a credential may do. The first five are no scopes: they are not given."""
+    """What a credential may do. The first six are no scopes: they are not given."""
 
     OPEN = "open"  # no credential is needed
     SIGNED_IN = "signed_in"  # any credential will do
     SESSION = "session"  # somebody who has signed in with a password
     SETUP = "setup"  # the token of the data folder alone
     GRANT = "grant"  # let others in; never a token's, or one that leaks could outlive its revocation
+    METRICS = "metrics"  # the figures for Prometheus: whoever may read, and the scraper with its own token
     READ = "read"  # people, sessions, attendance, cameras, live events, health
     STREAM = "stream"  # send a camera's pictures and hear who was seen
     RECOGNISE = "recognise"  # ask who is in a picture
@@ -48,9 +49,23 @@ _TABLE: tuple[tuple[str, str, Right], ...] = (
     ("GET", "/healthz", Right.OPEN),
     # Files that say nothing of anybody; whoever opens a page has no token yet.
     ("GET", "/", Right.OPEN),
+    ("GET", "/welcome", Right.OPEN),
+    ("GET", "/sign-in", Right.OPEN),
+    ("GET", "/people", Right.OPEN),
+    ("GET", "/people/{person_id}", Right.OPEN),
+    ("GET", "/sessions", Right.OPEN),
+    ("GET", "/sessions/{session_id}", Right.OPEN),
+    ("GET", "/reports", Right.OPEN),
+    ("GET", "/unknown", Right.OPEN),
+    ("GET", "/cameras", Right.OPEN),
+    ("GET", "/devices", Right.OPEN),
+    ("GET", "/access", Right.OPEN),
+    ("GET", "/settings", Right.OPEN),
+    ("GET", "/health", Right.OPEN),
     ("GET", "/camera", Right.OPEN),
     ("GET", "/assets/{name}", Right.OPEN),
     ("GET", "/readyz", Right.READ),
+    ("GET", "/metrics", Right.METRICS),
     ("GET", "/api/v1/openapi.json", Right.READ),
     ("GET", "/api/v1/setup", Right.OPEN),
     ("POST", "/api/v1/setup", Right.SETUP),
@@ -76,11 +91,14 @@ _TABLE: tuple[tuple[str, str, Right], ...] = (
     ("DELETE", "/api/v1/devices/{device_id}", Right.ADMIN),
     ("GET", "/api/v1/people", Right.READ),
     ("POST", "/api/v1/people", Right.PEOPLE),
+    # Reads only; names stay out of addresses.
+    ("POST", "/api/v1/people/search", Right.READ),
     ("GET", "/api/v1/people/{person_id}", Right.READ),
     ("PATCH", "/api/v1/people/{person_id}", Right.PEOPLE),
     ("DELETE", "/api/v1/people/{person_id}", Right.PEOPLE),
     ("GET", "/api/v1/people/{person_id}/templates", Right.READ),
     ("POST", "/api/v1/people/{person_id}/templates", Right.PEOPLE),
+    ("POST", "/api/v1/people/{person_id}/templates/check", Right.PEOPLE),
     ("DELETE", "/api/v1/people/{person_id}/templates/{template_id}", Right.PEOPLE),
     ("GET", "/api/v1/people/{person_id}/consents", Right.READ),
     ("GET", "/api/v1/people/{person_id}/export", Right.PEOPLE),
@@ -141,7 +159,9 @@ _TABLE: tuple[tuple[str, str, Right], ...] = (
     ("POST", "/api/v1/reviews/{review_id}", Right.PUNCH),
     ("GET", "/api/v1/cameras", Right.READ),
     ("POST", "/api/v1/cameras/discover", Right.CAMERAS),
+    ("POST", "/api/v1/cameras/test", Right.CAMERAS),
     ("GET", "/api/v1/cameras/{camera_id}", Right.READ),
+    ("GET", "/api/v1/cameras/{camera_id}/frame", Right.READ),
     ("PUT", "/api/v1/cameras/{camera_id}", Right.CAMERAS),
     ("DELETE", "/api/v1/cameras/{camera_id}", Right.CAMERAS),
     ("POST", "/api/v1/cameras/{camera_id}/test", Right.CAMERAS),
@@ -156,6 +176,7 @@ _TABLE: tuple[tuple[str, str, Right], ...] = (
     ("GET", "/api/v1/webhooks/{webhook_id}/deliveries", Right.ADMIN),
     ("POST", "/api/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver", Right.ADMIN),
     ("GET", "/api/v1/tunnel", Right.ADMIN),
+    ("GET", "/api/v1/settings", Right.ADMIN),
     ("GET", "/api/v1/events", Right.READ),
     (SOCKET, "/ws/v1/events", Right.READ),
     (SOCKET, "/ws/v1/camera/{camera_id}", Right.STREAM),

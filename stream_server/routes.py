@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, FastAPI
 
-from stream_server import health, pages
+from stream_server import health, pages, scrape
 from stream_server.api import (
     attendance,
     audit,
@@ -28,6 +28,7 @@ from stream_server.api import (
     users,
     webhooks,
 )
+from stream_server.api import settings as settings_api
 from stream_server.api.examples import install_examples
 from stream_server.auth import COOKIE_SCHEME, TOKEN_SCHEME
 from stream_server.ingest import websocket, whip
@@ -42,6 +43,7 @@ def include_routes(app: FastAPI, settings: Settings) -> None:
     """Give the application its routes. A route exists once `rights` names it, too."""
     install_examples(app)
     app.include_router(health.router)
+    app.include_router(scrape.router)
     # Routes that take photographs raise the limit for themselves.
     api = APIRouter(prefix="/api/v1", max_body_size=JSON_BODY_MAX_BYTES, dependencies=[TOKEN_SCHEME, COOKIE_SCHEME])
     api.include_router(people.make_router(max_photo_bytes=settings.http.max_photo_bytes))
@@ -68,6 +70,7 @@ def include_routes(app: FastAPI, settings: Settings) -> None:
         audit,
         person_export,
         unknown_faces,
+        settings_api,
     ):
         api.include_router(module.router)
     app.include_router(api)

@@ -8,6 +8,7 @@ that keeps the pace but jitters loses nothing). Of what is left only the newest 
 stand in a queue, and a camera that was served goes to its end, so that a busy camera cannot starve a quiet one.
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,7 +21,8 @@ class Pacing:
     """How the pace of the cameras is worked out.
 
     The pace is the same for all: the frames a second that `threads` can recognise at the measured cost of a frame, of
-    which `utilisation` is given away, divided by the number of cameras, within `min_fps` and `max_fps`.
+    which `utilisation` is given away, divided by the number of cameras, within `min_fps` and `max_fps`. Where the
+    process may use less than one processor a thread, that counts.
     """
 
     max_fps: float = 10.0
@@ -90,6 +92,9 @@ class Sampler:
         self._queue: deque[str] = deque()
         self._frame_cost_s: float | None = None
         self._gone = FrameCounts()
+        # Set from outside, as the host's limits change: processors of the process, and the part of the pace to give.
+        self.cpus = math.inf
+        self.ease = 1.0
 
     def add(self, camera_id: str) -> None:
         """Make room for a camera; adding it again changes nothing."""
@@ -169,9 +174,9 @@ class Sampler:
         """Frames a second asked of every camera now."""
         pacing = self._pacing
         if self._frame_cost_s is None or not self._slots:
-            return pacing.max_fps
-        capacity_fps = pacing.threads * pacing.utilisation / max(self._frame_cost_s, 1e-6)
-        return min(pacing.max_fps, max(pacing.min_fps, capacity_fps / len(self._slots)))
+            return max(pacing.min_fps, pacing.max_fps * self.ease)
+        capacity_fps = min(pacing.threads, self.cpus) * pacing.utilisation / max(self._frame_cost_s, 1e-6)
+        return max(pacing.min_fps, min(pacing.max_fps, capacity_fps / len(self._slots)) * self.ease)
 
     @property
     def frame_cost_ms(self) -> float | None:
@@ -182,6 +187,11 @@ class Sampler:
     def waiting(self) -> int:
         """Frames that wait to be recognised: at most one per camera."""
         return sum(slot.waiting is not None for slot in self._slots.values())
+
+    def oldest_waiting_s(self, now_mono: float) -> float:
+        """How long the oldest frame has waited; 0 when none does."""
+        arrivals = [slot.waiting.received_mono for slot in self._slots.values() if slot.waiting is not None]
+        return max(0.0, now_mono - min(arrivals)) if arrivals else 0.0
 
     def counts(self, camera_id: str) -> FrameCounts:
         """What became of the frames of one camera; KeyError when it is not here."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from storage.database import Database
 from stream_server.access import Access
@@ -15,6 +16,8 @@ from stream_server.code_watch import CodeWatch
 from stream_server.credentials import CredentialMaker
 from stream_server.events import EventBus
 from stream_server.executor import RecognitionExecutor
+from stream_server.glances import Glances
+from stream_server.governor.governor import Governor
 from stream_server.ingest.pull.keeper import PullKeeper
 from stream_server.ingest.webrtc import WebRtcPeers
 from stream_server.models import LoadedModels
@@ -28,10 +31,15 @@ from stream_server.sampler import Sampler
 from stream_server.secrets import SecretBox
 from stream_server.session import CameraHub
 from stream_server.settings import Settings
+from stream_server.stage_times import StageTimes
 from stream_server.supervision import Supervisor
 from stream_server.tunnel.keeper import TunnelKeeper
 from stream_server.unknown_faces import UnknownFaceCollector
+from stream_server.webhooks.dispatcher import Deliveries
 from stream_server.webhooks.register import WebhookRegister
+
+if TYPE_CHECKING:
+    from stream_server.alerts import AlertDesk
 
 
 def utc_now() -> datetime:
@@ -68,6 +76,11 @@ class Services:
     credentials: CredentialMaker
     desk: ReviewDesk
     codes: CodeWatch
+    governor: Governor
+    alerts: "AlertDesk"
+    times: StageTimes
+    deliveries: Deliveries
+    glances: Glances
     tunnel: TunnelKeeper | None = None
     now: Callable[[], datetime] = utc_now
     seen_lately: SeenLately = field(default_factory=SeenLately)

@@ -18,7 +18,9 @@ from recognition.errors import ImageError, RollcallError, UnavailableError
 from recognition.gallery import Gallery
 from recognition.pipeline import CameraState, Recogniser
 from recognition.types import FaceResult, FaceState, Frame, FrameResult, ImageBgr, Sighting
+from stream_server.camera_sink import CameraSink as CameraSink
 from stream_server.executor import RecognitionExecutor
+from stream_server.log_context import about
 from stream_server.messages import AttendanceNotice, ErrorNotice, Event, Face, Faces, Pace, PersonRef
 from stream_server.sampler import FrameCounts, FrameEnd, Sampler
 from stream_server.unknown_faces import UnknownSighting
@@ -36,21 +38,10 @@ class TooManyCameras(UnavailableError):
     code = "too_many_cameras"
 
 
-class CameraSink(Protocol):
-    """The way back to a camera. No method may block."""
+class MemoryFull(UnavailableError):
+    """One more camera might cost the server its life."""
 
-    @property
-    def dropped(self) -> int:
-        """Messages that were not sent because the camera reads too slowly."""
-
-    def show(self, faces: Faces) -> None:
-        """Show the faces of a frame; only the newest matter."""
-
-    def tell(self, message: Pace | AttendanceNotice | ErrorNotice) -> None:
-        """Send a message that should not be lost."""
-
-    def end(self, code: int, reason: str) -> None:
-        """Close the connection."""
+    code = "memory_full"
 
 
 class KnownPeople(Protocol):
@@ -86,6 +77,8 @@ class CameraSession:
     wants_faces: bool = True
     max_fps: float = math.inf
     forget: asyncio.TimerHandle | None = field(default=None, repr=False)
+    in_view: int = 0
+    looked_at_mono: float | None = None
 
 
 class CameraHub:
@@ -106,7 +99,10 @@ class CameraHub:
         linger_s: float = LINGER_S,
         review: Callable[[FaceResult, Frame], None] | None = None,
         codes: CodeReader | None = None,
+        measure: Callable[[FrameResult, float], None] = lambda result, waited_s: None,
+        seen: Callable[[Frame, FrameResult], None] = lambda _frame, _result: None,
     ) -> None:
+        self._measure = measure
         self._sampler = sampler
         self._executor = executor
         self._people = people
@@ -119,9 +115,22 @@ class CameraHub:
         self._linger_s = linger_s
         self._review = review
         self._codes = codes
+        self._seen = seen
         self._sessions: dict[str, CameraSession] = {}
         self._work = asyncio.Event()
         self.messages_dropped = 0
+        # Why no camera is taken besides those that stream, and lost their connection a moment ago.
+        self.refuse_new: str | None = None
+        self.refused = 0
+
+    @property
+    def max_cameras(self) -> int:
+        """How many may stream at one time."""
+        return self._max_cameras
+
+    @max_cameras.setter
+    def max_cameras(self, count: int) -> None:
+        self._max_cameras = count  # those above it stay
 
     @property
     def connected(self) -> int:
@@ -137,16 +146,37 @@ class CameraHub:
         """What became of this camera's frames since it connected; None when it is not connected."""
         return self._sampler.counts(camera_id) if self.is_connected(camera_id) else None
 
+    def all_counts(self) -> dict[str, FrameCounts]:
+        """What became of the frames of each camera that is connected."""
+        return {
+            session.camera_id: self._sampler.counts(session.camera_id)
+            for session in self._sessions.values()
+            if session.sink is not None
+        }
+
+    def view(self, camera_id: str) -> tuple[int, float] | None:
+        """Faces in the last picture of a camera that was looked at, and how many seconds ago; None without one."""
+        session = self._sessions.get(camera_id)
+        if session is None or session.sink is None or session.looked_at_mono is None:
+            return None
+        return session.in_view, time.monotonic() - session.looked_at_mono
+
     def check_room(self, camera_id: str) -> None:
-        """TooManyCameras when there is no room for this camera."""
-        if camera_id not in self._sessions and self.connected >= self._max_cameras:
+        """TooManyCameras or MemoryFull when there is no room for this camera."""
+        if camera_id in self._sessions:
+            return
+        if self.refuse_new is not None:
+            self.refused += 1
+            raise MemoryFull(self.refuse_new, hint="end another camera, or give the server more memory")
+        if self.connected >= self._max_cameras:
+            self.refused += 1
             raise TooManyCameras(
                 f"{self._max_cameras} cameras are streaming already",
                 hint="raise ROLLCALL_CAMERAS__MAX_CAMERAS",
             )
 
     def attach(self, camera_id: str, sink: CameraSink) -> CameraSession:
-        """Connect a camera; TooManyCameras when there is no room."""
+        """Connect a camera. Raises as `check_room` does."""
         self.check_room(camera_id)
         session = self._sessions.get(camera_id)
         if session is None:
@@ -160,6 +190,7 @@ class CameraHub:
             session.sink.end(CLOSE_REPLACED, "another connection of this camera took over")
         session.sink = sink
         session.wants_faces, session.max_fps = True, math.inf  # until this connection says otherwise
+        session.looked_at_mono = None
         self._sampler.add(camera_id)
         session.told_pace_fps = self._sampler.pace_fps
         log.info("camera %s connected", camera_id)
@@ -236,12 +267,14 @@ class CameraHub:
             end = FrameEnd.FAILED
             took_s = 0.0
             try:
-                end, took_s = await self._recognise(frame)
+                with about(camera_id=frame.camera_id):
+                    end, took_s = await self._recognise(frame)
             except RollcallError as error:
                 self._report(frame, error)
             except Exception:
                 # One camera's frame must not end the lane that serves all of them.
-                log.exception("recognition of a frame of camera %s failed", frame.camera_id)
+                with about(camera_id=frame.camera_id):
+                    log.exception("recognition of a frame of camera %s failed", frame.camera_id)
                 self._report(frame, None)
             finally:
                 self._sampler.finished(frame.camera_id, end, took_s=took_s)
@@ -255,18 +288,20 @@ class CameraHub:
 
         codes = self._codes if self._codes is not None and self._codes.wants(frame) else None
 
-        def process(recogniser: Recogniser) -> tuple[FrameResult | None, float]:
+        def process(recogniser: Recogniser) -> tuple[FrameResult | None, float, float]:
             began = time.monotonic()
             if began - frame.received_mono > self._frame_deadline_s:
-                return None, 0.0  # a single picture held the thread for so long that nobody wants this frame any more
+                # A single picture held the thread for so long that nobody wants this frame any more.
+                return None, 0.0, 0.0
             result = recogniser.process(frame, state, gallery)
             if codes is not None:
                 codes.read(frame)
-            return result, time.monotonic() - began
+            return result, time.monotonic() - began, began - frame.received_mono
 
-        result, took_s = await self._executor.run(process)
+        result, took_s, waited_s = await self._executor.run(process)
         if result is None:
             return FrameEnd.EXPIRED, took_s
+        self._measure(result, waited_s)
         for face in result.newly_known:
             self._record(_sighting(face, frame, gallery))
         for face in result.faces:
@@ -274,6 +309,8 @@ class CameraHub:
                 self._review(face, frame)
         for unknown in result.newly_unknown:
             self._record_unknown(UnknownSighting(unknown, frame.camera_id, frame.captured_at, gallery.model_id))
+        session.in_view, session.looked_at_mono = len(result.faces), time.monotonic()
+        self._seen(frame, result)
         if session.sink is not None:
             self._answer(session, session.sink, frame, result)
         return FrameEnd.PROCESSED, took_s

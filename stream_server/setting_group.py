@@ -1,7 +1,7 @@
 """What all groups of settings have in common."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from pydantic import BaseModel, ConfigDict
@@ -28,6 +28,17 @@ def list_from_json(value: object, example: str) -> object:
 def empty_is_unset(value: object) -> object:
     """None for a variable that is set to nothing."""
     return None if value == "" else value
+
+
+def auto_is_unset(*names: str) -> Callable[[object], object]:
+    """A validator that takes away those of these fields that say `auto`: as if nobody had set them."""
+
+    def without(values: object) -> object:
+        if isinstance(values, dict):
+            return {name: value for name, value in values.items() if name not in names or value != "auto"}
+        return values
+
+    return without
 
 
 def networks(texts: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:

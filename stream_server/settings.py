@@ -9,7 +9,7 @@ import os
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
@@ -21,7 +21,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
 from recognition.errors import RequestError
@@ -30,12 +31,14 @@ from stream_server.attendance_settings import AttendanceSettings
 from stream_server.camera_settings import CameraSettings as CameraSettings
 from stream_server.camera_settings import PullSettings as PullSettings
 from stream_server.camera_settings import WebRtcSettings as WebRtcSettings
+from stream_server.governor_settings import GovernorSettings, LogSettings, MetricsSettings
 from stream_server.http_settings import HttpSettings as HttpSettings
+from stream_server.model_settings import ModelsSettings as ModelsSettings
 from stream_server.privacy_settings import SecretsSettings as SecretsSettings
 from stream_server.privacy_settings import UnknownFacesSettings as UnknownFacesSettings
 from stream_server.setting_group import CENTURY_DAYS as _CENTURY_DAYS
 from stream_server.setting_group import Group as _Group
-from stream_server.setting_group import empty_is_unset
+from stream_server.setting_group import auto_is_unset, empty_is_unset
 from stream_server.setting_names import strangers
 from stream_server.webhook_settings import WebhookSettings
 
@@ -47,6 +50,7 @@ class SettingsError(RequestError):
 
 
 _TOKEN_MIN_LENGTH = 16
+_PLATFORM_PORT = "PORT"
 
 
 class SiteSettings(_Group):
@@ -108,18 +112,6 @@ class AuthSettings(_Group):
         return SecretStr(text)
 
 
-class ModelsSettings(_Group):
-    """Where model files are kept and come from."""
-
-    dir: Path | None = Field(None, description="Folder of model files; default: models in the data folder.")
-    mirror: Path | None = Field(None, description="Folder looked into before a file is fetched or built.")
-
-    @field_validator("dir", "mirror", mode="before")
-    @classmethod
-    def _empty_is_unset(cls, value: object) -> object:
-        return empty_is_unset(value)
-
-
 class RecognitionSettings(_Group):
     """How faces are found and compared."""
 
@@ -139,13 +131,30 @@ class RecognitionSettings(_Group):
     margin: float = Field(0.05, ge=0, le=2, description="How much farther the next person must be for a name.")
     min_evidence_frames: int = Field(2, ge=2, le=20, description="Pictures of a track that must agree for a name.")
     kiosk: bool = Field(False, description="One picture is enough when a face is alone before the camera.")
-    threads: int = Field(2, ge=1, le=64, description="Recognition threads; the number of cores is a good value.")
+    threads: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="Recognition threads. Not set (or `auto`): fitted to the processors and memory there are.",
+    )
+    pictures_waiting_max: int = Field(
+        4,
+        ge=1,
+        le=64,
+        description="Photographs that may wait to be recognised or enrolled; one more is answered 503. "
+        "Not set (or `auto`): fitted to the memory.",
+    )
     detectors: int = Field(
         1, ge=1, le=64, description="Detection networks on OpenCV; threads share them. Each costs about 27 MB."
     )
     detection_width_px: int = Field(
-        640, ge=160, le=1920, description="Longer side of the picture that is searched for faces."
+        640,
+        ge=160,
+        le=1920,
+        description="Longer side of the picture that is searched for faces. Not set (or `auto`): less on small hosts.",
     )
+
+    _auto = model_validator(mode="before")(auto_is_unset("threads", "pictures_waiting_max", "detection_width_px"))
 
     @model_validator(mode="after")
     def _review_is_wider_than_accept(self) -> Self:
@@ -190,6 +199,19 @@ class StorageSettings(_Group):
     )
 
 
+class _PlatformPort(PydanticBaseSettingsSource):
+    """Hosting platforms say by PORT where they will ask; a port that is set for Rollcall itself wins."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Nothing for a field of its own."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """The port, in the group that it belongs to."""
+        port = os.environ.get(_PLATFORM_PORT)
+        return {"http": {"port": port}} if port else {}
+
+
 class Settings(BaseSettings):
     """All settings, immutable."""
 
@@ -229,6 +251,21 @@ class Settings(BaseSettings):
     https: HttpsSettings = HttpsSettings()
     phones: PhoneSettings = PhoneSettings()
     attendance: AttendanceSettings = AttendanceSettings()
+    governor: GovernorSettings = GovernorSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The usual ones, and last the port that a platform gives."""
+        return init_settings, env_settings, dotenv_settings, file_secret_settings, _PlatformPort(settings_cls)
 
     @field_validator("database_url", "ngrok_authtoken", mode="before")
     @classmethod
@@ -280,6 +317,8 @@ def check_folders(settings: Settings) -> None:
 
 
 def _variable(location: tuple[int | str, ...]) -> str:
+    if location == ("http", "port") and "ROLLCALL_HTTP__PORT" not in os.environ and _PLATFORM_PORT in os.environ:
+        return _PLATFORM_PORT
     if location and str(location[0]).upper() in ("DATABASE_URL", "NGROK_AUTHTOKEN"):
         return str(location[0]).upper()
     return "ROLLCALL_" + "__".join(part.upper() for part in location if isinstance(part, str))

@@ -10,15 +10,21 @@ import pytest
 from stream_server.pages import BUILT
 
 CLIENT = Path(__file__).resolve().parent.parent / "web_client"
-FIRST_LOAD_MAX_BYTES = 40_000  # of 120,000 that a camera page may have at most
+# Compressed, with everything that a page's script loads before it shows something, the encoder's worker included.
+CAMERA_MAX_BYTES = 40_000  # of 120,000 that it may have at most
+OFFICE_MAX_BYTES = 60_000  # of 250,000, with the page that is shown first
 
 
-@pytest.fixture
-def camera_page() -> str:
-    path = BUILT / "camera.html"
+def page_named(name: str) -> str:
+    path = BUILT / name
     if not path.is_file():
         pytest.skip("the web pages are not built (run `make web`)")
     return path.read_text()
+
+
+@pytest.fixture(params=["camera.html", "office.html"])
+def page(request: pytest.FixtureRequest) -> str:
+    return page_named(request.param)
 
 
 def loaded_by(page: str) -> list[str]:
@@ -27,13 +33,39 @@ def loaded_by(page: str) -> list[str]:
     return found
 
 
-def test_the_first_load_of_the_camera_page_is_small(camera_page: str) -> None:
-    files = [BUILT / "camera.html", *(BUILT / address.lstrip("/") for address in loaded_by(camera_page))]
-    # What the script loads on its own later counts as well: the encoder's worker.
-    files += [path for path in (BUILT / "assets").glob("*.js") if path not in files]
+def loaded_at_first(page: str, also: str) -> set[Path]:
+    """What a browser fetches for a page, and for the files of these names with what they import."""
+    files: set[Path] = set()
+    waiting = [BUILT / address.lstrip("/") for address in loaded_by(page)] + list((BUILT / "assets").glob(also))
+    while waiting:
+        path = waiting.pop()
+        if path not in files:
+            files.add(path)
+            imported = re.findall(r'(?:from|import)"\./([^"]+)"', path.read_text()) if path.suffix == ".js" else []
+            waiting += [path.with_name(name) for name in imported]
+    return files
+
+
+@pytest.mark.parametrize(
+    ("name", "also", "most_bytes"),
+    [
+        ("camera.html", "encode.worker-*.js", CAMERA_MAX_BYTES),
+        ("office.html", "Dashboard-*.*s", OFFICE_MAX_BYTES),
+    ],
+)
+def test_the_first_load_of_a_page_is_small(name: str, also: str, most_bytes: int) -> None:
+    files = loaded_at_first(page_named(name), also)
+    assert any(path.match(also) for path in files)
     for suffix in (".br", ".gz"):
-        sizes = {path.name: path.with_name(path.name + suffix).stat().st_size for path in files}
-        assert sum(sizes.values()) <= FIRST_LOAD_MAX_BYTES, sizes
+        sizes = {path.name: path.with_name(path.name + suffix).stat().st_size for path in (BUILT / name, *files)}
+        assert sum(sizes.values()) <= most_bytes, sizes
+
+
+def test_a_page_loads_nothing_of_the_others() -> None:
+    camera = loaded_at_first(page_named("camera.html"), "encode.worker-*.js")
+    office = loaded_at_first(page_named("office.html"), "Dashboard-*.js")
+    assert not any(path.name.startswith(("office", "Dashboard")) for path in camera)
+    assert not any(path.name.startswith(("camera", "encode")) for path in office)
 
 
 def test_every_built_file_has_its_compressed_copies() -> None:
@@ -48,15 +80,15 @@ def test_every_built_file_has_its_compressed_copies() -> None:
             assert copy.stat().st_mtime >= path.stat().st_mtime, f"{copy} is of an earlier build"
 
 
-def test_everything_comes_from_this_server_and_nothing_is_inline(camera_page: str) -> None:
-    assert all(address.startswith("/assets/") for address in loaded_by(camera_page))
-    assert re.findall(r"<script(?![^>]*\ssrc=)", camera_page) == []
-    assert "<style" not in camera_page
-    assert not re.search(r"\s(style|on\w+)=", camera_page)
+def test_everything_comes_from_this_server_and_nothing_is_inline(page: str) -> None:
+    assert all(address.startswith("/assets/") for address in loaded_by(page))
+    assert re.findall(r"<script(?![^>]*\ssrc=)", page) == []
+    assert "<style" not in page
+    assert not re.search(r"\s(style|on\w+)=", page)
 
 
-def test_names_of_files_change_with_their_content(camera_page: str) -> None:
-    for address in loaded_by(camera_page):
+def test_names_of_files_change_with_their_content(page: str) -> None:
+    for address in loaded_by(page):
         assert re.search(r"-[A-Za-z0-9_-]{8}\.\w+$", address), address
 
 

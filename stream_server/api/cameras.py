@@ -9,12 +9,15 @@ from starlette.responses import Response
 from storage import cameras
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, CameraId, ServicesOf
+from stream_server.api.visible import VisibleTo
+from stream_server.auditing import Action
 from stream_server.camera_messages import (
     CameraBody,
     CameraPut,
     Cameras,
     CameraSearch,
     CameraTest,
+    CameraTrial,
     FoundCameraBody,
     FoundCameras,
     PullBody,
@@ -22,6 +25,7 @@ from stream_server.camera_messages import (
 from stream_server.ingest.pull.keeper import SourceChange
 from stream_server.ingest.pull.onvif import discover
 from stream_server.ingest.pull.trial import try_camera
+from stream_server.principals import Forbidden
 from stream_server.services import Services
 
 router = APIRouter(prefix="/cameras", tags=["cameras"], responses=PROBLEMS)
@@ -49,11 +53,41 @@ async def discover_cameras(body: CameraSearch, services: ServicesOf) -> FoundCam
     return FoundCameras(cameras=tuple(FoundCameraBody(**asdict(camera)) for camera in found))
 
 
+@router.post("/test", summary="Open an address once")
+async def test_address(body: CameraTrial, services: ServicesOf) -> CameraTest:
+    """As it would be opened if it were a camera's. Nothing is stored."""
+    order = await services.pulls.order_of(
+        body.address, body.username.get_secret_value(), body.password.get_secret_value(), body.transport
+    )
+    async with services.trials:
+        return await try_camera(order)
+
+
 @router.get("/{camera_id}", summary="One camera", responses=NOT_FOUND)
 async def get_camera(camera_id: CameraId, services: ServicesOf) -> CameraBody:
     """How it does."""
     async with services.database.acquire() as connection:
         return _camera(await cameras.get(connection, camera_id), services)
+
+
+@router.get(
+    "/{camera_id}/frame",
+    summary="Look through a camera",
+    response_class=Response,
+    responses={
+        **NOT_FOUND,
+        200: {"content": {"image/jpeg": {}}, "description": "The next picture, 320 pixels wide, with boxes"},
+    },
+)
+async def get_frame(camera_id: CameraId, services: ServicesOf, audit: AuditOf, visible: VisibleTo) -> Response:
+    """A small picture, made when it is asked for and kept nowhere; 503 when none comes in a few seconds."""
+    if not visible.is_everything:
+        raise Forbidden("a picture shows whoever is there, of any group", hint="an owner, admin or viewer may look")
+    async with services.database.acquire() as connection:
+        await cameras.get(connection, camera_id)
+        await audit.seen(connection, Action.CAMERA_WATCHED, subject=f"camera:{camera_id}")
+    picture = await services.glances.look(camera_id)
+    return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
 
 @router.put("/{camera_id}", summary="Add or change a camera", responses={**NOT_FOUND, **CONFLICT})
@@ -102,12 +136,15 @@ def _change(body: CameraPut) -> SourceChange:
 
 def _camera(camera: cameras.Camera, services: Services) -> CameraBody:
     counts = services.hub.counts(camera.camera_id)
+    view = services.hub.view(camera.camera_id)
     return CameraBody(
         id=camera.camera_id,
         name=camera.name,
         connected=services.hub.is_connected(camera.camera_id),
         created_at=camera.created_at,
         frames=None if counts is None else counts.as_dict(),
+        in_view=None if view is None else view[0],
+        looked_at_age_s=None if view is None else round(view[1], 2),
         address=camera.address,
         transport=camera.transport,
         has_credentials=services.pulls.has_credentials(camera),

@@ -5,7 +5,8 @@ from uuid import UUID
 from fastapi import APIRouter
 from starlette.requests import Request
 
-from storage import people, templates
+from recognition.types import Quality
+from storage import people, sessions, templates
 from storage.database import Connection
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import (
@@ -21,10 +22,14 @@ from stream_server.api.request import (
 )
 from stream_server.api.visible import VisibleTo
 from stream_server.auditing import Action, Auditor
-from stream_server.enrolment import enrol_photograph, forget_unknown_faces_of
+from stream_server.enrolment import enrol_photograph, forget_unknown_faces_of, look_at_photograph, why_refused
+from stream_server.messages import PersonRef
 from stream_server.person_messages import (
     Enrolled,
+    FaceCheck,
+    LooksLike,
     People,
+    PeopleSearch,
     Person,
     PersonCreate,
     PersonUpdate,
@@ -69,6 +74,26 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
         async with services.database.acquire() as connection:
             await audit.seen(connection, Action.PEOPLE_LISTED)
             page = await people.list_people(connection, visible, limit=limit, cursor=cursor, external_id=external_id)
+        return People(people=tuple(map(_person, page.items)), next_cursor=page.next_cursor)
+
+    @router.post("/search", summary="Find people")
+    async def search_people(body: PeopleSearch, services: ServicesOf, audit: AuditOf, visible: VisibleTo) -> People:
+        """By name, a page at a time. Changes nothing: it is sent as a body to keep names out of addresses."""
+        async with services.database.acquire() as connection:
+            await audit.seen(
+                connection,
+                Action.PEOPLE_LISTED,
+                group=None if body.group_id is None else str(body.group_id),
+            )
+            page = await people.list_people(
+                connection,
+                visible,
+                limit=body.limit,
+                cursor=body.cursor,
+                text=body.text,
+                group_id=body.group_id,
+                day=sessions.day_of(services.now(), services.settings.site.zone),
+            )
         return People(people=tuple(map(_person, page.items)), next_cursor=page.next_cursor)
 
     @router.get("/{person_id}", summary="One person", responses=NOT_FOUND)
@@ -122,15 +147,32 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
         """One face, upright and sharp. When the photograph is refused the code says why:
         `no_face`, `several_faces`, `too_small`, `blurred`, `turned`, or `consent_missing`.
         """
-        stored, quality = await enrol_photograph(services, audit, person_id, lambda: read_photo(request))
-        face = QualityBody(
-            size_px=round(quality.size_px, 1),
-            sharpness=round(quality.sharpness, 2),
-            yaw=round(quality.yaw, 2),
-            pitch=round(quality.pitch, 2),
-            score=round(quality.score, 3),
+        stored, quality, like = await enrol_photograph(services, audit, person_id, lambda: read_photo(request))
+        looks_like = None
+        if like is not None:
+            other = PersonRef(id=like.person_id, name=like.name)
+            looks_like = LooksLike(person=other, distance=round(like.distance, 4), same=like.same)
+        return Enrolled(**_template(stored).model_dump(), face=_quality(quality), looks_like=looks_like)
+
+    @router.post(
+        "/{person_id}/templates/check",
+        summary="Whether a picture would do to enrol with",
+        responses={**NOT_FOUND, **CONFLICT, **PHOTO_PROBLEMS},
+        openapi_extra=PHOTO_BODY,
+        max_body_size=max_photo_bytes,
+    )
+    async def check(person_id: UUID, request: Request, services: ServicesOf) -> FaceCheck:
+        """For a page that guides somebody before a camera. The person must have agreed; nothing is stored."""
+        looked = await look_at_photograph(services, person_id, lambda: read_photo(request))
+        refusal, quality = looked.enrolment.refusal, looked.enrolment.quality
+        detail, hint = ("", "") if refusal is None else why_refused(refusal)
+        return FaceCheck(
+            refusal=None if refusal is None else refusal.value,
+            detail=detail,
+            hint=hint,
+            face=None if quality is None else _quality(quality),
+            box_xyxy=looked.box_xyxy,
         )
-        return Enrolled(**_template(stored).model_dump(), face=face)
 
     @router.get("/{person_id}/templates", summary="The enrolled faces of a person", responses=NOT_FOUND)
     async def list_templates(person_id: UUID, services: ServicesOf, audit: AuditOf, visible: VisibleTo) -> Templates:
@@ -180,6 +222,16 @@ def _person(person: people.Person) -> Person:
         consent_text=person.consent_text,
         templates=person.template_count,
         created_at=person.created_at,
+    )
+
+
+def _quality(quality: Quality) -> QualityBody:
+    return QualityBody(
+        size_px=round(quality.size_px, 1),
+        sharpness=round(quality.sharpness, 2),
+        yaw=round(quality.yaw, 2),
+        pitch=round(quality.pitch, 2),
+        score=round(quality.score, 3),
     )
 
 

@@ -3,19 +3,23 @@
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from storage.errors import StorageUnavailable
 from stream_server.commands.command import Group, json_option
 
 if TYPE_CHECKING:
+    from storage.migrate import Migrated
     from storage.sealing import Rotated
     from stream_server.secrets import SecretBox
 
 EXIT_OUTDATED = 1
+TRY_EVERY_S = 2.0
 
 
 @click.group(cls=Group)
@@ -24,13 +28,18 @@ def db() -> None:
 
 
 @db.command()
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(0, 3600),
+    default=0.0,
+    help="Go on trying for so many seconds while the database is away, as one that sleeps when nobody uses it.",
+)
 @json_option
-def upgrade(as_json: bool) -> None:
+def upgrade(wait_s: float, as_json: bool) -> None:
     """Apply the migrations that are missing. Safe to run at any time, and from several places at once."""
-    from storage import migrate
-
     with database_of_settings() as (dsn, facts):
-        migrated = asyncio.run(migrate.upgrade(dsn))
+        migrated = asyncio.run(_upgrade(dsn, wait_s))
     document = {"ok": True, **facts, "before": migrated.before, "after": migrated.after}
     if migrated.before == migrated.after:
         _tell(document, as_json, f"The database is up to date ({migrated.after}).")
@@ -53,6 +62,20 @@ def status(as_json: bool) -> None:
     _tell(document, as_json, text + ("." if up_to_date else f"; needed is {HEAD_REVISION}: run `rollcall db upgrade`."))
     if not up_to_date:
         sys.exit(EXIT_OUTDATED)
+
+
+async def _upgrade(dsn: str, wait_s: float) -> "Migrated":
+    from storage import migrate
+
+    ends = time.monotonic() + wait_s
+    while True:
+        try:
+            return await migrate.upgrade(dsn)
+        except StorageUnavailable as error:
+            if time.monotonic() + TRY_EVERY_S > ends:
+                raise
+            click.echo(f"rollcall: {error.detail}; trying again", err=True)
+            await asyncio.sleep(TRY_EVERY_S)
 
 
 @db.command("rotate-key")

@@ -42,6 +42,27 @@ def build(as_json: bool) -> None:
     click.echo(f"Models in {store.folder}: {built} built, {len(outcomes) - built - _unavailable(outcomes)} kept.")
 
 
+@models.command()
+@click.option("--all", "every", is_flag=True, help="Every file, not only the two that the settings ask for.")
+@json_option
+def fetch(every: bool, as_json: bool) -> None:
+    """Fetch missing files from ROLLCALL_MODELS__SOURCE, and check them.
+
+    `serve` does it by itself when a file is missing.
+    """
+    from stream_server import model_source
+
+    settings = load_settings()
+    store = ModelStore(settings.models_dir)
+    names = list(store.pack.files) if every else list(model_source.wanted_files(settings))
+    fetched = model_source.fetch(store, settings.models, names)
+    if as_json:
+        files = [{"name": name, "action": "fetched" if name in fetched else "kept"} for name in names]
+        click.echo(json.dumps({"ok": True, "folder": str(store.folder), "files": files}, indent=2))
+        return
+    click.echo(f"Models in {store.folder}: {len(fetched)} fetched, {len(names) - len(fetched)} kept.")
+
+
 @models.command("list")
 @json_option
 def list_files(as_json: bool) -> None:

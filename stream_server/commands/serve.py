@@ -13,14 +13,17 @@ from pydantic import ValidationError
 from recognition.errors import RollcallError, UnavailableError
 from stream_server.access_settings import HttpsSettings
 from stream_server.commands.command import Command, exit_code_of, say_error
+from stream_server.commands.preparation import prepare
 from stream_server.local_address import AddressFile, LocalAddress
 from stream_server.memory import limit_malloc
+from stream_server.model_source import missing_files
 from stream_server.settings import Settings, check_folders, load_settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from stream_server.server import Doorway
+    from stream_server.services import Services
     from stream_server.tls.identity import TlsIdentity
 
 # A peer that acknowledges nothing for so long is gone. It also ends connections whose client never reads: nothing
@@ -53,7 +56,12 @@ class PortTaken(UnavailableError):
     "(ROLLCALL_HTTPS__CERT).",
 )
 @click.option("--key", metavar="KEY", help="File of the private key of your own certificate (ROLLCALL_HTTPS__KEY).")
-def serve(host: str | None, port: int | None, tunnel: str | None, https: str | None, key: str | None) -> None:
+@click.option(
+    "--upgrade-db", is_flag=True, help="First apply the migrations that are missing, as `rollcall db upgrade` does."
+)
+def serve(
+    host: str | None, port: int | None, tunnel: str | None, https: str | None, key: str | None, upgrade_db: bool
+) -> None:
     """Run the server until it is told to stop."""
     if host == "":
         raise click.UsageError("--host needs an address; 0.0.0.0 is all of them")
@@ -66,7 +74,9 @@ def serve(host: str | None, port: int | None, tunnel: str | None, https: str | N
         changes["tunnel"] = settings.tunnel.model_copy(update={"provider": tunnel})
     if https is not None or key is not None:
         changes["https"] = _https(settings.https, https, key)
-    run(settings.model_copy(update=changes))
+    settings = settings.model_copy(update=changes)
+    prepare(models=settings.models.source is not None and bool(missing_files(settings)), database=upgrade_db)
+    run(settings)
 
 
 def run(settings: Settings) -> None:
@@ -76,7 +86,7 @@ def run(settings: Settings) -> None:
     from stream_server.logs import configure_logging
     from stream_server.server import DoorServer
 
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, format_=settings.log.format)
     with contextlib.ExitStack() as opened:
         try:
             check_folders(settings)
@@ -84,6 +94,7 @@ def run(settings: Settings) -> None:
             # Before a token is made: one that is never printed helps nobody.
             sockets = _listen_all(settings, identity, opened)
             app = create_app(settings, identity=identity)
+            settings = app.state.settings  # fitted to this host
         except RollcallError as error:
             say_error(error)
             sys.exit(exit_code_of(error))
@@ -173,12 +184,29 @@ def _greet(settings: Settings, sockets: dict[str, socket.socket], identity: "Tls
     click.echo(f"Rollcall listens on {address}; the page for cameras is {address}/camera", err=True)
 
 
+async def _invite_owner(settings: Settings, services: "Services", address: str) -> None:
+    """Say where the first owner is made, while there is none."""
+    from stream_server.auth import load_or_make_token
+
+    try:
+        if not await services.accounts.needs_set_up():
+            return
+    except RollcallError:  # the page says so, too
+        return
+    page = f"{address}/welcome"
+    # As with the token itself: a log is kept, and read by others. Behind the `#` no server hears of it.
+    if settings.auth.token is None and sys.stderr.isatty():
+        page += f"#token={load_or_make_token(settings.data_dir)[0]}"
+    click.echo(f"Nobody owns this server yet. Set it up at {page}", err=True)
+
+
 def _announcer(settings: Settings, app: "FastAPI", sockets: dict[str, socket.socket]) -> Any:
     """What is done once the doors are open: the tunnel is opened, and phones in the local network are invited."""
 
     async def on_listening() -> None:
         _greet(settings, sockets, app.state.identity)
         services = app.state.services
+        await _invite_owner(settings, services, _addresses(settings, sockets, app.state.identity).local)
         if services.tunnel is not None:
             services.tunnel.listening(_port(sockets["tunnel"]))
         identity: TlsIdentity | None = app.state.identity

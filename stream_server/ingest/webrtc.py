@@ -17,8 +17,9 @@ from recognition.errors import RequestError, UnavailableError
 from stream_server import memory
 from stream_server.ice import IceServer, ice_servers
 from stream_server.ingest.webrtc_sdp import Fragment, read_fragment, read_offer
+from stream_server.log_context import about
 from stream_server.messages import Welcome
-from stream_server.session import CLOSE_REMOVED, CameraHub
+from stream_server.session import CLOSE_REMOVED, CameraHub, MemoryFull
 from stream_server.settings import WebRtcSettings
 
 if TYPE_CHECKING:
@@ -40,12 +41,6 @@ class TooManyPeers(UnavailableError):
     """No room for one more peer."""
 
     code = "too_many_peers"
-
-
-class MemoryFull(UnavailableError):
-    """One more peer might cost the server its life."""
-
-    code = "memory_full"
 
 
 class PeerNotFound(RequestError):
@@ -155,7 +150,8 @@ class WebRtcPeers:
             self._entries[session_id] = entry
             if ends_in_s is not None:
                 entry.expiry = asyncio.get_running_loop().call_later(ends_in_s, peer.drop, "its access has expired")
-            entry.task = asyncio.create_task(self._serve(session_id, entry), name=f"webrtc-{camera_id}")
+            with about(camera_id=camera_id):
+                entry.task = asyncio.create_task(self._serve(session_id, entry), name=f"webrtc-{camera_id}")
         finally:
             self._opening.remove(camera_id)
         return OpenPeer(session_id, entry.etag, answer, servers)

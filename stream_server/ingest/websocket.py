@@ -11,6 +11,7 @@ from stream_server.api.request import services_of
 from stream_server.auth import SUBPROTOCOL
 from stream_server.errors import response_to
 from stream_server.ingest.conversation import CLOSE_POLICY, TEXTS_MAX, QueuedSink, take_text, welcome
+from stream_server.log_context import about
 from stream_server.services import Services
 from stream_server.session import CameraSession
 
@@ -43,14 +44,20 @@ async def camera_socket(socket: WebSocket, camera_id: str) -> None:
     try:
         services = services_of(socket)
         await services.cameras.require(camera_id)
-        session = services.hub.attach(camera_id, sink)
+        with about(camera_id=camera_id):
+            session = services.hub.attach(camera_id, sink)
     except RollcallError as error:
         await socket.send_denial_response(response_to(error))
         return
+    with about(camera_id=camera_id):
+        await _serve(socket, services, session, sink)
+
+
+async def _serve(socket: WebSocket, services: Services, session: CameraSession, sink: SocketSink) -> None:
     try:
         await socket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in socket.scope["subprotocols"] else None)
         pace_fps = services.sampler.pace_fps
-        sink.tell(welcome(services.settings.cameras, camera_id, pace_fps=pace_fps, now=services.now()))
+        sink.tell(welcome(services.settings.cameras, session.camera_id, pace_fps=pace_fps, now=services.now()))
         await _converse(socket, services, session, sink)
     finally:
         services.hub.detach(session, sink)

@@ -8,7 +8,9 @@ places for the time limit at most, and is then left alone for longer and longer.
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
 
@@ -32,6 +34,15 @@ EVENTS_A_TURN = 20
 LEASE_SPARE_S = 15.0
 
 
+@dataclass(slots=True)
+class Deliveries:
+    """What became of the attempts of this server. `failing` are the webhooks whose last one failed."""
+
+    taken: int = 0
+    failed: int = 0
+    failing: set[UUID] = field(default_factory=set)
+
+
 class Dispatcher:
     """Delivers what waits, as long as `run` runs."""
 
@@ -50,6 +61,7 @@ class Dispatcher:
         self._sender = sender
         self._now = now
         self._wake = asyncio.Event()
+        self.counts = Deliveries()
         self._sending: set[asyncio.Task[None]] = set()
         # It is renewed with every event, and so must outlive one attempt only, and what is done around it.
         self._lease_s = settings.timeout_s + LEASE_SPARE_S
@@ -141,10 +153,14 @@ class Dispatcher:
             self._sender, self._box, webhook, event, cause=Cause.EVENT, number=failures + 1, at=self._now()
         )
         if answer.taken:
+            self.counts.taken += 1
+            self.counts.failing.discard(webhook.webhook_id)
             async with self._database.acquire() as connection:
                 return await webhook_deliveries.note_delivered(
                     connection, claim, (attempt,), cursor=event.event_id, until=self._lease_end()
                 )
+        self.counts.failed += 1
+        self.counts.failing.add(webhook.webhook_id)
         failing_since = webhook.failing_since if failures else None
         reason = why_disable(attempt.at, failing_since, answer.status, self._settings.disable_after_h)
         async with self._database.acquire() as connection:
@@ -156,6 +172,7 @@ class Dispatcher:
                 disable=reason,
             )
         if reason:
+            self.counts.failing.discard(webhook.webhook_id)  # nothing is sent to it any more
             log.warning("webhook %s is switched off: %s", webhook.webhook_id, reason)
         return False
 

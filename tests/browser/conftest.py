@@ -230,3 +230,58 @@ def phone(server: ChildServer, tmp_path: Path) -> Phone:
                 await browser.close()
 
     return phone
+
+
+OWNER = {"login": "olga", "name": "Olga Owner", "password": "correct horse battery staple"}
+Office = Callable[..., AbstractAsyncContextManager[Browser]]
+
+
+async def make_owner(server: ChildServer) -> None:
+    """Somebody who may sign in, if there is nobody yet."""
+    async with server.client() as client:
+        if (await client.call("GET", "/api/v1/setup"))["needed"]:
+            await client.call("POST", "/api/v1/setup", body=OWNER)
+
+
+@pytest.fixture
+def office(server: ChildServer) -> Office:
+    """Open a page of the office in a browser, signed in as the owner unless told otherwise."""
+
+    @asynccontextmanager
+    async def office(
+        path: str = "/",
+        *,
+        of: ChildServer = server,
+        signed_in: bool = True,
+        camera: Path | None = None,
+        width: int = 1280,
+        height: int = 900,
+        scheme: str = "light",
+    ) -> AsyncIterator[Browser]:
+        from playwright.async_api import async_playwright
+
+        async with async_playwright() as playwright:
+            capture = [] if camera is None else [f"--use-file-for-fake-video-capture={camera}"]
+            browser = await playwright.chromium.launch(executable_path=chromium.path(), args=[*FLAGS, *capture])
+            context = await browser.new_context(
+                viewport={"width": width, "height": height}, color_scheme=scheme, locale="en-GB", base_url=of.url
+            )
+            if signed_in:
+                await make_owner(of)
+                credentials = {name: OWNER[name] for name in ("login", "password")}
+                answer = await context.request.post("/api/v1/login", data=credentials)
+                assert answer.ok, await answer.text()
+            page = await context.new_page()
+            opened = Browser(page)
+            page.on("console", lambda said: said.type == "error" and opened.errors.append(said.text))
+            page.on("pageerror", lambda error: opened.errors.append(str(error)))
+            await page.goto(path)
+            try:
+                yield opened
+            except BaseException:
+                await opened.shot("failure-office")
+                raise
+            finally:
+                await browser.close()
+
+    return office

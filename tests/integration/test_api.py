@@ -61,6 +61,55 @@ async def test_a_photograph_that_cannot_enrol_is_refused_with_its_reason(
     assert (await client.call("GET", f"/api/v1/people/{person_id}"))["templates"] == 0
 
 
+async def test_a_picture_is_checked_without_storing_anything(
+    client: ServerClient, pictures: Any, enrol: Any, blank_jpeg: bytes
+) -> None:
+    person_id = await enrol("Before The Camera")
+    path = f"/api/v1/people/{person_id}/templates/check"
+    good = await client.call("POST", path, photo=pictures.crop("sample1.jpg", 0))
+    assert good["refusal"] is None
+    assert good["face"]["size_px"] > 40
+    x1, y1, x2, y2 = good["box_xyxy"]
+    assert 0 <= x1 < x2 <= 1
+    assert 0 <= y1 < y2 <= 1
+    empty = await client.call("POST", path, photo=blank_jpeg)
+    assert (empty["refusal"], empty["face"], empty["box_xyxy"]) == ("no_face", None, None)
+    assert empty["detail"]
+    assert empty["hint"]
+    assert (await client.call("GET", f"/api/v1/people/{person_id}"))["templates"] == 0
+    await client.call("PATCH", f"/api/v1/people/{person_id}", body={"consent": False})
+    error = await refused(client, "POST", path, photo=pictures.crop("sample1.jpg", 0))
+    assert error.code == "consent_missing"
+
+
+async def test_enrolment_names_somebody_else_who_is_enrolled_with_such_a_face(
+    client: ServerClient, pictures: Any, enrol: Any
+) -> None:
+    first = await enrol("Ada", pictures.crop("sample1.jpg", 2))
+    again = await client.call("POST", f"/api/v1/people/{first}/templates", photo=pictures.crop("sample1.jpg", 2))
+    assert again["looks_like"] is None, "nobody looks like themselves"
+    await client.call("DELETE", f"/api/v1/people/{first}/templates/{again['id']}")
+    twice = await enrol("Ada Again")
+    made = await client.call("POST", f"/api/v1/people/{twice}/templates", photo=pictures.crop("sample3.jpg", 1))
+    assert made["looks_like"]["person"] == {"id": str(first), "name": "Ada"}
+    assert made["looks_like"]["same"]
+    await client.call("DELETE", f"/api/v1/people/{twice}/templates/{made['id']}")
+    other = await client.call("POST", f"/api/v1/people/{twice}/templates", photo=pictures.crop("sample1.jpg", 0))
+    assert other["looks_like"] is None
+
+
+async def test_people_are_searched_by_body_so_that_no_name_stands_in_the_log(
+    client: ServerClient, running_server: ChildServer
+) -> None:
+    person_id = await client.add_person("Zuse, Konrad", consent=False)
+    found = await client.call("POST", "/api/v1/people/search", body={"text": "konrad"})
+    assert [person["id"] for person in found["people"]] == [str(person_id)]
+    assert (await client.call("POST", "/api/v1/people/search", body={"text": "konrad", "group_id": str(uuid4())}))[
+        "people"
+    ] == []
+    assert "konrad" not in running_server.log_path.read_text().lower()
+
+
 async def test_without_consent_no_photograph_is_looked_at(client: ServerClient, pictures: Any) -> None:
     person_id = await client.add_person("Unasked", consent=False)
     error = await refused(

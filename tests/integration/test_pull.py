@@ -159,6 +159,25 @@ async def test_a_refused_camera_says_why_and_is_live_with_the_right_password(cli
         assert (await client.call("GET", "/api/v1/cameras/room"))["connected"] is False
 
 
+async def test_an_address_is_opened_once_before_any_camera_has_it(client: ServerClient) -> None:
+    path = "/api/v1/cameras/test"
+    guarded = partners.digest("admin", "right", partners.snapshot(partners.picture()))
+    with partners.http_camera({"/snap": guarded}) as url:
+        body = {"address": f"{url}/snap", "username": "admin", "password": "geheim"}
+        failed = await client.call("POST", path, body=body)
+        assert not failed["ok"]
+        assert "401" in failed["reason"]
+        tried = await client.call("POST", path, body={**body, "password": "right"})
+        assert (tried["ok"], tried["width_px"], tried["height_px"]) == (True, 640, 480)
+        in_address = url.replace("://", "://admin:right@")
+        assert (await client.call("POST", path, body={"address": f"{in_address}/snap"}))["ok"]
+    assert (await client.call("GET", "/api/v1/cameras"))["cameras"] == []
+    for address, code in (("http://169.254.169.254/latest", "address_not_allowed"), ("gopher://x/", "address_invalid")):
+        with pytest.raises(ServerSaidNo) as refused:
+            await client.call("POST", path, body={"address": address})
+        assert refused.value.code == code
+
+
 async def test_the_command_line_adds_tests_lists_and_removes(client: ServerClient, server: ChildServer) -> None:
     async def rollcall(*words: str, typed: str = "") -> "subprocess.CompletedProcess[str]":
         return await asyncio.to_thread(server.run_command, "cameras", *words, "--server", server.url, typed=typed)

@@ -10,6 +10,8 @@ from click.testing import CliRunner, Result
 
 from storage import migrate, people, templates
 from storage.database import HEAD_REVISION, Database
+from storage.errors import StorageUnavailable
+from stream_server.commands import db as db_module
 from stream_server.commands.db import db
 from stream_server.secrets import SecretBox
 from tests.postgres import open_folder, run_async
@@ -73,6 +75,26 @@ def test_a_database_that_is_away_is_told_on_standard_error_with_exit_code_3(
     as_json = run(command, "--json")
     assert as_json.exit_code == 3
     assert json.loads(as_json.stdout)["error"]["code"] == "storage_unavailable"
+
+
+def test_upgrade_waits_for_a_database_that_is_away(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[str] = []
+
+    async def upgrade(dsn: str) -> migrate.Migrated:
+        tries.append(dsn)
+        if len(tries) < 3:
+            raise StorageUnavailable("it sleeps", hint="wait")
+        return migrate.Migrated(before=None, after=HEAD_REVISION)
+
+    monkeypatch.setattr(migrate, "upgrade", upgrade)
+    monkeypatch.setattr(db_module, "TRY_EVERY_S", 0.01)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://a:b@127.0.0.1/none")
+    waited = run("upgrade", "--wait", "20")
+    assert waited.exit_code == 0
+    assert waited.stderr.count("it sleeps; trying again") == 2
+    tries.clear()
+    impatient = run("upgrade")
+    assert (impatient.exit_code, len(tries)) == (3, 1)
 
 
 async def _store(dsn: str, cipher: SecretBox) -> None:

@@ -2,7 +2,7 @@ import base64
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -11,7 +11,7 @@ import pytest
 
 from recognition.errors import RequestError
 from recognition.types import Sighting
-from storage import attendance, attendance_lists, outbox, people, templates
+from storage import attendance, attendance_lists, groups, memberships, outbox, people, templates
 from storage.database import Connection
 from storage.errors import Conflict, NotFound
 from storage.people import Consent
@@ -311,3 +311,62 @@ async def test_names_that_show_nothing_or_turn_the_line_around_are_refused(
     with pytest.raises(RequestError) as refused:
         await people.create(connection, name=name, at=noon)
     assert refused.value.code == "name_invalid"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", ["Ada Lovelace", "Ádám 100%", "Grace Hopper"]),
+        ("LOVE", ["Ada Lovelace"]),
+        ("ádám", ["Ádám 100%"]),
+        ("s-1", ["Ada Lovelace", "Grace Hopper"]),
+        ("1815", []),
+        ("100%", ["Ádám 100%"]),
+        ("_", []),
+        ("%", ["Ádám 100%"]),
+        ("a\0da", ["Ada Lovelace"]),
+    ],
+)
+async def test_people_are_found_by_part_of_the_name_or_the_beginning_of_the_id(
+    connection: Connection, noon: datetime, text: str, found: list[str]
+) -> None:
+    await people.create(connection, name="Ada Lovelace", external_id="S-1815", at=noon)
+    await people.create(connection, name="Grace Hopper", external_id="s-1906", at=noon)
+    await people.create(connection, name="Ádám 100%", at=noon)
+    gone = await people.create(connection, name="Ada Gone", external_id="s-1", at=noon)
+    await people.erase(connection, gone.person_id, at=noon)
+    page = await people.list_people(connection, text=text)
+    assert sorted(person.name for person in page.items) == sorted(found)
+
+
+async def test_the_members_of_a_group_are_those_of_the_day(connection: Connection, noon: datetime) -> None:
+    group = await groups.create(connection, name="7a")
+    today = noon.date()
+    spans = {"Since ever": (None, None), "Until yesterday": (None, today - timedelta(days=1)), "Today": (today, today)}
+    for name, (first, last) in spans.items():
+        person = await people.create(connection, name=name, at=noon)
+        await memberships.add(
+            connection, group_id=group.group_id, person_id=person.person_id, starts_on=first, ends_on=last
+        )
+    await people.create(connection, name="Nowhere", at=noon)
+
+    async def names(day: date | None) -> list[str]:
+        page = await people.list_people(connection, group_id=group.group_id, day=day)
+        return [person.name for person in page.items]
+
+    assert await names(today) == ["Since ever", "Today"]
+    assert await names(None) == ["Since ever", "Today", "Until yesterday"]
+
+
+async def test_pages_of_a_search_leave_nobody_out(connection: Connection, noon: datetime) -> None:
+    for number in range(5):
+        await people.create(connection, name=f"Ada {number}", at=noon)
+        await people.create(connection, name=f"Grace {number}", at=noon)
+    found, cursor = [], None
+    while True:
+        page = await people.list_people(connection, text="ada", limit=2, cursor=cursor)
+        found += [person.name for person in page.items]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert found == [f"Ada {number}" for number in range(5)]

@@ -209,6 +209,9 @@ async def test_a_session_of_no_group_shows_what_is_of_their_people(connection: C
     assert {one.session_id for one in listed} == {session.session_id, school.blue_lesson}
     listed = (await sessions.list_sessions(connection, of(school.red))).items
     assert {one.session_id for one in listed} == {school.red_lesson}
+    elsewhere = await add_session(connection, None)
+    await mark(connection, school.ada, elsewhere)
+    await refused(sessions.get(connection, of(school.red), session.session_id))
     await mark(connection, school.ada, None)
     assert (await sessions.get(connection, of(school.red), session.session_id)).kind == "open"
     assert (await sessions.list_sessions(connection, of())).items == ()

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from stream_server.app import create_app
+from stream_server.pages import OFFICE
 from stream_server.rights import RULES, Right
 from stream_server.routes import JSON_BODY_MAX_BYTES, OPEN_BODY_MAX_BYTES
 from stream_server.settings import AuthSettings, HttpSettings, Settings
@@ -116,7 +117,7 @@ async def test_no_socket_opens_without_the_token(app: FastAPI) -> None:
 
 
 async def test_what_is_no_route_is_closed_too(app: FastAPI) -> None:
-    for path in ("/docs", "/redoc", "/openapi.json", "/api/v1/nothing", "/metrics"):
+    for path in ("/docs", "/redoc", "/openapi.json", "/api/v1/nothing", "/debug/vars"):
         assert (await ask(app, "GET", path)).status_code == 401, path
         assert (await ask(app, "GET", path, headers=BEARER)).status_code == 404, path
     start, *_ = await knock(app, "/ws/v1/nothing")
@@ -136,7 +137,8 @@ async def test_the_health_of_the_server_may_be_asked_for_without_a_body(app: Fas
 
 async def test_every_route_says_that_it_cannot_answer_while_the_server_starts_or_stops(app: FastAPI) -> None:
     for path, methods in routes(app.routes):
-        if path in {"/healthz", "/api/v1/openapi.json", "/api/v1/me", "/", "/camera", "/assets/{name}"} | FOR_SESSIONS:
+        files = {*OFFICE, "/camera", "/assets/{name}"}
+        if path in {"/healthz", "/api/v1/openapi.json", "/api/v1/me"} | files | FOR_SESSIONS:
             continue
         for method in (methods or set()) - {"HEAD", "OPTIONS"}:
             response = await ask(app, method, filled(path), headers=BEARER)

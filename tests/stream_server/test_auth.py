@@ -257,3 +257,33 @@ def test_a_token_that_cannot_be_kept_is_an_error_that_says_what_to_do(
         load_or_make_token(obstacle(tmp_path / "obstacle"))
     assert raised.value.code == "token_unusable"
     assert "ROLLCALL_AUTH__TOKEN" in raised.value.hint
+
+
+SCRAPER = "scrape-scrape-scrape"
+
+
+async def get_with_scraper(path: str, token: str, scrape_token: str | None = SCRAPER) -> int:
+    transport = httpx.ASGITransport(app=Guard(inside, token=TOKEN, scrape_token=scrape_token))
+    async with httpx.AsyncClient(transport=transport, base_url="http://rollcall.test") as client:
+        return (await client.get(path, headers={"Authorization": f"Bearer {token}"})).status_code
+
+
+async def test_the_scrapers_token_opens_the_metrics_and_nothing_else() -> None:
+    assert await get_with_scraper("/metrics", SCRAPER) == 200
+    for path in ("/readyz", "/api/v1/people", "/api/v1/me", "/api/v1/openapi.json", "/nothing"):
+        assert await get_with_scraper(path, SCRAPER) == 401, path
+
+
+async def test_metrics_are_closed_to_everybody_else_but_who_may_read() -> None:
+    assert await get_with_scraper("/metrics", TOKEN) == 200
+    assert await get_with_scraper("/metrics", "wrong-wrong-wrong-wrong") == 401
+    assert await get_with_scraper("/metrics", SCRAPER, scrape_token=None) == 401
+
+
+async def test_guessing_at_the_scrapers_token_is_limited() -> None:
+    transport = httpx.ASGITransport(app=Guard(inside, token=TOKEN, scrape_token=SCRAPER))
+    async with httpx.AsyncClient(transport=transport, base_url="http://rollcall.test") as client:
+        for number in range(wrong_tokens.GUESSES_FROM_ONE + 1):
+            await client.get("/metrics", headers={"Authorization": f"Bearer guess-guess-guess-{number}"})
+        right = await client.get("/metrics", headers={"Authorization": f"Bearer {SCRAPER}"})
+    assert right.status_code == 429

@@ -1,5 +1,6 @@
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -192,3 +193,26 @@ async def test_room_is_asked_for_before_anything_is_read() -> None:
         assert executor.refused_single == 1
     finally:
         executor.close()
+
+
+async def test_models_that_were_let_go_are_made_anew_by_the_next_function(make_executor: Any, maker: Maker) -> None:
+    executor = make_executor(threads=1)
+    assert not executor.loaded
+    first = await executor.run(lambda recogniser: recogniser)
+    assert executor.loaded
+    executor.release()
+    assert not executor.loaded
+    assert await executor.run(lambda recogniser: recogniser) is not first
+    assert len(maker.made) == 2
+
+
+async def test_an_executor_that_works_is_not_idle(make_executor: Any) -> None:
+    executor = make_executor(threads=1)
+    go_on = threading.Event()
+    running = asyncio.ensure_future(executor.run(lambda _: go_on.wait(10)))
+    await asyncio.sleep(0)
+    assert executor.idle_s(time.monotonic() + 100) == 0.0
+    go_on.set()
+    await running
+    await asyncio.sleep(0)  # its end is told by a callback
+    assert 99 < executor.idle_s(time.monotonic() + 100) < 101

@@ -8,12 +8,21 @@ from typing import Any
 import pytest
 
 from recognition.errors import ModelError
+from recognition.models.store import YUNET, load_pack
 from stream_server import health
+from stream_server.alerts import Alert, AlertDesk
+from stream_server.governor.fitting import Fitted
+from stream_server.governor.limits import Limits, MemoryUse, Source
+from stream_server.governor.pressure import Pressure
 from stream_server.health import STAND_IN, readiness
-from stream_server.messages import Readiness, StatusNotice
+from stream_server.health_messages import Readiness
+from stream_server.messages import StatusNotice
 from stream_server.sampler import Pacing, Sampler
+from stream_server.services import utc_now
 from stream_server.settings import Settings
+from stream_server.stage_times import StageTimes
 from stream_server.supervision import Supervisor
+from stream_server.webhooks.dispatcher import Deliveries
 
 
 class Bus:
@@ -50,13 +59,25 @@ def make_services(**changes: Any) -> Any:
         ),
         unknown=SimpleNamespace(stored=0, dropped=0),
         people=SimpleNamespace(people=2, templates=5, of_other_models=0, unreadable=0, ignored_of_other_models=0),
-        executor=SimpleNamespace(threads=2, refused_single=0),
+        executor=SimpleNamespace(threads=2, refused_single=0, loaded=True),
         webrtc=SimpleNamespace(count=0),
-        hub=SimpleNamespace(connected=1, messages_dropped=4),
+        hub=SimpleNamespace(connected=1, messages_dropped=4, refused=0, max_cameras=64, all_counts=dict),
         supervisor=Supervisor(),
         settings=Settings(_env_file=None),
         bus=Bus(),
-        pulls=SimpleNamespace(supervisor=SimpleNamespace(counts=lambda: {"live": 2, "readers": 1})),
+        pulls=SimpleNamespace(supervisor=SimpleNamespace(counts=lambda: {"live": 2, "readers": 1}, states=dict)),
+        governor=SimpleNamespace(
+            use=MemoryUse(100_000_000, 256_000_000, Source.CGROUP_V2),
+            limits=Limits(256_000_000, Source.CGROUP_V2, 0.5, Source.CGROUP_V2),
+            pressure=Pressure.NONE,
+            rises={Pressure.SOFT: 1, Pressure.HARD: 0},
+            complaint=None,
+            fitted=Fitted(Settings(_env_file=None), ("recognition.threads 2 -> 1",)),
+            models_released=0,
+        ),
+        alerts=AlertDesk(None, now=utc_now),  # type: ignore[arg-type]  # nothing is stored
+        times=StageTimes(),
+        deliveries=Deliveries(),
         tunnel=None,
         models_ready=True,
         models_problem=None,
@@ -89,6 +110,27 @@ async def test_what_the_process_holds_is_counted() -> None:
         assert now["open_files"] == (before["open_files"] or 0) + 1
 
 
+def test_limits_and_what_was_fitted_to_them_are_told() -> None:
+    ready = readiness(make_services())
+    assert (ready.memory["used_mb"], ready.memory["limit_mb"]) == (100.0, 256.0)
+    assert ready.governor == {
+        "pressure": "none",
+        "limit_of": "cgroup v2",
+        "cpus": 0.5,
+        "fitted": ["recognition.threads 2 -> 1"],
+        "cameras_max": 64,
+        "cameras_refused": 0,
+        "models_loaded": True,
+        "models_released": 0,
+    }
+
+
+def test_alerts_that_are_raised_are_told() -> None:
+    services = make_services()
+    services.alerts.look({(Alert.MEMORY_PRESSURE, None): "short"}, 0.0)
+    assert readiness(services).alerts == [{"alert": "memory.pressure", "camera": None, "reason": "short"}]
+
+
 def test_what_the_tunnel_complains_of_degrades_the_server() -> None:
     used = SimpleNamespace(share=0.95)
     tunnel = SimpleNamespace(
@@ -111,7 +153,12 @@ def test_a_server_that_does_well_is_ok_and_says_what_it_works_with() -> None:
     }
     assert (ready.storage["state"], ready.storage["stored"], ready.storage["last_event_id"]) == ("ok", 3, 7)
     assert ready.sockets == {"cameras": 1, "event_followers": 2, "messages_dropped": 4, "webrtc_peers": 0}
-    assert ready.detector == {"file": "yunet.onnx", "sha256": "d", "engine": "opencv", "stand_in": False}
+    stands = {"file": "yunet.onnx", "sha256": "d", "engine": "opencv", "stand_in": False, "licence": None}
+    assert ready.detector == stands
+    assert ready.time_zone == "UTC"
+    named = readiness(make_services(models__chosen__detector=YUNET))
+    assert named.detector is not None
+    assert named.detector["licence"] == load_pack().files[YUNET].licence
     assert ready.pulled == {"live": 2, "readers": 1}
     assert ready.memory["rss_mb"] > 0
     assert Readiness.model_validate_json(ready.model_dump_json()) == ready
@@ -128,6 +175,7 @@ def test_a_server_that_does_well_is_ok_and_says_what_it_works_with() -> None:
         ({"people__ignored_of_other_models": 1}, "some faces to be ignored are of another face network"),
         ({"people__unreadable": 3}, "3 templates cannot be opened and name nobody: bring back the key"),
         ({"recorder__refused": 2}, "refused"),
+        ({"governor__complaint": "memory is short"}, "memory is short"),
     ],
 )
 async def test_what_is_less_than_it_should_be_is_a_reason(change: dict[str, Any], word: str) -> None:

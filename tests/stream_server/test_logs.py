@@ -1,3 +1,4 @@
+import json
 import logging
 import subprocess
 import sys
@@ -5,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from stream_server.log_context import about
 from stream_server.logs import configure_logging
 
 
@@ -75,3 +77,33 @@ def test_what_the_tunnels_sdk_says_to_its_servers_is_never_logged() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "ours" in done.stderr
     assert "2token" not in done.stderr
+
+
+def test_a_line_of_json_has_time_level_part_and_words(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("INFO", format_="json")
+    logging.getLogger("rollcall.test").warning("hello %s\nand more", "Åsa")
+    (text,) = capsys.readouterr().err.splitlines()
+    line = json.loads(text)
+    assert line.pop("time").endswith("+00:00")
+    assert line == {"level": "warning", "logger": "rollcall.test", "message": "hello Åsa\nand more"}
+
+
+def test_a_line_of_json_names_the_request_and_the_camera_it_is_about(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("INFO", format_="json")
+    with about(request_id="r-7"), about(camera_id="door"):
+        logging.getLogger("rollcall.test").info("seen")
+    logging.getLogger("rollcall.test").info("over")
+    first, second = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (first["request_id"], first["camera"]) == ("r-7", "door")
+    assert "request_id" not in second
+    assert "camera" not in second
+
+
+def test_a_failure_is_one_line_of_json_with_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("INFO", format_="json")
+    try:
+        raise ValueError("broken")
+    except ValueError:
+        logging.getLogger("rollcall.test").exception("it failed")
+    (text,) = capsys.readouterr().err.splitlines()
+    assert "ValueError: broken" in json.loads(text)["error"]

@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from stream_server.errors import install_error_handlers
-from stream_server.pages import make_router
+from stream_server.pages import OFFICE, make_router
 
 PAGE = b"<!doctype html><title>Camera</title>" * 20
 SCRIPT = b"console.log(1);" * 100
@@ -150,7 +150,12 @@ async def test_pages_that_are_not_built_say_how_to_build_them(tmp_path: Path) ->
     assert re.search(r"make web\b", response.json()["hint"])
 
 
-async def test_the_address_of_the_server_alone_leads_to_the_page(built: Path) -> None:
-    for method in ("GET", "HEAD"):
-        answer = await get(built, "/", method)
-        assert (answer.status_code, answer.headers["location"]) == (303, "/camera")
+async def test_every_address_of_the_office_is_the_one_page(built: Path) -> None:
+    (built / "office.html").write_bytes(PAGE)
+    for path in (*OFFICE, "/people/0f2c", "/sessions/7"):
+        for method in ("GET", "HEAD"):
+            answer = await get(built, path, method)
+            assert answer.status_code == 200, path
+            assert answer.headers["content-length"] == str(len(PAGE))
+            assert policy_of(answer)["script-src"] == ["'self'"]
+    assert (await get(built, "/people/0f2c/more")).status_code == 404

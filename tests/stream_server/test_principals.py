@@ -48,7 +48,8 @@ def test_a_device_may_stream_as_its_own_camera_and_ask_who_it_is() -> None:
 )
 def test_what_a_role_may(role: Role, rights: set[Right]) -> None:
     allowed = {rule.right for rule in RULES if may(somebody(role), rule)}
-    assert allowed == rights | {Right.OPEN, Right.SIGNED_IN, Right.SESSION}
+    # Whoever may read, may read figures.
+    assert allowed == rights | {Right.OPEN, Right.SIGNED_IN, Right.SESSION, Right.METRICS}
 
 
 def test_only_groups_limit_what_is_seen() -> None:

@@ -116,3 +116,31 @@ def test_received_is_always_the_sum_of_what_became_of_the_frames() -> None:
     totals = sampler.totals()
     assert totals.received == 500
     assert totals.received == totals.processed + totals.failed + totals.dropped + sampler.waiting
+
+
+def test_less_than_a_processor_a_thread_lowers_the_pace() -> None:
+    sampler = sampler_with("a", threads=2, utilisation=1.0, min_fps=0.5)
+    sampler.offer(frame("a", 0.0))
+    sampler.take(0.0)
+    sampler.finished("a", FrameEnd.PROCESSED, took_s=0.01)
+    assert sampler.pace_fps == pytest.approx(200.0)
+    sampler.cpus = 0.5
+    assert sampler.pace_fps == pytest.approx(50.0)
+
+
+def test_a_pace_that_is_eased_never_falls_below_the_least() -> None:
+    sampler = sampler_with("a", max_fps=10.0, min_fps=4.0)
+    sampler.ease = 0.5
+    assert sampler.pace_fps == 5.0
+    sampler.ease = 0.25
+    assert sampler.pace_fps == 4.0
+
+
+def test_the_age_of_the_queue_is_that_of_its_oldest_frame() -> None:
+    sampler = sampler_with("a", "b")
+    assert sampler.oldest_waiting_s(5.0) == 0.0
+    sampler.offer(frame("a", 1.0))
+    sampler.offer(frame("b", 3.0))
+    assert sampler.oldest_waiting_s(5.0) == 4.0
+    sampler.take(1.5)
+    assert sampler.oldest_waiting_s(5.0) == 2.0

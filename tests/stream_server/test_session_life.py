@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from stream_server.messages import Faces
-from stream_server.session import CLOSE_REMOVED, CLOSE_REPLACED, TooManyCameras
+from stream_server.session import CLOSE_REMOVED, CLOSE_REPLACED, MemoryFull, TooManyCameras
 from tests.stream_server.stage import Stage, until
 
 
@@ -73,6 +73,28 @@ async def test_one_camera_too_many_is_refused(make_stage: Callable[..., Stage]) 
     assert refused.value.code == "too_many_cameras"
     assert "MAX_CAMERAS" in refused.value.hint
     stage.attach("a")  # one that is here already may connect anew
+
+
+async def test_without_memory_no_new_camera_is_taken_but_those_that_stream_may_come_back(stage: Stage) -> None:
+    session, sink = stage.attach("a")
+    stage.hub.refuse_new = "the server has used 95 % of its memory"
+    with pytest.raises(MemoryFull, match="95 %") as refused:
+        stage.attach("b")
+    assert (refused.value.code, stage.hub.refused) == ("memory_full", 1)
+    stage.hub.detach(session, sink)
+    stage.attach("a")
+    stage.hub.refuse_new = None
+    stage.attach("b")
+    assert set(stage.hub.all_counts()) == {"a", "b"}
+
+
+async def test_a_lower_number_of_cameras_ends_nobody(stage: Stage) -> None:
+    stage.attach("a")
+    stage.attach("b")
+    stage.hub.max_cameras = 1
+    assert stage.hub.connected == 2
+    with pytest.raises(TooManyCameras):
+        stage.attach("c")
 
 
 async def test_a_camera_that_has_left_gives_its_place_to_a_new_one(make_stage: Callable[..., Stage]) -> None:

@@ -37,6 +37,12 @@ VALUES: dict[str, tuple[str, Any]] = {
     "ROLLCALL_AUTH__PAIRING_LIFETIME_S": ("120", 120.0),
     "ROLLCALL_MODELS__DIR": ("/srv/models", Path("/srv/models")),
     "ROLLCALL_MODELS__MIRROR": ("/srv/mirror", Path("/srv/mirror")),
+    "ROLLCALL_MODELS__SOURCE": ("s3://school/models", SecretStr("s3://school/models")),
+    "ROLLCALL_MODELS__SOURCE_ENDPOINT": ("https://minio.example", "https://minio.example"),
+    "ROLLCALL_MODELS__SOURCE_PUBLIC": ("true", True),
+    "ROLLCALL_MODELS__SOURCE_ALLOW_HTTP": ("true", True),
+    "ROLLCALL_MODELS__PRELOAD": ("false", False),
+    "ROLLCALL_MODELS__IDLE_S": ("60", 60.0),
     "ROLLCALL_RECOGNITION__DETECTOR": ("blazeface", "blazeface"),
     "ROLLCALL_RECOGNITION__ENGINE": ("onnxruntime", "onnxruntime"),
     "ROLLCALL_RECOGNITION__PRECISION": ("fp32", "fp32"),
@@ -46,6 +52,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "ROLLCALL_RECOGNITION__MIN_EVIDENCE_FRAMES": ("4", 4),
     "ROLLCALL_RECOGNITION__KIOSK": ("true", True),
     "ROLLCALL_RECOGNITION__THREADS": ("5", 5),
+    "ROLLCALL_RECOGNITION__PICTURES_WAITING_MAX": ("2", 2),
     "ROLLCALL_RECOGNITION__DETECTORS": ("3", 3),
     "ROLLCALL_RECOGNITION__DETECTION_WIDTH_PX": ("800", 800),
     "ROLLCALL_CAMERAS__MAX_CAMERAS": ("9", 9),
@@ -58,6 +65,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "ROLLCALL_CAMERAS__HEIGHT_PX": ("240", 240),
     "ROLLCALL_CAMERAS__JPEG_QUALITY": ("55", 55),
     "ROLLCALL_CAMERAS__AUTO_REGISTER": ("true", True),
+    "ROLLCALL_CAMERAS__GLANCES": ("false", False),
     "ROLLCALL_STORAGE__POOL_MAX": ("6", 6),
     "ROLLCALL_STORAGE__SPOOL_MAX_RECORDS": ("11", 11),
     "ROLLCALL_STORAGE__SPOOL_MAX_BYTES": ("8192", 8192),
@@ -129,6 +137,15 @@ VALUES: dict[str, tuple[str, Any]] = {
     "ROLLCALL_ATTENDANCE__RE_ENTRY_S": ("30", 30),
     "ROLLCALL_ATTENDANCE__REVIEW_KEEP_HOURS": ("24", 24),
     "ROLLCALL_ATTENDANCE__PIN_FAILURES_MAX": ("3", 3),
+    "ROLLCALL_GOVERNOR__MEMORY_MAX_MB": ("240", 240),
+    "ROLLCALL_GOVERNOR__SOFT_SHARE": ("0.7", 0.7),
+    "ROLLCALL_GOVERNOR__HARD_SHARE": ("0.85", 0.85),
+    "ROLLCALL_GOVERNOR__EASE_FOR_S": ("30", 30.0),
+    "ROLLCALL_METRICS__ENABLED": ("false", False),
+    "ROLLCALL_METRICS__TOKEN": ("scrape-scrape-scrape", SecretStr("scrape-scrape-scrape")),
+    "ROLLCALL_METRICS__CAMERAS": ("false", False),
+    "ROLLCALL_LOG__FORMAT": ("json", "json"),
+    "ROLLCALL_LOG__ACCESS": ("true", True),
 }
 
 
@@ -212,6 +229,11 @@ def test_every_setting_says_what_it_is() -> None:
         ("ROLLCALL_SITE__TIME_ZONE", ""),
         ("ROLLCALL_RECOGNITION__THREADS", "-1"),
         ("ROLLCALL_RECOGNITION__DETECTOR", "haar"),
+        ("ROLLCALL_RECOGNITION__DETECTORS", "auto"),
+        ("ROLLCALL_GOVERNOR__MEMORY_MAX_MB", "5"),
+        ("ROLLCALL_GOVERNOR__HARD_SHARE", "0"),
+        ("ROLLCALL_METRICS__TOKEN", "too-short"),
+        ("ROLLCALL_LOG__FORMAT", "xml"),
         ("ROLLCALL_CAMERAS__MAX_FPS", "nan"),
         ("ROLLCALL_CAMERAS__MAX_FPS", "inf"),
         ("ROLLCALL_CAMERAS__MIN_FPS", "inf"),
@@ -415,3 +437,48 @@ def test_a_trusted_proxy_is_an_address_or_a_network_and_never_everybody(
     detail = refusal(monkeypatch, "ROLLCALL_HTTP__TRUSTED_PROXIES", value)
     assert "ROLLCALL_HTTP__TRUSTED_PROXIES: " in detail
     assert said in detail
+
+
+def test_the_port_of_a_platform_counts_unless_one_is_set_for_us(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PORT", "10000")
+    assert load_settings().http.port == 10_000
+    assert load_settings().http.host == "127.0.0.1"
+    (tmp_path / ".env").write_text("ROLLCALL_HTTP__PORT=9000\n")
+    assert load_settings().http.port == 9000
+    monkeypatch.setenv("ROLLCALL_HTTP__PORT", "8080")
+    assert load_settings().http.port == 8080
+
+
+def test_a_port_of_a_platform_that_is_none_is_named_as_it_is_called_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PORT", "http")
+    with pytest.raises(SettingsError, match=r"^PORT: "):
+        load_settings()
+    monkeypatch.setenv("PORT", "")
+    assert load_settings().http.port == 8000
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "ROLLCALL_RECOGNITION__THREADS",
+        "ROLLCALL_RECOGNITION__PICTURES_WAITING_MAX",
+        "ROLLCALL_RECOGNITION__DETECTION_WIDTH_PX",
+        "ROLLCALL_CAMERAS__MAX_CAMERAS",
+        "ROLLCALL_WEBRTC__MAX_PEERS",
+        "ROLLCALL_HTTP__MAX_CONNECTIONS",
+        "ROLLCALL_HTTP__MAX_SUBSCRIBERS",
+    ],
+)
+def test_what_is_auto_is_as_if_nobody_had_set_it(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    unset = read(load_settings(), variable)
+    monkeypatch.setenv(variable, "auto")
+    settings = load_settings()
+    group, field = fields()[variable]
+    assert read(settings, variable) == unset
+    assert field not in getattr(settings, group).model_fields_set

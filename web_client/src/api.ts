@@ -3,7 +3,7 @@ import type { Paired, PairRequest, Problem } from "./wire";
 
 // Free tunnels answer a browser's first requests with a page of their own unless they see this. It is sent always: on
 // requests to the own origin it costs nothing, and nobody has to know the names of all tunnels.
-const TUNNEL_HEADERS = { "ngrok-skip-browser-warning": "1" };
+export const TUNNEL_HEADERS = { "ngrok-skip-browser-warning": "1" };
 const TIMEOUT_MS = 15_000;
 
 /** The server said no, or could not be reached (`status` 0). */
@@ -19,12 +19,17 @@ export class RequestFailed extends Error {
 }
 
 /** A request; RequestFailed unless the answer is a success and has come whole and in time. */
-export async function request(path: string, init: RequestInit = {}, token?: string): Promise<Response> {
+export async function request(
+  path: string,
+  init: RequestInit = {},
+  token?: string,
+  timeoutMs = TIMEOUT_MS,
+): Promise<Response> {
   const headers = new Headers({ ...TUNNEL_HEADERS, ...(init.headers as Record<string, string> | undefined) });
   if (token !== undefined) headers.set("Authorization", `Bearer ${token}`);
   const abort = new AbortController();
   // Until the last byte: a body may stall as well as an answer.
-  const timer = setTimeout(() => abort.abort(), TIMEOUT_MS);
+  const timer = setTimeout(() => abort.abort(), timeoutMs);
   try {
     const response = await fetch(path, {
       cache: "no-store", credentials: "same-origin", signal: abort.signal, ...init, headers,

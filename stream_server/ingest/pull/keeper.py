@@ -118,14 +118,27 @@ class PullKeeper:
             raise NotPulled(
                 f"the camera {camera.camera_id} has no address", hint=f"PUT /api/v1/cameras/{camera.camera_id} sets one"
             )
+        return self._order(camera.camera_id, login, camera.transport)
+
+    async def order_of(self, text: str, username: str, password: str, transport: str) -> Order:
+        """What a reader has to know of an address that no camera has yet. Credentials beside it go before those in it.
+
+        Raises AddressInvalid, AddressNotAllowed.
+        """
+        address, in_it, secret_in_it = parse(text, self.rules)
+        await _check_name(address, self.rules)
+        login = Login(address.url, username or in_it or "", password or secret_in_it or "")
+        return self._order("", login, transport)
+
+    def _order(self, camera_id: str, login: Login, transport: str) -> Order:
         pull, limits = self._settings.pull, self._settings.cameras
         return Order(
-            camera=camera.camera_id,
+            camera=camera_id,
             attempt=0,
             url=login.url,
             username=login.username,
             password=login.password,
-            transport=camera.transport,
+            transport=transport,
             pace_fps=limits.max_fps,
             open_s=pull.open_timeout_s,
             read_s=pull.read_timeout_s,

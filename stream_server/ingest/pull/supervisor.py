@@ -14,6 +14,7 @@ from stream_server.ingest.pull.life import Patience, PullLife, Todo
 from stream_server.ingest.pull.pictures import payload_of
 from stream_server.ingest.pull.state import PullState
 from stream_server.ingest.pull.wire import Header
+from stream_server.log_context import about
 from stream_server.messages import AttendanceNotice, ErrorNotice, Faces, Pace
 from stream_server.session import CLOSE_REPLACED, CameraHub, CameraSession
 
@@ -157,6 +158,10 @@ class PullSupervisor:
             codec=camera.opened.get("codec"),
         )
 
+    def states(self) -> dict[str, PullState]:
+        """The state of every camera."""
+        return {camera_id: camera.life.state for camera_id, camera in self._cameras.items()}
+
     @property
     def reader_pids(self) -> tuple[int, ...]:
         """The processes that read."""
@@ -225,6 +230,11 @@ class PullSupervisor:
     async def _open(self, camera: _Camera) -> None:
         attempt = camera.life.opening(self._now())
         self._attempts = max(self._attempts, attempt)
+        try:
+            self._hub.check_room(camera.camera_id)  # before a reader is started for it, or it is opened at all
+        except RollcallError as error:
+            camera.life.on_end(self._now(), str(error), refused=True)
+            return
         if camera.group is None:
             try:
                 group = await self._group_for(camera.camera_id)
@@ -267,7 +277,8 @@ class PullSupervisor:
                 self._take_frame(camera, header, payload)
             case "opened":
                 camera.opened = header
-                log.info("camera %s: %s, %s", camera.camera_id, header["via"], header["codec"])
+                with about(camera_id=camera.camera_id):
+                    log.info("camera %s: %s, %s", camera.camera_id, header["via"], header["codec"])
             case "ended":
                 self._leave_hub(camera)
                 camera.life.on_end(now, str(header["reason"]), refused=bool(header["refused"]))
@@ -351,7 +362,8 @@ class PullSupervisor:
         task.add_done_callback(self._ending.discard)
 
     def _changed(self, camera_id: str, state: PullState, reason: str) -> None:
-        log.info("camera %s is %s%s", camera_id, state.value, f": {reason}" if reason else "")
+        with about(camera_id=camera_id):
+            log.info("camera %s is %s%s", camera_id, state.value, f": {reason}" if reason else "")
         self._record(camera_id, state, reason)
 
     def _now(self) -> float:

@@ -72,6 +72,8 @@ TABLE: dict[tuple[str, str], tuple[Any, ...]] = {
     ("GET", "/readyz"): (NamesNobody("counts of the whole server, and of no group"),),
     ("GET", "/api/v1/openapi.json"): (NamesNobody("the description of the API"),),
     ("GET", "/api/v1/people"): (Lists("/people", "/people?external_id=s-bob", "/people?cursor={cursor}"),),
+    ("POST", "/api/v1/people/search"): (ShownBy("test_a_search_finds_nobody_of_another_group"),),
+    ("GET", "/api/v1/cameras/{camera_id}/frame"): (ShownBy("test_a_teacher_does_not_look_through_a_camera"),),
     ("GET", "/api/v1/people/{person_id}"): (One("/people/{bob}"),),
     ("GET", "/api/v1/people/{person_id}/templates"): (One("/people/{bob}/templates"),),
     ("GET", "/api/v1/people/{person_id}/consents"): (One("/people/{bob}/consents"),),
@@ -344,6 +346,20 @@ async def test_a_pin_or_code_of_somebody_else_is_as_good_as_none(school: School)
     for _ in range(2):
         assert (await school.ask("red", "POST", "/punches", {"pin": school.things["pin"]})).status_code == 400
     assert (await school.ask("red", "POST", "/punches", {"pin": school.things["ada_pin"]})).status_code == 429
+
+
+async def test_a_search_finds_nobody_of_another_group(school: School) -> None:
+    for asked in ({"text": NAME[:5]}, {"group_id": school.things["blue"]}, {}):
+        for who in ("red", "nobody"):
+            assert NAME not in (await school.ask(who, "POST", "/people/search", asked)).text
+        for who in ("blue", "both", "owner"):
+            assert NAME in (await school.ask(who, "POST", "/people/search", asked)).text
+
+
+async def test_a_teacher_does_not_look_through_a_camera(school: School) -> None:
+    for who in ("red", "blue", "nobody"):
+        response = await school.ask(who, "GET", "/cameras/gate/frame")
+        assert (response.status_code, response.json()["code"]) == (403, "forbidden")
 
 
 async def test_a_session_of_no_group_is_nobodys_to_close(school: School) -> None:

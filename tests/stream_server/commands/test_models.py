@@ -7,8 +7,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from recognition.models import store as store_module
-from recognition.models.store import YUNET, load_pack, parse_pack
+from recognition.models.store import YUNET, ModelStore, load_pack, parse_pack
+from stream_server import model_source
 from stream_server.commands.models import models
+from stream_server.model_settings import ModelsSettings
 
 CONTENT = {YUNET: b"yunet", "blazeface_256.onnx": b"blazeface"}
 PACK = parse_pack(
@@ -160,3 +162,29 @@ def test_the_reference_names_every_file_with_its_size_and_digest() -> None:
         assert f"`{file.name}`" in text
         assert file.sha256[:12] in text, f"docs/reference/models.md has another digest of {file.name}"
         assert f"{file.size_bytes:,}" in text
+
+
+def test_fetch_brings_what_the_settings_ask_for_and_all_tells_of_every_file(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+
+    def fetch(store: ModelStore, settings: ModelsSettings, names: list[str]) -> list[str]:
+        asked.append(list(names))
+        return names[:1]
+
+    monkeypatch.setattr(model_source, "fetch", fetch)
+    assert run("fetch").stdout == f"Models in {folder}: 1 fetched, 1 kept.\n"
+    told = json.loads(run("fetch", "--all", "--json").stdout)
+    assert told["files"] == [
+        {"name": YUNET, "action": "fetched"},
+        {"name": "blazeface_256.onnx", "action": "kept"},
+    ]
+    assert asked == [[YUNET, "face_recognition_int8.onnx"], list(CONTENT)]
+
+
+def test_fetch_without_a_source_says_what_to_set(run: Run) -> None:
+    ended = run("fetch", "--all", "--json")
+    assert ended.exit_code == 3
+    assert json.loads(ended.stdout)["error"]["code"] == "model_source_failed"
+    assert "set ROLLCALL_MODELS__SOURCE" in ended.stderr

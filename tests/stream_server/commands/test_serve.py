@@ -7,13 +7,23 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from pydantic import SecretStr
 
 from recognition.errors import UnavailableError
 from stream_server.access_settings import HttpsSettings, TunnelSettings
 from stream_server.commands import serve as serve_module
-from stream_server.commands.serve import _addresses, _announcer, _host, _lan_host, _tell_token, listen, serve
+from stream_server.commands.serve import (
+    _addresses,
+    _announcer,
+    _host,
+    _invite_owner,
+    _lan_host,
+    _tell_token,
+    listen,
+    serve,
+)
 from stream_server.local_address import LocalAddress
-from stream_server.settings import HttpSettings, Settings
+from stream_server.settings import AuthSettings, HttpSettings, Settings
 
 AUTO = HttpsSettings(cert="auto")
 
@@ -111,6 +121,40 @@ def test_commands_on_this_machine_are_told_an_address_that_the_certificate_is_go
         assert addresses(SimpleNamespace(known=None), https=own) == LocalAddress(named, named)
 
 
+async def no() -> bool:
+    return False
+
+
+async def yes() -> bool:
+    return True
+
+
+async def away() -> bool:
+    raise UnavailableError("the database is away")
+
+
+@pytest.mark.parametrize("on_terminal", [True, False])
+async def test_the_first_owner_is_shown_where_to_begin_and_the_token_on_a_terminal_only(
+    on_terminal: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: on_terminal)
+    (tmp_path / "token").write_text("owner-token-of-the-test")
+    settings = settings_of(data_dir=tmp_path)
+    for asked in (no, away):
+        services: Any = SimpleNamespace(accounts=SimpleNamespace(needs_set_up=asked))
+        await _invite_owner(settings, services, "http://127.0.0.1:8000")
+    assert capsys.readouterr().err == ""
+    services = SimpleNamespace(accounts=SimpleNamespace(needs_set_up=yes))
+    await _invite_owner(settings, services, "http://127.0.0.1:8000")
+    said = capsys.readouterr().err
+    assert "http://127.0.0.1:8000/welcome" in said
+    assert ("#token=owner-token-of-the-test" in said) is on_terminal
+    # One that somebody chose is shown nowhere.
+    chosen = settings_of(data_dir=tmp_path, auth=AuthSettings(token=SecretStr("chosen" * 4)))
+    await _invite_owner(chosen, services, "http://127.0.0.1:8000")
+    assert "token" not in capsys.readouterr().err
+
+
 async def test_when_the_doors_are_open_the_tunnel_is_told_its_port_and_phones_are_invited(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -122,7 +166,11 @@ async def test_when_the_doors_are_open_the_tunnel_is_told_its_port_and_phones_ar
         if len(shown) > 1:
             raise UnavailableError("the database is away")
 
-    services = SimpleNamespace(tunnel=SimpleNamespace(listening=ports.append), invitation=SimpleNamespace(show=show))
+    services = SimpleNamespace(
+        accounts=SimpleNamespace(needs_set_up=no),
+        tunnel=SimpleNamespace(listening=ports.append),
+        invitation=SimpleNamespace(show=show),
+    )
     app: Any = SimpleNamespace(state=SimpleNamespace(services=services, identity=known("192.168.1.20")))
     with listen("127.0.0.1", 0) as main, listen("127.0.0.1", 0) as plain, listen("127.0.0.1", 0) as tunnel:
         announce = _announcer(settings_of(https=AUTO), app, {"main": main, "plain": plain, "tunnel": tunnel})
@@ -134,3 +182,21 @@ async def test_when_the_doors_are_open_the_tunnel_is_told_its_port_and_phones_ar
         assert trust.endswith(f"http://192.168.1.20:{plain.getsockname()[1]}/phone")
         assert fingerprint.endswith("AB:AB:AB")
     assert "the database is away" in capsys.readouterr().err
+
+
+def test_migrations_and_missing_models_come_before_the_server_only_when_asked_for(
+    ran: list[Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared: list[dict[str, bool]] = []
+    monkeypatch.setattr(serve_module, "prepare", lambda **steps: prepared.append(steps))
+    monkeypatch.delenv("ROLLCALL_MODELS__DIR", raising=False)
+    assert CliRunner().invoke(serve, []).exit_code == 0
+    assert CliRunner().invoke(serve, ["--upgrade-db"]).exit_code == 0
+    monkeypatch.setenv("ROLLCALL_MODELS__SOURCE", "s3://school/models")
+    assert CliRunner().invoke(serve, []).exit_code == 0
+    assert prepared == [
+        {"models": False, "database": False},
+        {"models": False, "database": True},
+        {"models": True, "database": False},
+    ]
+    assert len(ran) == 3

@@ -1,0 +1,13 @@
+/** Words for who did something. */
+const kinds: Record<string, string> = {
+  user: "user",
+  token: "API token",
+  device: "device",
+  "owner-token": "the owner's token",
+  command: "the command line",
+  clock: "the clock",
+  system: "the server",
+  nobody: "nobody",
+};
+
+export const words = { kinds };

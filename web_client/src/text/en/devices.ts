@@ -1,0 +1,21 @@
+/** Words of the page of devices. */
+export const words = {
+  title: "Devices",
+  lead: "Phones and computers that are cameras. Each may stream as its one camera, and nothing else.",
+  pair: "Pair a phone",
+  none: "No device is paired yet.",
+  caption: "Paired devices",
+  name: "Name",
+  camera: "Camera",
+  state: "State",
+  connected: "connected",
+  away: "away",
+  seen: "Last seen",
+  never: "never",
+  by: "Paired by",
+  revoke: "Revoke",
+  sure: (name: string) => `Revoke ${name}?`,
+  sureText: "It stops at once, on every server, and needs a new code to be a camera again. Records stay.",
+  revoked: (name: string) => `${name} is revoked.`,
+  actions: "Actions",
+};

@@ -1,0 +1,37 @@
+/** Words of the first run. */
+export const words = {
+  title: "Welcome",
+  step: (number: number, all: number) => `Step ${number} of ${all}`,
+  owner: {
+    heading: "Welcome to Rollcall",
+    lead: "Nobody owns this server yet. Make yourself its owner: it takes a minute.",
+    token: "Owner's token",
+    tokenHelp: "The server printed it at its first start, and keeps it in the file token of its data folder.",
+    tokenKnown: "The owner's token came with the address that you opened.",
+    name: "Your name",
+    login: "User name",
+    loginHelp: "Small letters, digits and . _ @ + -. You sign in with it.",
+    password: "Password",
+    passwordHelp: "Something long. A few words that nobody guesses are good.",
+    show: "Show the password",
+    submit: "Make me the owner",
+    wrongToken: "This is not the token of this server. It is in the file token of the data folder.",
+    done: "This server has an owner already. Sign in.",
+  },
+  site: {
+    heading: "This site",
+    lead: "Check that these fit. The time zone decides where a day begins, and when a lesson does.",
+    name: "Name",
+    zone: "Time zone",
+    your: (zone: string) => `This browser is in ${zone}.`,
+    change: "To change them, put these lines into the file .env in the folder in which Rollcall runs, and start it again:",
+    next: "Next",
+  },
+  camera: {
+    heading: "The first camera",
+    lead: "Any phone will do. Scan a code with it, and it is a camera.",
+    skip: "Later",
+    finish: "To the dashboard",
+    people: "Then add people: with their agreement and a photograph each. Nobody is recognised without.",
+  },
+};
