@@ -335,7 +335,7 @@ async def test_people_are_found_by_part_of_the_name_or_the_beginning_of_the_id(
     await people.create(connection, name="Ádám 100%", at=noon)
     gone = await people.create(connection, name="Ada Gone", external_id="s-1", at=noon)
     await people.erase(connection, gone.person_id, at=noon)
-    page = await people.list_people(connection, text=text)
+    page = await people.list_people(connection, EVERYTHING, text=text)
     assert sorted(person.name for person in page.items) == sorted(found)
 
 
@@ -351,7 +351,7 @@ async def test_the_members_of_a_group_are_those_of_the_day(connection: Connectio
     await people.create(connection, name="Nowhere", at=noon)
 
     async def names(day: date | None) -> list[str]:
-        page = await people.list_people(connection, group_id=group.group_id, day=day)
+        page = await people.list_people(connection, EVERYTHING, group_id=group.group_id, day=day)
         return [person.name for person in page.items]
 
     assert await names(today) == ["Since ever", "Today"]
@@ -364,7 +364,7 @@ async def test_pages_of_a_search_leave_nobody_out(connection: Connection, noon: 
         await people.create(connection, name=f"Grace {number}", at=noon)
     found, cursor = [], None
     while True:
-        page = await people.list_people(connection, text="ada", limit=2, cursor=cursor)
+        page = await people.list_people(connection, EVERYTHING, text="ada", limit=2, cursor=cursor)
         found += [person.name for person in page.items]
         cursor = page.next_cursor
         if cursor is None:
