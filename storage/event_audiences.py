@@ -23,6 +23,8 @@ class About(Enum):
 
 ABOUT = {
     "access.changed": About.SITE,
+    "alert.cleared": About.SITE,
+    "alert.raised": About.SITE,
     "attendance.corrected": About.RECORD,
     "attendance.marked": About.RECORD,
     "attendance.punched": About.RECORD,

@@ -35,6 +35,9 @@ class CountingHub:
     def is_connected(self, camera_id: str) -> bool:
         return camera_id in self.sessions
 
+    def check_room(self, camera_id: str) -> None:
+        return
+
     def attach(self, camera_id: str, sink: Any) -> Session:
         older = self.sessions.get(camera_id)
         if older is not None:
