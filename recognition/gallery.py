@@ -1,7 +1,7 @@
 """The gallery: everybody who may be recognised, as one matrix that never changes once it is built."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,20 +26,54 @@ class Gallery:
         anchors = tuple(ignored)
         ordered = sorted((*templates, *anchors), key=lambda template: (template.person_id, template.template_id))
         for template in ordered:
-            if template.model_id != model_id:
-                raise InternalError(
-                    f"template {template.template_id} belongs to model {template.model_id[:12]}, not {model_id[:12]}",
-                    hint="enrol the person again with the model in use",
-                    code="model_mismatch",
-                )
-        self.model_id = model_id
-        self._template_ids = [template.template_id for template in ordered]
-        self._person_of_row = [template.person_id for template in ordered]
-        self._matrix: NDArray[np.float32] = (
-            np.stack([template.embedding for template in ordered]).astype(np.float32)
-            if ordered
-            else np.zeros((0, 0), np.float32)
+            _check_model(template, model_id)
+        self._hold(
+            model_id,
+            [template.template_id for template in ordered],
+            [template.person_id for template in ordered],
+            _stacked(ordered),
+            frozenset(template.person_id for template in anchors),
         )
+
+    def replaced(self, person_ids: Collection[str], templates: Iterable[Template]) -> "Gallery":
+        """This gallery, but what it holds of these people is `templates` and nothing else. The same as one built anew,
+        and a tenth of the work when they are few among many.
+
+        Raises InternalError as building does, and for a template of somebody else.
+        """
+        new = sorted(templates, key=lambda template: (template.person_id, template.template_id))
+        for template in new:
+            _check_model(template, self.model_id)
+            if template.person_id not in person_ids or template.person_id in self._ignored:
+                raise InternalError(f"template {template.template_id} is of nobody who is to be replaced")
+        wanted = set(person_ids) - self._ignored
+        kept = [row for row, person in enumerate(self._person_of_row) if person not in wanted]
+        ids = [*(self._template_ids[row] for row in kept), *(template.template_id for template in new)]
+        persons = [*(self._person_of_row[row] for row in kept), *(template.person_id for template in new)]
+        order = sorted(range(len(ids)), key=lambda row: (persons[row], ids[row]))
+        parts = [part for part in (self._matrix[kept], _stacked(new)) if len(part)]
+        gallery = Gallery.__new__(Gallery)
+        gallery._hold(
+            self.model_id,
+            [ids[row] for row in order],
+            [persons[row] for row in order],
+            np.concatenate(parts)[order] if parts else np.zeros((0, 0), np.float32),
+            self._ignored,
+        )
+        return gallery
+
+    def _hold(
+        self,
+        model_id: str,
+        template_ids: list[str],
+        person_of_row: list[str],
+        matrix: NDArray[np.float32],
+        ignored: frozenset[str],
+    ) -> None:
+        self.model_id = model_id
+        self._template_ids = template_ids
+        self._person_of_row = person_of_row
+        self._matrix = matrix
         self._matrix.setflags(write=False)
         self._squares = np.einsum("ij,ij->i", self._matrix, self._matrix)
         self._first_rows = np.array(
@@ -51,18 +85,23 @@ class Gallery:
             dtype=np.intp,
         )
         self._persons = [self._person_of_row[row] for row in self._first_rows]
-        self._ignored = frozenset(template.person_id for template in anchors)
+        self._ignored = ignored
         self._person_set = frozenset(self._persons) - self._ignored
         digest = hashlib.blake2b(self._matrix.tobytes(), digest_size=16)
-        for template in ordered:
-            digest.update(
-                f"{template.person_id}\0{template.template_id}\0{template.person_id in self._ignored}\0".encode()
-            )
+        for person, template_id in zip(self._person_of_row, self._template_ids, strict=True):
+            digest.update(f"{person}\0{template_id}\0{person in ignored}\0".encode())
         self.generation = digest.hexdigest()
 
     def __len__(self) -> int:
         """The number of persons."""
         return len(self._person_set)
+
+    @property
+    def template_count(self) -> int:
+        """The number of their templates."""
+        if not self._ignored:
+            return len(self._person_of_row)
+        return sum(person not in self._ignored for person in self._person_of_row)
 
     def __contains__(self, person_id: object) -> bool:
         return person_id in self._person_set
@@ -101,4 +140,19 @@ class Gallery:
             None if self._persons[second] in self._ignored else self._persons[second],
             float(others[second]),
             ignored=self._persons[best] in self._ignored,
+        )
+
+
+def _stacked(templates: Sequence[Template]) -> NDArray[np.float32]:
+    if not templates:
+        return np.zeros((0, 0), np.float32)
+    return np.stack([template.embedding for template in templates]).astype(np.float32)
+
+
+def _check_model(template: Template, model_id: str) -> None:
+    if template.model_id != model_id:
+        raise InternalError(
+            f"template {template.template_id} belongs to model {template.model_id[:12]}, not {model_id[:12]}",
+            hint="enrol the person again with the model in use",
+            code="model_mismatch",
         )

@@ -5,6 +5,7 @@ Each is sealed by a `Cipher` that the caller brings, and bound to its person, it
 gives another person, another model or another id can no longer be opened.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -30,6 +31,8 @@ _GALLERY_SQL = """
     WHERE t.model_id = $1 AND t.sealed IS NOT NULL AND p.consent = 'granted' AND p.erased_at IS NULL
     ORDER BY t.person_id, t.id
 """
+_OF_PEOPLE = "AND p.id = ANY ($2)"
+_GALLERY_OF_PEOPLE_SQL = _GALLERY_SQL.replace("ORDER BY", f"{_OF_PEOPLE} ORDER BY")
 # An arbitrary number for the advisory lock; it spells "seal" in ASCII.
 _SEAL_LOCK = 0x7365616C
 SEAL_MAX = 500
@@ -170,8 +173,11 @@ async def delete(connection: Connection, template_id: UUID, *, person_id: UUID |
         await people.announce_gallery_change(connection, owner)
 
 
-async def load_gallery(connection: Connection, model_id: str, cipher: Cipher) -> EnrolledFaces:
-    """What the matcher may compare with: templates of this model, of people who agreed and were not erased.
+async def load_gallery(
+    connection: Connection, model_id: str, cipher: Cipher, *, person_ids: Collection[UUID] | None = None
+) -> EnrolledFaces:
+    """What the matcher may compare with: templates of this model, of people who agreed and were not erased; of these
+    people alone if some are given.
 
     One that cannot be opened is counted and left out: the others must go on working without it.
     """
@@ -179,7 +185,10 @@ async def load_gallery(connection: Connection, model_id: str, cipher: Cipher) ->
     unreadable = 0
     # A few at a time: the driver's own copy of a whole gallery would double the memory for a moment.
     async with connection.transaction(readonly=True):
-        cursor = await connection.cursor(_GALLERY_SQL, model_id)
+        if person_ids is None:
+            cursor = await connection.cursor(_GALLERY_SQL, model_id)
+        else:
+            cursor = await connection.cursor(_GALLERY_OF_PEOPLE_SQL, model_id, list(person_ids))
         while rows := await cursor.fetch(_GALLERY_BATCH):
             for row in rows:
                 try:
@@ -232,14 +241,18 @@ async def count_by_model(connection: Connection) -> dict[str, int]:
     return {row["model_id"]: row["count"] for row in rows}
 
 
-async def enrolled_names(connection: Connection, model_id: str) -> dict[UUID, str]:
+async def enrolled_names(
+    connection: Connection, model_id: str, *, person_ids: Collection[UUID] | None = None
+) -> dict[UUID, str]:
     """The names of the people whom `load_gallery` gives templates of."""
     rows = await connection.fetch(
-        """
+        f"""
         SELECT DISTINCT p.id, p.name FROM people p JOIN templates t ON t.person_id = p.id
         WHERE t.model_id = $1 AND p.consent = 'granted' AND p.erased_at IS NULL
+            {"" if person_ids is None else _OF_PEOPLE}
         """,
         model_id,
+        *(() if person_ids is None else (list(person_ids),)),
     )
     return {row["id"]: row["name"] for row in rows}
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from uuid import UUID
 
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
 
@@ -16,6 +17,8 @@ from stream_server.messages import Event
 log = logging.getLogger("rollcall.people")
 
 DEBOUNCE_S = 0.05
+# Of more people than this all are read: that is then no more work.
+FEW = 200
 KEY_IS_MISSING = (
     "bring back the key that they were sealed under (ROLLCALL_SECRETS__OLD_KEYS, or the file secret-key), "
     "or enrol these people again"
@@ -30,8 +33,9 @@ class PeopleKeeper:
         self._cipher = cipher
         self._model_id = model_id
         self._names: dict[str, str] = {}
-        self._templates = 0
         self._stale = asyncio.Event()
+        self._all_changed = False
+        self._changed: set[UUID] = set()
         self.gallery = Gallery([], model_id=model_id)
         self.of_other_models = 0
         self.unreadable = 0
@@ -44,7 +48,7 @@ class PeopleKeeper:
     @property
     def templates(self) -> int:
         """How many templates there are."""
-        return self._templates
+        return self.gallery.template_count
 
     @property
     def people(self) -> int:
@@ -53,15 +57,33 @@ class PeopleKeeper:
 
     def on_event(self, event: Event) -> None:
         """Notice that templates, names or consent have changed, on this server or another."""
-        if event.type == GALLERY_CHANGED:
-            self._stale.set()
+        if event.type != GALLERY_CHANGED:
+            return
+        person_id = event.data.get("person_id")
+        if person_id is None:
+            self._all_changed = True
+        else:
+            self._changed.add(UUID(person_id))
+            self._all_changed = self._all_changed or len(self._changed) > FEW
+        self._stale.set()
 
     def look_again(self) -> None:
         """Notice that changes may have been missed: the connection to the database is new."""
+        self._all_changed = True
         self._stale.set()
 
     async def load(self) -> None:
         """Read gallery and names."""
+        # Before it is read: what changes from now on is read again.
+        self._all_changed = False
+        self._changed.clear()
+        try:
+            await self._load()
+        except UnavailableError:
+            self._all_changed = True
+            raise
+
+    async def _load(self) -> None:
         async with (
             self._database.acquire() as connection,
             # All of one moment: a name of somebody without a template, or the other way round, would not be shown.
@@ -78,9 +100,8 @@ class PeopleKeeper:
         # At once, so that a name and a template always belong together.
         self.gallery = gallery
         self._names = {str(person_id): name for person_id, name in names.items() if str(person_id) in gallery}
-        self._templates = len(faces.templates)
         self.unreadable = faces.unreadable
-        log.info("gallery of %d people, %d templates", len(self._names), self._templates)
+        log.info("gallery of %d people, %d templates", self.people, self.templates)
         if ignored_of_others > self.ignored_of_other_models:
             log.warning(
                 "%d ignored faces are of another model: they are not recognised any more, and are collected anew",
@@ -89,6 +110,38 @@ class PeopleKeeper:
         self.ignored_of_other_models = ignored_of_others
         if faces.unreadable:
             log.error("%d templates cannot be opened: %s", faces.unreadable, KEY_IS_MISSING)
+
+    async def load_changed(self) -> None:
+        """Read those people anew who have changed; everybody, where it is not known who they are."""
+        if self._all_changed or self.unreadable:  # of whom the unreadable ones are is not kept
+            await self.load()
+            return
+        person_ids = frozenset(self._changed)
+        self._changed.clear()
+        try:
+            await self._load_some(person_ids)
+        except UnavailableError:
+            self._changed |= person_ids
+            raise
+
+    async def _load_some(self, person_ids: frozenset[UUID]) -> None:
+        async with (
+            self._database.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            faces = await templates.load_gallery(connection, self._model_id, self._cipher, person_ids=person_ids)
+            names = await templates.enrolled_names(connection, self._model_id, person_ids=person_ids)
+            counts = await templates.count_by_model(connection)
+        if faces.unreadable:
+            await self.load()
+            return
+        self.of_other_models = sum(count for model_id, count in counts.items() if model_id != self._model_id)
+        changed = {str(person_id) for person_id in person_ids}
+        gallery = await asyncio.to_thread(self.gallery.replaced, changed, faces.templates)
+        kept = {person_id: name for person_id, name in self._names.items() if person_id not in changed}
+        found = {str(person_id): name for person_id, name in names.items() if str(person_id) in gallery}
+        self.gallery, self._names = gallery, kept | found
+        log.info("%d people read anew: gallery of %d people, %d templates", len(changed), self.people, self.templates)
 
     async def seal_plain(self) -> None:
         """Encrypt templates that were stored before templates were encrypted."""
@@ -107,4 +160,4 @@ class PeopleKeeper:
                 wait=wait_exponential_jitter(multiplier=0.2, max=5.0),
             ):
                 with attempt:
-                    await self.load()
+                    await self.load_changed()

@@ -105,3 +105,48 @@ def test_a_face_to_be_ignored_is_nobody_and_no_runner_up_by_name(embedding):
     alone = Gallery([], model_id="m", ignored=[stranger])
     assert (len(alone), alone.search(embedding(1, 0)).ignored) == (0, True)
     assert gallery.generation != Gallery([ada, stranger], model_id="m").generation
+
+
+@pytest.mark.parametrize(
+    ("people", "new"),
+    [
+        ({"bea"}, []),
+        ({"bea"}, [("b9", "bea", 4.0)]),
+        ({"ada", "cem"}, [("c1", "cem", 2.0), ("c0", "cem", 1.0)]),
+        ({"dan"}, [("d1", "dan", 5.0)]),
+        ({"nobody"}, []),
+        ({"ada", "bea", "cem"}, []),
+        (set(), []),
+    ],
+)
+def test_a_gallery_of_which_some_people_are_replaced_is_the_one_built_anew(embedding, people, new):
+    old = [("b1", "bea", 1.0), ("a1", "ada", 0.0), ("b2", "bea", 0.5), ("c1", "cem", 3.0)]
+    ignored = [Template("x1", "ignored:1", "m", embedding(7))]
+
+    def templates(rows):
+        return [Template(template_id, person, "m", embedding(x)) for template_id, person, x in rows]
+
+    before = Gallery(templates(old), model_id="m", ignored=ignored)
+    generation = before.generation
+    replaced = before.replaced(people, templates(new))
+    anew = Gallery(templates([*(row for row in old if row[1] not in people), *new]), model_id="m", ignored=ignored)
+    assert replaced.generation == anew.generation
+    assert (len(replaced), replaced.template_count) == (len(anew), anew.template_count)
+    wanted = np.stack([embedding(x) for x in (0.0, 0.4, 2.2, 5.1, 7.0)])
+    assert replaced.search_all(wanted) == anew.search_all(wanted)
+    assert before.generation == generation
+
+
+def test_an_empty_gallery_is_filled_and_emptied(embedding):
+    ada = Template("a1", "ada", "m", embedding(1))
+    filled = Gallery([], model_id="m").replaced({"ada"}, [ada])
+    assert filled.generation == Gallery([ada], model_id="m").generation
+    assert filled.replaced({"ada"}, []).generation == Gallery([], model_id="m").generation
+
+
+def test_nobody_but_who_is_replaced_gets_templates(gallery, embedding):
+    with pytest.raises(InternalError):
+        gallery.replaced({"ada"}, [Template("b3", "bea", "m", embedding(1))])
+    with pytest.raises(InternalError) as caught:
+        gallery.replaced({"ada"}, [Template("a3", "ada", "old", embedding(1))])
+    assert caught.value.code == "model_mismatch"

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -38,6 +38,7 @@ class Tables:
         self.ignored_of_others = 0
         self.away = False
         self.reads = 0
+        self.asked: list[Collection[UUID] | None] = []
         self.read = asyncio.Event()
         self.tried_while_away = asyncio.Event()
 
@@ -55,15 +56,19 @@ class Tables:
     async def transaction(self, **_: object) -> AsyncIterator[None]:
         yield
 
-    async def load_gallery(self, _: Any, model_id: str, __: Any) -> EnrolledFaces:
+    async def load_gallery(
+        self, _: Any, model_id: str, __: Any, *, person_ids: Collection[UUID] | None = None
+    ) -> EnrolledFaces:
         assert model_id == MODEL
         self.reads += 1
+        self.asked.append(person_ids)
+        wanted = [person_id for person_id in self.names if person_ids is None or person_id in person_ids]
         faces = [
             Template(f"{person_id}-1", str(person_id), MODEL, np.full(128, person_id.int, np.float32))
-            for person_id in self.names
+            for person_id in wanted
             if person_id not in self.locked
         ]
-        return EnrolledFaces(faces, len(self.locked))
+        return EnrolledFaces(faces, len(wanted) - len(faces))
 
     async def load_ignored(self, _: Any, model_id: str, __: Any) -> list[Template]:
         return [Template("m-1", "ignored:1", model_id, np.full(128, number, np.float32)) for number in self.ignored]
@@ -71,8 +76,10 @@ class Tables:
     async def count_ignored_of_others(self, _: Any, model_id: str) -> int:
         return self.ignored_of_others
 
-    async def enrolled_names(self, _: Any, model_id: str) -> dict[UUID, str]:
-        return dict(self.names)
+    async def enrolled_names(
+        self, _: Any, model_id: str, *, person_ids: Collection[UUID] | None = None
+    ) -> dict[UUID, str]:
+        return {one: name for one, name in self.names.items() if person_ids is None or one in person_ids}
 
     async def count_by_model(self, _: Any) -> dict[str, int]:
         self.read.set()
@@ -102,8 +109,9 @@ async def keeper(tables: Any) -> AsyncIterator[PeopleKeeper]:
     await asyncio.gather(running, return_exceptions=True)
 
 
-def changed(type_: str = GALLERY_CHANGED) -> Event:
-    return Event(id=1, type=type_, at=datetime(2026, 3, 2, tzinfo=UTC), data={})
+def changed(type_: str = GALLERY_CHANGED, *, person: int | None = None) -> Event:
+    data = {} if person is None else {"person_id": str(UUID(int=person))}
+    return Event(id=1, type=type_, at=datetime(2026, 3, 2, tzinfo=UTC), data=data)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -179,6 +187,69 @@ async def test_a_change_during_an_outage_is_seen_after_it(keeper: PeopleKeeper, 
     await until(lambda: keeper.people == 2)
 
 
+async def test_of_a_person_who_changed_nobody_else_is_read(keeper: PeopleKeeper, tables: Tables) -> None:
+    tables.enrol(2, "Bob")
+    tables.enrol(3, "Cleo")
+    for number in (2, 3):
+        keeper.on_event(changed(person=number))
+    await until(lambda: keeper.people == 3)
+    assert tables.asked == [None, {UUID(int=2), UUID(int=3)}]
+    tables.names[UUID(int=1)] = "Ada King"
+    del tables.names[UUID(int=2)]
+    keeper.on_event(changed(person=1))
+    keeper.on_event(changed(person=2))
+    await until(lambda: keeper.people == 2)
+    assert [keeper.name(str(UUID(int=number))) for number in (1, 2, 3)] == ["Ada King", None, "Cleo"]
+    whole = PeopleKeeper(tables, MODEL, CIPHER)  # type: ignore[arg-type]
+    await whole.load()
+    assert keeper.gallery.generation == whole.gallery.generation
+    assert keeper.templates == 2
+
+
+async def test_of_many_people_everybody_is_read(
+    keeper: PeopleKeeper, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people_module, "FEW", 3)
+    for number in range(2, 6):
+        tables.enrol(number, str(number))
+        keeper.on_event(changed(person=number))
+    await until(lambda: keeper.people == 5)
+    assert tables.asked == [None, None]
+
+
+async def test_a_person_who_changes_again_while_being_read_is_read_again(keeper: PeopleKeeper, tables: Tables) -> None:
+    tables.enrol(2, "Bob")
+    tables.read.clear()
+    keeper.on_event(changed(person=2))
+    await tables.read.wait()
+    tables.names[UUID(int=2)] = "Robert"
+    keeper.on_event(changed(person=2))
+    await until(lambda: keeper.name(str(UUID(int=2))) == "Robert")
+
+
+async def test_a_person_who_changes_during_an_outage_is_read_after_it(keeper: PeopleKeeper, tables: Tables) -> None:
+    tables.away = True
+    tables.enrol(2, "Bob")
+    keeper.on_event(changed(person=2))
+    await tables.tried_while_away.wait()
+    tables.away = False
+    await until(lambda: keeper.people == 2)
+    assert tables.asked[-1] == {UUID(int=2)}
+
+
+async def test_a_person_whose_templates_cannot_be_opened_is_counted_and_read_with_all_until_they_can(
+    keeper: PeopleKeeper, tables: Tables
+) -> None:
+    tables.enrol(2, "Bob")
+    tables.locked.add(UUID(int=2))
+    keeper.on_event(changed(person=2))
+    await until(lambda: keeper.unreadable == 1)
+    tables.locked.clear()
+    keeper.on_event(changed(person=1))
+    await until(lambda: keeper.people == 2)
+    assert keeper.unreadable == 0
+
+
 async def test_templates_of_other_models_are_counted_and_not_compared(keeper: PeopleKeeper, tables: Tables) -> None:
     tables.others = 3
     keeper.on_event(changed())
@@ -229,8 +300,8 @@ async def test_names_and_templates_are_read_of_one_moment(database: Database, mo
         )
     load = template_table.load_gallery
 
-    async def and_then_consent_goes(connection: Any, model_id: str, cipher: Any) -> EnrolledFaces:
-        faces = await load(connection, model_id, cipher)
+    async def and_then_consent_goes(connection: Any, model_id: str, cipher: Any, **of: Any) -> EnrolledFaces:
+        faces = await load(connection, model_id, cipher, **of)
         async with database.acquire() as other:
             await people_table.update(other, ada.person_id, at=at, consent=people_table.Consent.REVOKED)
         return faces
