@@ -1,7 +1,7 @@
 """The reload of a large gallery: from a change that is asked for to all replicas comparing with what is left.
 
 Two servers on one database, both on this machine: each hears of the change by its own connection, waits for further
-ones, reads and opens every template, and takes the new gallery into use.
+ones, reads and opens the templates of whoever changed, and takes the new gallery into use.
 """
 
 import asyncio
