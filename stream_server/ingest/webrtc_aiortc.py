@@ -5,7 +5,8 @@
 | decoder thread | It decodes with as many threads and as large pictures as come, and its queues have no bounds. |
 | DTLS ciphers | They are for ECDSA certificates only: a peer with an RSA one that insists on the server's part fails. |
 | DTLS role | It answers `active`; RFC 9725, section 4.4.2, asks for `passive`, which also takes RSA peers. |
-| bitrate | Its estimate grows with what the peer sends; the limit of the settings is put on it. |
+| bitrate | Its estimate grows with what the peer sends, beyond the limit of the settings. |
+| feedback | On a busy link it tells the estimate with every packet; a few times a second are enough. |
 """
 
 import asyncio
@@ -26,6 +27,8 @@ _CIPHERS = (
     b"ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA"
 )
 _ESTIMATOR = "_RTCRtpReceiver__remote_bitrate_estimator"
+# libwebrtc tells at most so often when the estimate falls, too.
+_ESTIMATE_EVERY_MS = 200
 
 _make_context = aiortc.rtcdtlstransport.RTCCertificate._create_ssl_context
 _decoder_worker = aiortc.rtcrtpreceiver.decoder_worker
@@ -79,7 +82,11 @@ class _LimitedEstimator:
     def __init__(self, inner: Any, max_bps: int) -> None:
         self._inner = inner
         self._max_bps = max_bps
+        self._told_ms = -_ESTIMATE_EVERY_MS
 
-    def add(self, **packet: Any) -> tuple[int, list[int]] | None:
-        estimate = self._inner.add(**packet)
-        return None if estimate is None else (min(estimate[0], self._max_bps), estimate[1])
+    def add(self, *, arrival_time_ms: int, **packet: Any) -> tuple[int, list[int]] | None:
+        estimate = self._inner.add(arrival_time_ms=arrival_time_ms, **packet)
+        if estimate is None or arrival_time_ms - self._told_ms < _ESTIMATE_EVERY_MS:
+            return None
+        self._told_ms = arrival_time_ms
+        return min(estimate[0], self._max_bps), estimate[1]

@@ -61,6 +61,25 @@ async def test_the_estimate_never_grows_beyond_the_limit() -> None:
     await connection.close()
 
 
+async def test_a_falling_estimate_is_told_a_few_times_a_second_and_not_with_every_packet() -> None:
+    class Falling:
+        """Says something of every packet, as while the link is full."""
+
+        def add(self, *, arrival_time_ms: int, **_: object) -> tuple[int, list[int]]:
+            return 100_000 - arrival_time_ms, [7]
+
+    connection = RTCPeerConnection()
+    receiver = connection.addTransceiver("video").receiver
+    setattr(receiver, webrtc_aiortc._ESTIMATOR, Falling())
+    webrtc_aiortc.limit_estimate(receiver, 90)
+    estimator = getattr(receiver, webrtc_aiortc._ESTIMATOR)
+    told = [ms for ms in range(0, 2000, 10) if estimator.add(arrival_time_ms=ms, abs_send_time=0, ssrc=7) is not None]
+    assert told == list(range(0, 2000, 200))
+    assert estimator.add(arrival_time_ms=20_000, abs_send_time=0, ssrc=7) == (80_000, [7])
+    assert estimator.add(arrival_time_ms=20_200, abs_send_time=0, ssrc=7) == (79_800, [7])
+    await connection.close()
+
+
 @pytest.mark.parametrize("module", ["stream_server.app", "stream_server.ingest.whip", "stream_server.ingest.webrtc"])
 def test_a_server_without_webrtc_does_not_load_it(module: str) -> None:
     code = f"import sys, {module}; sys.exit(bool({{'aiortc', 'aioice', 'av'}} & set(sys.modules)))"
