@@ -183,6 +183,7 @@ async def test_somebody_is_added_agrees_is_enrolled_by_pictures_and_marked_by_a_
         assert [text for text in browser.errors if not text.startswith(REFUSAL)] == []
 
 
+@pytest.mark.usefixtures("yunet_path")  # how far a head is turned is only roughly known without it
 async def test_somebody_is_enrolled_before_a_camera_and_looks_like_one_who_is_enrolled(
     office: Office, client: ServerClient, people: Any, pictures: Photographs, one_person_camera: Path
 ) -> None:
