@@ -14,7 +14,7 @@ DOCKERFILE = """
 ARG V=1
 FROM image:${V} AS base
 ENV GREETING="good morning" PATH=/opt/mine:$PATH
-WORKDIR /work
+WORKDIR /place
 COPY words/ words/
 COPY single.txt renamed.txt
 
@@ -27,10 +27,10 @@ RUN --mount=type=cache,target=/kept --mount=type=bind,from=mirror,target=/mirror
  && pwd >> out.txt && echo more >> /kept/count && cat /kept/count >> out.txt && test ! -e words/skipped.txt
 
 FROM base AS last
-COPY --from=made /work/out.txt /result/
+COPY --from=made /place/out.txt /result/
 RUN cat /result/out.txt > seen.txt && test ! -e /kept/count && test ! -e out.txt
 USER 1234:1234
-RUN id -u > /tmp/id && test "$(cat /tmp/id)" = 1234 && ! touch /work/mine
+RUN id -u > /tmp/id && test "$(cat /tmp/id)" = 1234 && ! touch /place/mine
 """
 PROGRAM = """
 import json, sys
@@ -48,7 +48,7 @@ try:
 except StepFailed as error:
     print(json.dumps({"failed": str(error)}))
     raise SystemExit
-print(json.dumps({"seen": (built.layer.upper / "work/seen.txt").read_text(), "env": built.env, "user": built.user,
+print(json.dumps({"seen": (built.layer.upper / "place/seen.txt").read_text(), "env": built.env, "user": built.user,
                   "workdir": built.workdir, "built": [one.stage.name for one in builder.built]}))
 """
 
@@ -87,9 +87,9 @@ def build(project: Path, work: Path, *more: str) -> dict[str, object]:
 
 def test_each_stage_sees_what_it_begins_from_and_copies_and_nothing_else(project: Path, tmp_path: Path) -> None:
     built = build(project, tmp_path / "stages")
-    assert built["seen"] == "good morning dear world from another place\n/work\nmore\n"
+    assert built["seen"] == "good morning dear world from another place\n/place\nmore\n"
     assert built["built"] == ["base", "made", "last"]
-    assert (built["user"], built["workdir"]) == ("1234:1234", "/work")
+    assert (built["user"], built["workdir"]) == ("1234:1234", "/place")
     assert str(built["env"]["PATH"]).startswith("/opt/mine:/usr/local/sbin")  # type: ignore[index]
     # Nothing of it got into the machine's own root.
     assert not Path("/result").exists()
