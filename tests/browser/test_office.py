@@ -221,9 +221,10 @@ async def test_users_and_tokens_are_made_and_removed_by_keyboard_alone(office: O
         await row.get_by_role("button", name="Remove").focus()
         await page.keyboard.press("Enter")
         await browser.says("Remove Tom Teacher?")
-        await page.keyboard.press("Escape")
-        assert await page.get_by_role("dialog").count() == 0
-        await page.keyboard.press("Enter")  # the focus is back on the button
+        for _ in range(5):  # one key upon the other: each question is shown, and gives the focus back
+            await page.keyboard.press("Escape")
+            assert await page.get_by_role("dialog").count() == 0
+            await page.keyboard.press("Enter")
         await page.get_by_role("dialog").get_by_role("button", name="Remove").click()
         await row.wait_for(state="detached")
 

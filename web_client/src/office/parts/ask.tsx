@@ -12,11 +12,12 @@ export interface Question {
   danger?: boolean;
 }
 
-const asked = signal<{ question: Question; answer: (yes: boolean) => void } | null>(null);
+const asked = signal<{ number: number; question: Question; answer: (yes: boolean) => void } | null>(null);
+let questions = 0;
 
 export function ask(question: Question): Promise<boolean> {
   asked.value?.answer(false);
-  return new Promise((answer) => (asked.value = { question, answer }));
+  return new Promise((answer) => (asked.value = { number: ++questions, question, answer }));
 }
 
 /** Where the question appears; the shell has one. */
@@ -25,11 +26,11 @@ export function Asked() {
   if (now === null) return null;
   const { question } = now;
   const close = (yes: boolean) => {
-    asked.value = null;
+    if (asked.value === now) asked.value = null;
     now.answer(yes);
   };
   return (
-    <Dialog title={question.title} onClose={() => close(false)}>
+    <Dialog key={now.number} title={question.title} onClose={() => close(false)}>
       <p>{question.text}</p>
       <div class="form-actions">
         <Button onClick={() => close(false)}>{question.no ?? words.cancel}</Button>
