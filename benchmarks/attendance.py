@@ -31,11 +31,12 @@ REPORT_TIMEOUT_S = 300.0
 def measure(models_dir: Path, *, quick: bool, advance: Advance) -> list[Measurement]:
     """Write the school, then ask for it."""
     size = SchoolSize(people=1000, classes=20, lessons_of_a_class=40) if quick else SchoolSize()
-    return asyncio.run(_measure(models_dir, size, 10 if quick else 60, advance))
+    return asyncio.run(_measure(models_dir, size, quick, advance))
 
 
-async def _measure(models_dir: Path, size: SchoolSize, samples: int, advance: Advance) -> list[Measurement]:
-    found = [await measure_import(models_dir, size, 1 if samples < 20 else 3)]
+async def _measure(models_dir: Path, size: SchoolSize, quick: bool, advance: Advance) -> list[Measurement]:
+    samples = 10 if quick else 60
+    found = [await measure_import(models_dir, size, 1 if quick else 3)]
     advance(0.1)
     with temporary_folder() as folder:
         postgres = EmbeddedPostgres(Path(folder) / "postgres")
@@ -46,7 +47,7 @@ async def _measure(models_dir: Path, size: SchoolSize, samples: int, advance: Ad
             await enrol_all(dsn, school.people)
             advance(0.5)
             settings = {"DATABASE_URL": dsn, **key_settings()}
-            changes = max(5, samples // 4)
+            changes = 5 if quick else 50
             found.append(await measure_reload(Path(folder), models_dir, settings, school.people, changes))
             advance(0.6)
             server = ChildServer(data_dir=Path(folder) / "server", models_dir=models_dir, settings=settings)

@@ -21,7 +21,6 @@ from storage.database import open_connection
 from stream_server.child import ChildServer
 from stream_server.client import ServerClient
 from stream_server.models import chosen_embedder
-from stream_server.people import DEBOUNCE_S
 from stream_server.secrets import SecretBox
 from stream_server.settings import load_settings
 
@@ -89,15 +88,16 @@ async def measure_reload(
             slowest_ms.append((max(ends) - began) * 1000)
             asked_of_ms.append((ends[0] - began) * 1000)
     detail = {
-        "p95": rounded(percentile(slowest_ms, 95)),
+        "p50": rounded(median(slowest_ms)),
+        "most": rounded(max(slowest_ms)),
         "people": len(people),
         "replicas": REPLICAS,
         "changes": changes,
         "the_one_asked": rounded(median(asked_of_ms)),
-        "waits_ms": DEBOUNCE_S * 1000,
     }
-    title = f"Gallery of {len(people):,} people reloaded on {REPLICAS} servers after a change"
-    return Measurement("attendance.gallery_reload", rounded(median(slowest_ms)), "ms", AIM_MS, detail, title=title)
+    title = f"Gallery of {len(people):,} people reloaded on {REPLICAS} servers after a change, p95"
+    value = rounded(percentile(slowest_ms, 95))
+    return Measurement("attendance.gallery_reload", value, "ms", AIM_MS, detail, title=title)
 
 
 async def _has(replica: ServerClient, count: int) -> float:

@@ -235,10 +235,21 @@ async def seal_plain(connection: Connection, cipher: Cipher, limit: int = SEAL_M
     return len(rows)
 
 
-async def count_by_model(connection: Connection) -> dict[str, int]:
-    """How many templates there are of each model; those of another than the running one cannot be used."""
-    rows = await connection.fetch("SELECT model_id, count(*) AS count FROM templates GROUP BY model_id")
-    return {row["model_id"]: row["count"] for row in rows}
+async def count_of_others(
+    connection: Connection, model_id: str, *, person_ids: Collection[UUID] | None = None
+) -> dict[UUID, int]:
+    """How many templates of other models than the running one there are, which cannot be used: of each person who has
+    any, or of these people alone if some are given.
+    """
+    rows = await connection.fetch(
+        f"""
+        SELECT person_id, count(*) AS count FROM templates
+        WHERE model_id <> $1 {"" if person_ids is None else "AND person_id = ANY ($2)"} GROUP BY person_id
+        """,
+        model_id,
+        *(() if person_ids is None else (list(person_ids),)),
+    )
+    return {row["person_id"]: row["count"] for row in rows}
 
 
 async def enrolled_names(

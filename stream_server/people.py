@@ -16,7 +16,7 @@ from stream_server.messages import Event
 
 log = logging.getLogger("rollcall.people")
 
-DEBOUNCE_S = 0.05
+PAUSE_S = 0.05
 # Of more people than this all are read: that is then no more work.
 FEW = 200
 KEY_IS_MISSING = (
@@ -36,8 +36,8 @@ class PeopleKeeper:
         self._stale = asyncio.Event()
         self._all_changed = False
         self._changed: set[UUID] = set()
+        self._of_other_models: dict[UUID, int] = {}
         self.gallery = Gallery([], model_id=model_id)
-        self.of_other_models = 0
         self.unreadable = 0
         self.ignored_of_other_models = 0
 
@@ -54,6 +54,11 @@ class PeopleKeeper:
     def people(self) -> int:
         """How many people are enrolled."""
         return len(self._names)
+
+    @property
+    def of_other_models(self) -> int:
+        """How many templates there are of other networks, which are not compared."""
+        return sum(self._of_other_models.values())
 
     def on_event(self, event: Event) -> None:
         """Notice that templates, names or consent have changed, on this server or another."""
@@ -92,14 +97,14 @@ class PeopleKeeper:
             faces = await templates.load_gallery(connection, self._model_id, self._cipher)
             ignored = await unknown_faces.load_ignored(connection, self._model_id, self._cipher)
             names = await templates.enrolled_names(connection, self._model_id)
-            counts = await templates.count_by_model(connection)
+            others = await templates.count_of_others(connection, self._model_id)
             ignored_of_others = await unknown_faces.count_ignored_of_others(connection, self._model_id)
-        self.of_other_models = sum(count for model_id, count in counts.items() if model_id != self._model_id)
         # Ten thousand people take 40 ms, for which the event loop must not stand still.
         gallery = await asyncio.to_thread(Gallery, faces.templates, model_id=self._model_id, ignored=ignored)
         # At once, so that a name and a template always belong together.
         self.gallery = gallery
         self._names = {str(person_id): name for person_id, name in names.items() if str(person_id) in gallery}
+        self._of_other_models = others
         self.unreadable = faces.unreadable
         log.info("gallery of %d people, %d templates", self.people, self.templates)
         if ignored_of_others > self.ignored_of_other_models:
@@ -131,16 +136,18 @@ class PeopleKeeper:
         ):
             faces = await templates.load_gallery(connection, self._model_id, self._cipher, person_ids=person_ids)
             names = await templates.enrolled_names(connection, self._model_id, person_ids=person_ids)
-            counts = await templates.count_by_model(connection)
+            others = await templates.count_of_others(connection, self._model_id, person_ids=person_ids)
         if faces.unreadable:
             await self.load()
             return
-        self.of_other_models = sum(count for model_id, count in counts.items() if model_id != self._model_id)
         changed = {str(person_id) for person_id in person_ids}
         gallery = await asyncio.to_thread(self.gallery.replaced, changed, faces.templates)
         kept = {person_id: name for person_id, name in self._names.items() if person_id not in changed}
         found = {str(person_id): name for person_id, name in names.items() if str(person_id) in gallery}
         self.gallery, self._names = gallery, kept | found
+        self._of_other_models = {
+            person_id: count for person_id, count in self._of_other_models.items() if person_id not in person_ids
+        } | others
         log.info("%d people read anew: gallery of %d people, %d templates", len(changed), self.people, self.templates)
 
     async def seal_plain(self) -> None:
@@ -153,7 +160,6 @@ class PeopleKeeper:
         """Read again whenever something has changed, for ever."""
         while True:
             await self._stale.wait()
-            await asyncio.sleep(DEBOUNCE_S)  # an import changes a thousand people: read once
             self._stale.clear()
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception_type(UnavailableError),
@@ -161,3 +167,5 @@ class PeopleKeeper:
             ):
                 with attempt:
                     await self.load_changed()
+            # After the reading: one change is read at once, the thousand of an import a few times and not each.
+            await asyncio.sleep(PAUSE_S)

@@ -122,7 +122,10 @@ async def test_the_gallery_holds_one_model_of_people_who_agreed(
     gallery = (await templates.load_gallery(connection, "model-a", CIPHER)).templates
     assert [template.person_id for template in gallery] == [str(ada.person_id)]
     assert await templates.enrolled_names(connection, "model-a") == {ada.person_id: "Ada"}
-    assert await templates.count_by_model(connection) == {"model-a": 2, "model-b": 1}
+    assert await templates.count_of_others(connection, "model-a") == {ada.person_id: 1}
+    assert await templates.count_of_others(connection, "model-b") == {ada.person_id: 1, grace.person_id: 1}
+    of_grace = await templates.count_of_others(connection, "model-b", person_ids=[grace.person_id])
+    assert of_grace == {grace.person_id: 1}
 
 
 async def test_a_deleted_template_is_gone_and_announced(connection: Connection, ada: people.Person) -> None:

@@ -32,7 +32,7 @@ class Tables:
 
     def __init__(self) -> None:
         self.names: dict[UUID, str] = {}
-        self.others = 0
+        self.others: dict[UUID, int] = {}
         self.locked: set[UUID] = set()
         self.ignored: list[int] = []
         self.ignored_of_others = 0
@@ -81,19 +81,21 @@ class Tables:
     ) -> dict[UUID, str]:
         return {one: name for one, name in self.names.items() if person_ids is None or one in person_ids}
 
-    async def count_by_model(self, _: Any) -> dict[str, int]:
+    async def count_of_others(
+        self, _: Any, model_id: str, *, person_ids: Collection[UUID] | None = None
+    ) -> dict[UUID, int]:
         self.read.set()
-        return {MODEL: len(self.names)} | ({"model-b": self.others} if self.others else {})
+        return {one: count for one, count in self.others.items() if person_ids is None or one in person_ids}
 
 
 @pytest.fixture
 def tables(monkeypatch: pytest.MonkeyPatch) -> Tables:
     tables = Tables()
-    for name in ("load_gallery", "enrolled_names", "count_by_model"):
+    for name in ("load_gallery", "enrolled_names", "count_of_others"):
         monkeypatch.setattr(template_table, name, getattr(tables, name))
     for name in ("load_ignored", "count_ignored_of_others"):
         monkeypatch.setattr(unknown_face_table, name, getattr(tables, name))
-    monkeypatch.setattr(people_module, "DEBOUNCE_S", 0.0)
+    monkeypatch.setattr(people_module, "PAUSE_S", 0.0)
     monkeypatch.setattr(people_module, "wait_exponential_jitter", lambda **_: wait_none())
     tables.enrol(1, "Ada")
     return tables
@@ -166,6 +168,35 @@ async def test_many_changes_at_once_are_read_once(keeper: PeopleKeeper, tables: 
     for _ in range(5):
         await asyncio.sleep(0)
     assert tables.reads == 2
+
+
+async def test_a_change_is_read_at_once_and_what_follows_it_together(
+    keeper: PeopleKeeper, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    over = asyncio.Event()
+    sleep = asyncio.sleep
+
+    async def pause(seconds: float) -> None:
+        if seconds == people_module.PAUSE_S:
+            pauses.append(seconds)
+            await over.wait()
+        else:
+            await sleep(seconds)
+
+    monkeypatch.setattr(people_module, "PAUSE_S", 7.0)
+    monkeypatch.setattr(asyncio, "sleep", pause)
+    tables.enrol(2, "Bob")
+    keeper.on_event(changed(person=2))
+    await until(lambda: keeper.people == 2)
+    for number in range(3, 6):
+        tables.enrol(number, str(number))
+        keeper.on_event(changed(person=number))
+        await until(lambda: bool(pauses))
+    assert keeper.people == 2
+    over.set()
+    await until(lambda: keeper.people == 5)
+    assert tables.asked == [None, {UUID(int=2)}, {UUID(int=number) for number in range(3, 6)}]
 
 
 async def test_a_change_while_it_is_read_is_read_again(keeper: PeopleKeeper, tables: Tables) -> None:
@@ -251,10 +282,15 @@ async def test_a_person_whose_templates_cannot_be_opened_is_counted_and_read_wit
 
 
 async def test_templates_of_other_models_are_counted_and_not_compared(keeper: PeopleKeeper, tables: Tables) -> None:
-    tables.others = 3
+    tables.others = {UUID(int=2): 3, UUID(int=3): 1}
     keeper.on_event(changed())
-    await until(lambda: keeper.of_other_models == 3)
+    await until(lambda: keeper.of_other_models == 4)
     assert keeper.templates == 1
+    tables.others = {UUID(int=3): 2}
+    keeper.on_event(changed(person=3))
+    await until(lambda: keeper.of_other_models == 5)
+    keeper.on_event(changed(person=2))
+    await until(lambda: keeper.of_other_models == 2)
 
 
 async def test_whose_templates_cannot_be_opened_has_no_name_and_is_counted(
