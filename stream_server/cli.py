@@ -17,6 +17,7 @@ COMMANDS = {
     "people": ("stream_server.commands.people", "people"),
     "roster": ("stream_server.commands.roster", "roster"),
     "timetable": ("stream_server.commands.timetable", "timetable"),
+    "lessons": ("stream_server.commands.lessons", "lessons"),
     "consent-texts": ("stream_server.commands.consent_texts", "consent_texts"),
     "unknown-faces": ("stream_server.commands.unknown_faces", "unknown_faces"),
     "audit": ("stream_server.commands.audit", "audit"),
