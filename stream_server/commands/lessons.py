@@ -119,9 +119,7 @@ async def _list(server: str | None, group: str | None, source: str | None) -> li
 
 async def _remove(server: str | None, lesson_id: UUID) -> None:
     async with local_client(server, load_settings()) as client:
-        path = f"/api/v1/lessons/{lesson_id}"
-        lesson = await client.call("GET", path)
-        await client.call("DELETE", path, headers={"If-Match": f'"{lesson["version"]}"'})
+        await client.call("DELETE", f"/api/v1/lessons/{lesson_id}", headers={"If-Match": "*"})
 
 
 async def _id_of(client: ServerClient, kind: str, named: str | None) -> str | None:
