@@ -1,7 +1,7 @@
 """Imports of whole rosters: everything in one transaction, and a dry run is the same one rolled back.
 
 Tens of thousands of rows go through temporary tables, so that one statement compares all of them. Locks are taken in
-the order of the other modules: people, groups and memberships, outbox last.
+the order of the other modules (`people_locks`): people, groups and memberships, outbox last.
 """
 
 from collections import Counter
@@ -11,13 +11,10 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from storage import consents, groups, outbox, people, roster_memberships, unknown_faces
+from storage import consents, groups, outbox, people, people_locks, roster_memberships, unknown_faces
 from storage.consents import SYSTEM
 from storage.database import Connection
 from storage.roster_rows import GroupRow, Place, RosterBatch, RowOutcome, Told
-
-# One import at a time; it spells "rostr" in ASCII.
-_LOCK = 0x726F737472
 
 _PEOPLE = """
     CREATE TEMP TABLE roster_people (n integer PRIMARY KEY, new_id uuid NOT NULL, external_id text NOT NULL,
@@ -86,7 +83,7 @@ async def import_roster(
     transaction = connection.transaction()
     await transaction.start()
     try:
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        await people_locks.take_turn(connection)
         changed = await _import_people(connection, batch, told, at, actor, on_people)
         await _import_references(connection, batch)
         known = await _import_groups(connection, batch, told, at)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from recognition.errors import RequestError
 from recognition.old_encodings import OldEncoding
-from storage import gallery_backup, people, sealing, templates
+from storage import gallery_backup, people, people_locks, sealing, templates
 from storage.cipher import Cipher
 from storage.database import Connection, Database
 from storage.gallery_backup import KnownFaces
@@ -59,6 +59,12 @@ async def import_encodings(
     async with database.apart() as connection:
         try:
             async with connection.transaction():
+                await people_locks.take_turn(connection)
+                await people_locks.hold_all(
+                    connection,
+                    external_ids={one.external_id for one in encodings if one.external_id},
+                    names={one.name for one in encodings if not one.external_id},
+                )
                 known = await gallery_backup.known_faces(connection, model_id, cipher)
                 for encoding in encodings:
                     results.append(await _import(connection, encoding, known, into))

@@ -14,7 +14,7 @@ from uuid import UUID
 import numpy as np
 
 from recognition.errors import RequestError
-from storage import gallery_backup, people, sealing
+from storage import gallery_backup, people, people_locks, sealing
 from storage.cipher import Cipher
 from storage.database import Database
 from storage.gallery_backup import BackupPerson, BackupTemplate, Restored
@@ -83,6 +83,8 @@ async def restore_backup(
     report, at = RestoreReport(), datetime.now(UTC)
     await sealing.seal_all_plain(database, cipher)
     async with database.apart() as connection, connection.transaction():
+        await people_locks.take_turn(connection)
+        await people_locks.hold_all(connection, person_ids=[person.person_id for person in everybody])
         known = await gallery_backup.known_faces(connection, model_id, cipher)
         changed: list[UUID] = []
         enrolled: list[UUID] = []

@@ -1,21 +1,25 @@
 """Backups of real databases, restored into others."""
 
+import asyncio
 import io
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pytest
 
+from recognition.old_encodings import OldEncoding
 from recognition.types import Embedding
 from storage import audit, outbox, people, templates
 from storage.database import Database
 from storage.errors import StorageUnavailable
+from storage.gallery_backup import BackupPerson, BackupTemplate
 from storage.people import Consent
 from storage.visibility import EVERYTHING
 from stream_server import gallery_file
 from stream_server.auditing import command_auditor
+from stream_server.encodings_import import RowOutcome, import_encodings
 from stream_server.gallery_backup import OtherModel, read_backup, restore_backup, write_backup
 from stream_server.gallery_file import BackupUnusable
 from stream_server.secrets import SecretBox
@@ -230,3 +234,91 @@ async def test_a_backup_is_noted_when_it_is_complete_and_not_when_it_fails(datab
     await backup(database)
     await backup(database)
     assert await exports(database) == 2
+
+
+@pytest.fixture
+def first_template(database: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], None]:
+    """Stop whoever has stored a first template until somebody else waits for a lock, or stands there as well."""
+
+    def stop(on_first: Callable[[], None]) -> None:
+        add_template = templates.add
+        stood: set[Any] = set()
+
+        async def adding(connection: Any, **options: Any) -> Any:
+            stored = await add_template(connection, **options)
+            if connection not in stood:
+                stood.add(connection)
+                if len(stood) == 1:
+                    on_first()
+                async with database.acquire() as other, asyncio.timeout(20):
+                    while len(stood) < 2 and not await other.fetchval(
+                        "SELECT count(*) FROM pg_locks WHERE NOT granted"
+                    ):
+                        await asyncio.sleep(0.01)
+            return stored
+
+        monkeypatch.setattr(templates, "add", adding)
+
+    return stop
+
+
+async def test_a_restore_and_an_import_of_old_encodings_at_once_wait_for_each_other(
+    database: Database, first_template: Callable[[Callable[[], None]], None]
+) -> None:
+    ada, bob = await add(database, "Ada", 1), await add(database, "Bob", 2)
+    content = await backup(database)
+    async with database.acquire() as connection:
+        await connection.execute("DELETE FROM templates")
+    first_template(lambda: None)
+    # One of them brings a face that the other has as well: it is stored once.
+    rows = [OldEncoding(1, "Bob", None, face(3), ""), OldEncoding(2, "Ada", None, face(1), "")]
+    report, results = await asyncio.gather(
+        restore(database, content),
+        import_encodings(
+            database,
+            rows,
+            cipher=BOX,
+            model_id=MODEL,
+            add_with_consent=False,
+            dry_run=False,
+            at=NOON,
+            audit=AUDIT,
+        ),
+    )
+    imported = sum(result.outcome is RowOutcome.IMPORTED for result in results)
+    assert report.templates + imported == 3
+    assert [result.outcome for result in results].count(RowOutcome.REFUSED) == 0
+    stored = [(str(one.person_id), face(seed).tobytes()) for one, seed in ((ada, 1), (bob, 2), (bob, 3))]
+    assert await faces(database) == sorted(stored)
+
+
+@pytest.mark.parametrize("by", ["restore", "import"])
+async def test_people_are_locked_in_the_order_of_their_ids_as_everywhere(
+    database: Database, first_template: Callable[[Callable[[], None]], None], by: str
+) -> None:
+    low, high = sorted([await add(database, "Ada", 1), await add(database, "Bob", 2)], key=lambda one: one.person_id)
+    async with database.acquire() as connection:
+        await connection.execute("DELETE FROM templates")
+    others: list[asyncio.Task[None]] = []
+
+    async def others_turn() -> None:
+        """What the clock does when a lesson ends."""
+        async with database.acquire() as connection, connection.transaction():
+            await connection.execute("SELECT 1 FROM people ORDER BY id FOR SHARE")
+
+    first_template(lambda: others.append(asyncio.create_task(others_turn())))
+    if by == "restore":
+        everybody = [
+            BackupPerson(
+                one.person_id, one.name, None, Consent.GRANTED, NOON, (BackupTemplate(face(5), 0.5, "photograph"),)
+            )
+            for one in (high, low)
+        ]
+        await restore_backup(database, everybody, cipher=BOX, model_id=MODEL, audit=AUDIT)
+    else:
+        rows = [OldEncoding(number, one.name, None, face(number), "") for number, one in enumerate((high, low))]
+        options = {"add_with_consent": False, "dry_run": False, "at": NOON, "audit": AUDIT}
+        await import_encodings(database, rows, cipher=BOX, model_id=MODEL, **options)  # type: ignore[arg-type]
+    await asyncio.gather(*others)
+    assert len(others) == 1
+    assert len(await faces(database)) == 2
