@@ -19,7 +19,10 @@ _POLL_S = 0.1
 # It spells "reseal" in ASCII.
 _ROTATION_LOCK = 0x72657365616C
 REWRITE_LOCK_TIMEOUT = "5s"
-REWRITE_BY_HAND = "the plain vectors stay in the table's file until then: run `VACUUM FULL templates` by hand"
+REWRITE_BY_HAND = (
+    "the plain vectors stay in the table's file until then: it is tried again with the next start, "
+    "or run `VACUUM FULL templates` by hand"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ async def alone(database: Database) -> AsyncIterator[None]:
 async def seal_all_plain(database: Database, cipher: Cipher) -> int:
     """Encrypt templates from before templates were encrypted, and take the plain ones off the disk; returns how many.
 
-    Raises StorageUnavailable.
+    What an earlier call could not take off, or a server that died, is seen to as well. Raises StorageUnavailable.
     """
     sealed = 0
     while True:
@@ -93,7 +96,9 @@ async def seal_all_plain(database: Database, cipher: Cipher) -> int:
         sealed += count
         if count == 0:
             break
-    if sealed:
+    async with database.acquire() as connection:
+        due = await templates.file_was_plain(connection)
+    if due:
         await rewrite_templates(database)
     return sealed
 
@@ -112,6 +117,7 @@ async def rewrite_templates(database: Database) -> None:
             # Whoever may not is warned by PostgreSQL, and not refused.
             if await connection.fetchval("SELECT pg_relation_filenode('templates')") == before:
                 log.warning("the table of templates could not be written anew; %s", REWRITE_BY_HAND)
+            await templates.forget_plain_files(connection)
     except StorageUnavailable as error:
         log.warning("the table of templates could not be written anew (%s); %s", error.detail, REWRITE_BY_HAND)
         return

@@ -232,7 +232,27 @@ async def seal_plain(connection: Connection, cipher: Cipher, limit: int = SEAL_M
             "UPDATE templates SET sealed = $2, embedding = NULL WHERE id = $1",
             [(row["id"], cipher.seal_bytes(row["embedding"], context_of_row(row))) for row in rows],
         )
+        if rows:
+            # With them: whoever dies now leaves word of what is still in the file.
+            await connection.execute(
+                """
+                INSERT INTO plain_template_files SELECT pg_relation_filenode('templates') ON CONFLICT DO NOTHING
+                """
+            )
     return len(rows)
+
+
+async def file_was_plain(connection: Connection) -> bool:
+    """Whether the file of the table held plain vectors: then it does until it is written anew, by us or by hand."""
+    found: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM plain_template_files WHERE filenode = pg_relation_filenode('templates'))"
+    )
+    return found
+
+
+async def forget_plain_files(connection: Connection) -> None:
+    """Forget the files that are no more."""
+    await connection.execute("DELETE FROM plain_template_files WHERE filenode <> pg_relation_filenode('templates')")
 
 
 async def count_of_others(

@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import Literal
 
 from storage import (
+    attempts,
     attendance_pruning,
     audit,
     consents,
@@ -64,6 +65,7 @@ KINDS = (
     Kind("audit entries", "storage.audit_keep_days", audit.forget),
     Kind("sessions of users", "auth.session_idle_s", user_sessions.prune, "seconds"),
     Kind("idempotency keys", idempotency.KEEP_HOURS, idempotency.prune, "hours"),
+    Kind("counts of attempts", attempts.KEEP_MINUTES, attempts.prune, "minutes"),
     Kind("wrong PINs", credentials.FAILURES_KEEP_MINUTES, credentials.forget_failures, "minutes"),
 )
 

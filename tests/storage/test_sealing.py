@@ -25,6 +25,7 @@ NOT_SEALED = {
     # HMAC under a key of `credential_keys`.
     ("credentials", "digest"),
     ("idempotency_keys", "request_digest"),
+    ("attempts", "counter"),
 }
 
 
@@ -66,6 +67,11 @@ async def make_plain(connection: Connection, person: people.Person, seed: int) -
         embedding.astype("<f4").tobytes(),
     )
     return embedding
+
+
+async def file_of_templates(connection: Connection) -> int:
+    number: int = await connection.fetchval("SELECT pg_relation_filenode('templates')")
+    return number
 
 
 def nothing(_done: int, _total: int) -> None:
@@ -218,10 +224,38 @@ async def test_where_the_table_cannot_be_written_anew_that_is_told_and_nothing_f
 ) -> None:  # fmt: skip
     monkeypatch.setattr(sealing, "REWRITE_LOCK_TIMEOUT", "50ms")
     await make_plain(connection, ada, 3)
+    before = await file_of_templates(connection)
     async with database.acquire() as other, other.transaction():
         await other.execute("LOCK TABLE templates IN ACCESS SHARE MODE")
         assert await sealing.seal_all_plain(database, old) == 1
     assert "VACUUM FULL templates" in caplog.text
+    assert await file_of_templates(connection) == before
+    assert await sealing.seal_all_plain(database, old) == 0
+    assert await file_of_templates(connection) != before
+
+
+async def test_plain_vectors_leave_the_disk_also_when_the_server_died_before_it_could_see_to_it(
+    database: Database, connection: Connection, ada: people.Person, old: SecretBox
+) -> None:
+    await make_plain(connection, ada, 3)
+    before = await file_of_templates(connection)
+    assert await templates.seal_plain(connection, old) == 1  # and then it dies
+    assert await sealing.seal_all_plain(database, old) == 0
+    anew = await file_of_templates(connection)
+    assert anew != before
+    assert await sealing.seal_all_plain(database, old) == 0
+    assert await file_of_templates(connection) == anew
+
+
+async def test_a_table_that_somebody_wrote_anew_by_hand_is_not_written_again(
+    database: Database, connection: Connection, ada: people.Person, old: SecretBox
+) -> None:
+    await make_plain(connection, ada, 3)
+    await templates.seal_plain(connection, old)
+    await connection.execute("VACUUM FULL templates")
+    by_hand = await file_of_templates(connection)
+    assert await sealing.seal_all_plain(database, old) == 0
+    assert await file_of_templates(connection) == by_hand
 
 
 async def test_a_transaction_that_has_written_nothing_is_waited_for_as_well(database: Database) -> None:

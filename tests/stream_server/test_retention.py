@@ -51,6 +51,7 @@ TABLES = {
     "sessions of users": "user_sessions",
     "idempotency keys": "idempotency_keys",
     "wrong PINs": "punch_failures",
+    "counts of attempts": "attempts",
     "audit entries": "audit_log",
     "answers of erased people": "consents",
 }
@@ -98,6 +99,7 @@ async def fill(connection: Connection) -> None:
         await webhook_deliveries.log(connection, webhook.webhook_id, attempt)
         await idempotency.remember(connection, f"kiosk:{days}", token, {}, at)
         await connection.execute("INSERT INTO punch_failures (place, at) VALUES ('kiosk', $1)", at)
+        await connection.execute("INSERT INTO attempts VALUES ($1, 1, $2)", token, at)
         nearest = await people.create(connection, name="Alan", at=NOW, consent=people.Consent.GRANTED)
         await reviews.record(
             connection,
