@@ -12,13 +12,14 @@ from storage import user_sessions, users
 from storage.database import Connection, Database
 from storage.user_sessions import Session
 from storage.users import Role, User
-from stream_server.attempts import AttemptLimit, attempt
+from stream_server.attempts import AttemptLimit
 from stream_server.auditing import Action, Auditor
 from stream_server.cookies import SESSION_TOKEN
 from stream_server.passwords import Passwords
 from stream_server.principals import Kind, Principal, digest
 from stream_server.rights import ROLE_RIGHTS, Right
 from stream_server.settings import AuthSettings
+from stream_server.shared_attempts import SharedAttempts
 
 log = logging.getLogger("rollcall.access")
 
@@ -54,15 +55,26 @@ class Accounts:
     """Users, as far as their passwords go."""
 
     def __init__(
-        self, database: Database, passwords: Passwords, settings: AuthSettings, *, now: Callable[[], datetime]
+        self,
+        database: Database,
+        passwords: Passwords,
+        settings: AuthSettings,
+        *,
+        attempts: SharedAttempts,
+        now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._passwords = passwords
         self._idle = timedelta(seconds=settings.session_idle_s)
         self._lifetime = timedelta(seconds=settings.session_max_s)
         self._now = now
-        self._by_address = AttemptLimit(in_all=ATTEMPTS_IN_ALL, from_one=ATTEMPTS_FROM_ONE_ADDRESS, window_s=WINDOW_S)
-        self._by_account = AttemptLimit(in_all=ATTEMPTS_IN_ALL, from_one=ATTEMPTS_FOR_ONE_ACCOUNT, window_s=WINDOW_S)
+        self._attempts = attempts
+        self._by_address = AttemptLimit(
+            "password by address", in_all=ATTEMPTS_IN_ALL, from_one=ATTEMPTS_FROM_ONE_ADDRESS, window_s=WINDOW_S
+        )
+        self._by_account = AttemptLimit(
+            "password by account", in_all=ATTEMPTS_IN_ALL, from_one=ATTEMPTS_FOR_ONE_ACCOUNT, window_s=WINDOW_S
+        )
         self._has_owner = False
 
     async def needs_set_up(self) -> bool:
@@ -116,7 +128,7 @@ class Accounts:
         Raises TooManyAttempts, SignInRefused, PasswordsBusy and StorageUnavailable.
         """
         login = plain_login(login)
-        with attempt((self._by_address, source), (self._by_account, login), wrong=SignInRefused):
+        async with self._attempts.attempt((self._by_address, source), (self._by_account, login), wrong=SignInRefused):
             user = None
             # What can be no login is nobody's; the database would not even take all of it (NUL).
             if users.LOGIN.fullmatch(login):
@@ -150,7 +162,7 @@ class Accounts:
         assert principal.user_id is not None
         async with self._database.acquire() as connection:
             user = await users.get(connection, principal.user_id)
-        with attempt((self._by_account, user.login), wrong=PasswordWrong):
+        async with self._attempts.attempt((self._by_account, user.login), wrong=PasswordWrong):
             if not await self._passwords.matches(user.password_hash, current):
                 async with self._database.acquire() as connection:
                     await audit.seen(connection, Action.PASSWORD_REFUSED, subject=user_subject(user.user_id))

@@ -56,6 +56,7 @@ from stream_server.secrets import SecretBox
 from stream_server.services import Services, utc_now
 from stream_server.session import CameraHub
 from stream_server.settings import Settings
+from stream_server.shared_attempts import SharedAttempts
 from stream_server.stage_times import StageTimes
 from stream_server.supervision import Supervisor, cancelled
 from stream_server.tls.identity import TlsIdentity
@@ -226,14 +227,15 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
     )
     sender = Sender(settings.webhooks)
     dispatcher = Dispatcher(database, settings.webhooks, box, sender, now=utc_now)
-    pairing = Pairing(database, cameras, lifetime_s=settings.auth.pairing_lifetime_s, now=utc_now)
+    attempts = SharedAttempts(database, credentials.digest)
+    pairing = Pairing(database, cameras, lifetime_s=settings.auth.pairing_lifetime_s, attempts=attempts, now=utc_now)
     passwords = Passwords(
         memory_kib=settings.auth.password_memory_kib,
         passes=settings.auth.password_passes,
         length_min=settings.auth.password_min_length,
     )
     stack.callback(passwords.close)
-    accounts = Accounts(database, passwords, settings.auth, now=utc_now)
+    accounts = Accounts(database, passwords, settings.auth, attempts=attempts, now=utc_now)
     api_tokens = ApiTokens(database, now=utc_now)
     lookups = {DEVICE_TOKEN: pairing.find, API_TOKEN: api_tokens.find, SESSION_TOKEN: accounts.find}
     access = Access(Identities(database, lookups, now=utc_now), webrtc, now=utc_now)

@@ -1,4 +1,6 @@
-"""How often a secret may be guessed: in all, and from one source. Kept in memory, by each server for itself."""
+"""How often a secret may be guessed: in all, and from one source. Kept in memory, by each server for itself;
+`shared_attempts` adds what all servers on a database count.
+"""
 
 import math
 import time
@@ -36,10 +38,12 @@ class AttemptLimit:
     for attempts that the limit over all lets through: it bounds the memory, too.
     """
 
-    def __init__(self, *, in_all: int, from_one: int, window_s: int = 60) -> None:
-        self._in_all = in_all
-        self._from_one = from_one
-        self._window_s = window_s
+    def __init__(self, name: str, *, in_all: int, from_one: int, window_s: int = 60) -> None:
+        """`name` is the same on all servers, and no other limit's."""
+        self.name = name
+        self.in_all = in_all
+        self.from_one = from_one
+        self.window_s = window_s
         self._kept: tuple[MemoryStorage, FixedWindowRateLimiter] | None = None
 
     def check(self, *sources: str) -> None:
@@ -66,8 +70,8 @@ class AttemptLimit:
     def _counted(self, sources: tuple[str, ...]) -> list[tuple["RateLimitItem", str]]:
         from limits import RateLimitItemPerSecond
 
-        whole = RateLimitItemPerSecond(self._in_all, self._window_s, namespace="in all")
-        part = RateLimitItemPerSecond(self._from_one, self._window_s, namespace="from one")
+        whole = RateLimitItemPerSecond(self.in_all, self.window_s, namespace="in all")
+        part = RateLimitItemPerSecond(self.from_one, self.window_s, namespace="from one")
         return [(whole, ""), *((part, source) for source in sources)]
 
     def _loaded(self) -> tuple["MemoryStorage", "FixedWindowRateLimiter"]:

@@ -18,11 +18,12 @@ from recognition.errors import RequestError
 from storage import cameras, devices
 from storage.database import Connection, Database
 from storage.errors import NotFound
-from stream_server.attempts import AttemptLimit, attempt
+from stream_server.attempts import AttemptLimit
 from stream_server.auditing import Action, Auditor
 from stream_server.cameras import CameraRegistry
 from stream_server.principals import OWNER_TOKEN, Kind, Principal, digest
 from stream_server.rights import Right
+from stream_server.shared_attempts import SharedAttempts
 
 log = logging.getLogger("rollcall.access")
 
@@ -54,13 +55,20 @@ class Pairing:
     """Issues codes and takes them."""
 
     def __init__(
-        self, database: Database, registry: CameraRegistry, *, lifetime_s: float, now: Callable[[], datetime]
+        self,
+        database: Database,
+        registry: CameraRegistry,
+        *,
+        lifetime_s: float,
+        attempts: SharedAttempts,
+        now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._cameras = registry
         self._lifetime = timedelta(seconds=lifetime_s)
         self._now = now
-        self._attempts = AttemptLimit(in_all=ATTEMPTS_A_MINUTE, from_one=ATTEMPTS_A_MINUTE_FROM_ONE)
+        self._attempts = attempts
+        self._limit = AttemptLimit("pairing", in_all=ATTEMPTS_A_MINUTE, from_one=ATTEMPTS_A_MINUTE_FROM_ONE)
 
     async def issue(
         self,
@@ -111,7 +119,7 @@ class Pairing:
 
         Raises TooManyAttempts, PairingRefused and StorageUnavailable.
         """
-        with attempt((self._attempts, source), wrong=PairingRefused):
+        async with self._attempts.attempt((self._limit, source), wrong=PairingRefused):
             token = DEVICE_TOKEN + secrets.token_urlsafe(32)
             plain = plain_code(code)
             device = None

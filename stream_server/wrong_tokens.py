@@ -22,7 +22,7 @@ class WrongTokens:
 
     def __init__(self, *, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._guesses = AttemptLimit(in_all=GUESSES_IN_ALL, from_one=GUESSES_FROM_ONE)
+        self._guesses = AttemptLimit("owner token", in_all=GUESSES_IN_ALL, from_one=GUESSES_FROM_ONE)
         self._any_guess = False
         self._unsaid = 0
         self._said_at: float | None = None

@@ -1,5 +1,6 @@
 """Values that most of these tests need: a moment, sightings, events."""
 
+import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -9,10 +10,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from recognition.types import Sighting
+from storage.database import Database
 from stream_server.auditing import Auditor, SeenLately
+from stream_server.shared_attempts import SharedAttempts
 from tests.stream_server.stage import make_stage, stage
 
-__all__ = ["auditor", "make_sighting", "make_stage", "noon", "stage"]
+__all__ = ["attempts", "auditor", "make_sighting", "make_stage", "noon", "stage"]
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -20,6 +23,12 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 @pytest.fixture
 def noon() -> datetime:
     return NOON
+
+
+@pytest.fixture
+def attempts(database: Database) -> SharedAttempts:
+    """What counts attempts for all servers."""
+    return SharedAttempts(database, lambda purpose, text: hashlib.sha256(f"{purpose}\0{text}".encode()).digest())
 
 
 @pytest.fixture

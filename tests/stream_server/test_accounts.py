@@ -17,6 +17,7 @@ from stream_server.passwords import Passwords, PasswordsBusy, PasswordTooWeak
 from stream_server.principals import Kind, digest
 from stream_server.rights import Right
 from stream_server.settings import AuthSettings
+from stream_server.shared_attempts import SharedAttempts
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 GOOD = "correct horse battery"
@@ -36,8 +37,8 @@ async def passwords() -> AsyncIterator[Passwords]:
 
 
 @pytest.fixture
-def accounts(database: Database, passwords: Passwords, clock: Any) -> Accounts:
-    return Accounts(database, passwords, SETTINGS, now=lambda: clock.now)
+def accounts(database: Database, attempts: SharedAttempts, passwords: Passwords, clock: Any) -> Accounts:
+    return Accounts(database, passwords, SETTINGS, attempts=attempts, now=lambda: clock.now)
 
 
 async def add(
@@ -134,6 +135,21 @@ async def test_guessing_from_one_address_is_stopped_before_anything_is_hashed(
     with pytest.raises(TooManyAttempts) as refused:
         await accounts.sign_in("ada", GOOD, "guesser", auditor)
     assert 0 < refused.value.retry_after_s <= 300
+
+
+async def test_who_guesses_at_one_server_after_another_gets_no_more_attempts(
+    accounts: Accounts, database: Database, attempts: SharedAttempts, passwords: Passwords, clock: Any, auditor: Auditor
+) -> None:
+    other = Accounts(database, passwords, SETTINGS, attempts=attempts, now=lambda: clock.now)
+    await add(accounts, auditor)
+    for number in range(10):
+        with pytest.raises(SignInRefused):
+            await (accounts if number % 2 else other).sign_in("ada", "wrong", "guesser", auditor)
+    for server in (accounts, other):
+        with pytest.raises(TooManyAttempts) as refused:
+            await server.sign_in("ada", GOOD, "guesser", auditor)
+        assert 0 < refused.value.retry_after_s <= 300
+        await server.sign_in("ada", GOOD, "school", auditor)
 
 
 async def test_guessing_one_account_from_many_addresses_is_stopped_too(accounts: Accounts, auditor: Auditor) -> None:
@@ -247,11 +263,11 @@ async def test_every_session_has_a_new_secret(accounts: Accounts, auditor: Audit
 
 
 async def test_a_hash_of_older_settings_is_made_anew_at_the_next_sign_in(
-    accounts: Accounts, database: Database, clock: Any, auditor: Auditor
+    accounts: Accounts, database: Database, attempts: SharedAttempts, clock: Any, auditor: Auditor
 ) -> None:
     user = await add(accounts, auditor)
     stronger = Passwords(memory_kib=16_384, passes=1, length_min=10)
-    later = Accounts(database, stronger, SETTINGS, now=lambda: clock.now)
+    later = Accounts(database, stronger, SETTINGS, attempts=attempts, now=lambda: clock.now)
     kept = await accounts.sign_in("ada", GOOD, "here", auditor)
     await later.sign_in("ada", GOOD, "here", auditor)
     stronger.close()

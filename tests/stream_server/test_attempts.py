@@ -37,19 +37,19 @@ def let_through(limit: AttemptLimit, source: str, tries: int) -> int:
 
 
 def test_one_source_is_let_through_so_often_and_no_oftener(clock: Clock) -> None:
-    limit = AttemptLimit(in_all=100, from_one=3)
+    limit = AttemptLimit("tests", in_all=100, from_one=3)
     assert let_through(limit, "a", 50) == 3
     assert let_through(limit, "b", 50) == 3
 
 
 def test_all_sources_together_have_a_limit_which_refused_attempts_do_not_use_up(clock: Clock) -> None:
-    limit = AttemptLimit(in_all=5, from_one=3)
+    limit = AttemptLimit("tests", in_all=5, from_one=3)
     assert let_through(limit, "a", 1000) == 3
     assert sum(let_through(limit, f"source-{number}", 3) for number in range(100)) == 2
 
 
 def test_it_says_when_to_try_again_and_means_it(clock: Clock) -> None:
-    limit = AttemptLimit(in_all=100, from_one=1)
+    limit = AttemptLimit("tests", in_all=100, from_one=1)
     limit.take("a")
     clock.now += 20
     with pytest.raises(TooManyAttempts) as refused:
@@ -61,7 +61,7 @@ def test_it_says_when_to_try_again_and_means_it(clock: Clock) -> None:
 
 
 def test_an_attempt_counts_against_all_of_its_sources_or_none(clock: Clock) -> None:
-    limit = AttemptLimit(in_all=100, from_one=2)
+    limit = AttemptLimit("tests", in_all=100, from_one=2)
     limit.take("address", "account")
     limit.take("address", "other account")
     with pytest.raises(TooManyAttempts):
@@ -72,7 +72,7 @@ def test_an_attempt_counts_against_all_of_its_sources_or_none(clock: Clock) -> N
 
 
 def test_who_was_right_is_not_counted_and_the_wrong_guesses_before_stay(clock: Clock) -> None:
-    limit = AttemptLimit(in_all=5, from_one=3)
+    limit = AttemptLimit("tests", in_all=5, from_one=3)
     for _ in range(20):
         limit.take("a")
         limit.give_back("a")
@@ -83,7 +83,10 @@ def test_who_was_right_is_not_counted_and_the_wrong_guesses_before_stay(clock: C
 
 
 def test_an_attempt_is_counted_by_all_limits_or_by_none(clock: Clock) -> None:
-    by_address, by_account = AttemptLimit(in_all=100, from_one=3), AttemptLimit(in_all=100, from_one=1)
+    by_address, by_account = (
+        AttemptLimit("tests", in_all=100, from_one=3),
+        AttemptLimit("tests", in_all=100, from_one=1),
+    )
     with pytest.raises(Wrong), attempt((by_address, "here"), (by_account, "ada"), wrong=Wrong):
         raise Wrong("wrong")
     for _ in range(10):
@@ -94,7 +97,7 @@ def test_an_attempt_is_counted_by_all_limits_or_by_none(clock: Clock) -> None:
 
 @pytest.mark.parametrize("error", [None, UnavailableError("away"), KeyError("a defect")])
 def test_only_a_wrong_guess_stays_counted(clock: Clock, error: Exception | None) -> None:
-    limit = AttemptLimit(in_all=5, from_one=2)
+    limit = AttemptLimit("tests", in_all=5, from_one=2)
     for _ in range(20):
         with suppress(UnavailableError, KeyError), attempt((limit, "here"), wrong=Wrong):
             if error is not None:
@@ -107,7 +110,7 @@ def test_only_a_wrong_guess_stays_counted(clock: Clock, error: Exception | None)
 
 
 def test_what_is_given_back_after_the_window_is_no_credit(clock: Clock) -> None:
-    limit = AttemptLimit(in_all=100, from_one=2)
+    limit = AttemptLimit("tests", in_all=100, from_one=2)
     limit.take("a")
     clock.now += 61
     limit.give_back("a")
@@ -115,7 +118,7 @@ def test_what_is_given_back_after_the_window_is_no_credit(clock: Clock) -> None:
 
 
 def test_a_flood_of_sources_is_not_remembered(clock: Clock) -> None:
-    limit = AttemptLimit(in_all=10, from_one=3)
+    limit = AttemptLimit("tests", in_all=10, from_one=3)
     for number in range(5000):
         let_through(limit, f"source-{number}", 1)
     storage, _ = limit._loaded()

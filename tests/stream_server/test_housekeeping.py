@@ -20,7 +20,7 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 @pytest.fixture
 def services(database: Database) -> Any:
     settings = Settings(_env_file=None)
-    accounts = Accounts(database, None, settings.auth, now=lambda: NOON)  # type: ignore[arg-type]
+    accounts = Accounts(database, None, settings.auth, attempts=None, now=lambda: NOON)  # type: ignore[arg-type]
     return SimpleNamespace(settings=settings, database=database, accounts=accounts, now=lambda: NOON)
 
 

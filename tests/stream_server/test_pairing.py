@@ -15,6 +15,7 @@ from stream_server.cameras import CameraRegistry
 from stream_server.pairing import ALPHABET, Pairing, PairingRefused, plain_code
 from stream_server.principals import Kind, digest
 from stream_server.rights import Right
+from stream_server.shared_attempts import SharedAttempts
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -25,8 +26,9 @@ def clock() -> Any:
 
 
 @pytest.fixture
-async def pairing(database: Database, clock: Any) -> Pairing:
-    return Pairing(database, CameraRegistry(database, auto_register=False), lifetime_s=600, now=lambda: clock.now)
+async def pairing(database: Database, attempts: SharedAttempts, clock: Any) -> Pairing:
+    cameras = CameraRegistry(database, auto_register=False)
+    return Pairing(database, cameras, lifetime_s=600, attempts=attempts, now=lambda: clock.now)
 
 
 async def test_a_code_is_short_plain_and_never_the_same(pairing: Pairing) -> None:
@@ -76,6 +78,21 @@ async def test_guessing_is_stopped_before_the_database_is_asked(pairing: Pairing
     with pytest.raises(TooManyAttempts):
         await pairing.redeem(right, "", "guesser", auditor)
     await pairing.redeem(right, "", "somebody else", auditor)
+
+
+async def test_codes_are_guessed_no_oftener_at_two_servers_than_at_one(
+    pairing: Pairing, database: Database, attempts: SharedAttempts, clock: Any, auditor: Auditor
+) -> None:
+    cameras = CameraRegistry(database, auto_register=False)
+    other = Pairing(database, cameras, lifetime_s=600, attempts=attempts, now=lambda: clock.now)
+    right = (await pairing.issue("phone-1", "Phone")).code
+    for number in range(10):
+        with pytest.raises(PairingRefused):
+            await (pairing if number % 2 else other).redeem("0000-0000", "", "guesser", auditor)
+    for server in (pairing, other):
+        with pytest.raises(TooManyAttempts):
+            await server.redeem(right, "", "guesser", auditor)
+    await other.redeem(right, "", "somebody else", auditor)
 
 
 async def test_an_attempt_that_failed_for_want_of_the_database_is_no_guess(

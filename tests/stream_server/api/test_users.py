@@ -14,6 +14,7 @@ from stream_server.accounts import Accounts
 from stream_server.passwords import Passwords
 from stream_server.principals import Kind, Principal
 from stream_server.rights import ALL_RIGHTS, Right
+from stream_server.shared_attempts import SharedAttempts
 from tests.stream_server.api.conftest import MORNING, Api
 
 ADMIN = Principal(
@@ -46,10 +47,10 @@ class Access:
 
 
 @pytest_asyncio.fixture
-async def admin(api: Api) -> Any:
+async def admin(api: Api, attempts: SharedAttempts) -> Any:
     passwords = Passwords(memory_kib=8192, passes=1, length_min=10)
     api.services.access = Access()
-    api.services.accounts = Accounts(api.database, passwords, api.settings.auth, now=lambda: MORNING)
+    api.services.accounts = Accounts(api.database, passwords, api.settings.auth, attempts=attempts, now=lambda: MORNING)
     yield SimpleNamespace(api=api, passwords=passwords, access=api.services.access)
     passwords.close()
 
