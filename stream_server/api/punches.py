@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header
 
 from recognition.errors import InternalError, RequestError
-from storage import attendance, cameras, credentials, idempotency, people, punches
+from storage import attendance, attendance_lists, cameras, credentials, idempotency, people, punches
 from storage.credentials import CredentialKind
 from storage.database import Connection
 from storage.errors import Conflict
@@ -34,7 +34,8 @@ IdempotencyKey = Annotated[
         alias="Idempotency-Key",
         min_length=1,
         max_length=200,
-        description="Chosen by the client for each punch. Sent again within a day, it is answered as before.",
+        description="Chosen by the client for each punch. Sent again within a day, it is answered as before, to "
+        "whoever may still see who was marked.",
     ),
 ]
 
@@ -66,7 +67,11 @@ async def punch(
     # A wrong attempt is stored too: it is a value here, and an error only after the commit.
     async with services.database.acquire() as connection, connection.transaction():
         if key is not None and (before := await idempotency.answered(connection, key, digest)) is not None:
-            return PunchMade.model_validate(before)
+            answer = PunchMade.model_validate(before)
+            # Whoever asks may have lost the group since.
+            await people.get(connection, visible, answer.person.id)
+            await attendance_lists.get(connection, visible, answer.attendance_id)
+            return answer
         made = await _punch(connection, visible, body, services, audit)
         if isinstance(made, PunchMade) and key is not None:
             await idempotency.remember(connection, key, digest, made.model_dump(mode="json"), services.now())

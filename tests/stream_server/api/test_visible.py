@@ -122,6 +122,7 @@ TABLE: dict[tuple[str, str], tuple[Any, ...]] = {
     ("POST", "/api/v1/punches"): (
         ShownBy("test_a_pin_or_code_of_somebody_else_is_as_good_as_none"),
         ShownBy("test_their_people_are_marked_in_their_sessions_and_nowhere_else"),
+        ShownBy("test_a_punch_that_is_sent_again_is_answered_to_who_may_still_see_it"),
     ),
     ("GET", "/api/v1/sessions/{session_id}/punches/{person_id}"): (One("/sessions/{lesson}/punches/{bob}"),),
     ("GET", "/api/v1/reviews"): (Lists("/reviews", "/reviews?session_id={lesson}", "/reviews?state=open"),),
@@ -346,6 +347,31 @@ async def test_a_pin_or_code_of_somebody_else_is_as_good_as_none(school: School)
     for _ in range(2):
         assert (await school.ask("red", "POST", "/punches", {"pin": school.things["pin"]})).status_code == 400
     assert (await school.ask("red", "POST", "/punches", {"pin": school.things["ada_pin"]})).status_code == 429
+
+
+async def test_a_punch_that_is_sent_again_is_answered_to_who_may_still_see_it(school: School) -> None:
+    school.groups["moved"] = ("red",)
+    headers = {"X-As": "moved", "Idempotency-Key": "k"}
+
+    async def punch() -> httpx.Response:
+        body = {"pin": school.things["ada_pin"], "session_id": school.things["red_lesson"]}
+        answer: httpx.Response = await school.api.http.post("/api/v1/punches", json=body, headers=headers)
+        return answer
+
+    made = await punch()
+    assert made.status_code == 200, made.text
+    school.groups["moved"] = ("blue",)
+    again = await punch()
+    assert (again.status_code, again.json()["code"]) == (404, "person_not_found")
+    assert "Ada" not in again.text
+    # Ada is theirs again, and the lesson is not.
+    await school.api.call(
+        "POST", f"/groups/{school.things['blue']}/memberships", json={"person_id": school.things["ada"]}
+    )
+    again = await punch()
+    assert (again.status_code, again.json()["code"]) == (404, "attendance_not_found")
+    school.groups["moved"] = ("red", "blue")
+    assert (await punch()).json() == made.json()
 
 
 async def test_a_search_finds_nobody_of_another_group(school: School) -> None:
