@@ -2,15 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
 
 from storage.database import Connection, Record
 from storage.errors import Conflict, NotFound, Stale
-from storage.names import checked, page_by_name
+from storage.names import KEEP, Keep, insert_named, page_by_name, update_named
 from storage.paging import LIMIT_DEFAULT, Page
-from storage.people import KEEP, Keep
 from storage.visibility import EVERYTHING, Visible
 
 _COLUMNS = "id, name, external_id, source, version, created_at"
@@ -31,16 +30,9 @@ class Group:
 async def create(connection: Connection, *, name: str, external_id: str | None = None) -> Group:
     """Add a group. Raises RequestError `name_invalid` or `external_id_invalid`, Conflict `external_id_taken`."""
     try:
-        row = await connection.fetchrow(
-            f"INSERT INTO groups (id, name, external_id) VALUES ($1, $2, $3) RETURNING {_COLUMNS}",
-            uuid4(),
-            checked(name, "name"),
-            None if external_id is None else checked(external_id, "external_id"),
-        )
+        return _group(await insert_named(connection, "groups", _COLUMNS, name=name, external_id=external_id))
     except asyncpg.UniqueViolationError as error:
         raise _taken(external_id) from error
-    assert row is not None
-    return _group(row)
 
 
 async def get(connection: Connection, visible: Visible, group_id: UUID) -> Group:
@@ -95,21 +87,10 @@ async def update(
     """
     try:
         async with connection.transaction():
-            before = await _locked(connection, group_id, version)
-            new_id = before.external_id
-            if not isinstance(external_id, Keep):
-                new_id = None if external_id is None else checked(external_id, "external_id")
-            row = await connection.fetchrow(
-                f"""
-                UPDATE groups SET name = $2, external_id = $3, version = version + 1 WHERE id = $1 RETURNING {_COLUMNS}
-                """,
-                group_id,
-                before.name if name is None else checked(name, "name"),
-                new_id,
-            )
+            await _lock(connection, group_id, version)
+            row = await update_named(connection, "groups", _COLUMNS, group_id, name=name, external_id=external_id)
     except asyncpg.UniqueViolationError as error:
         raise _taken(None if isinstance(external_id, Keep) else external_id) from error
-    assert row is not None
     return _group(row)
 
 
@@ -119,7 +100,7 @@ async def remove(connection: Connection, group_id: UUID, *, version: int | None,
     Raises NotFound and Stale.
     """
     async with connection.transaction():
-        await _locked(connection, group_id, version)
+        await _lock(connection, group_id, version)
         await connection.execute(
             "UPDATE groups SET removed_at = $2, external_id = NULL, version = version + 1 WHERE id = $1", group_id, at
         )
@@ -137,12 +118,11 @@ async def remove(connection: Connection, group_id: UUID, *, version: int | None,
         )
 
 
-async def _locked(connection: Connection, group_id: UUID, version: int | None) -> Group:
+async def _lock(connection: Connection, group_id: UUID, version: int | None) -> None:
     await connection.execute("SELECT 1 FROM groups WHERE id = $1 FOR UPDATE", group_id)
     group = await get(connection, EVERYTHING, group_id)
     if version is not None and version != group.version:
         raise Stale
-    return group
 
 
 def _taken(external_id: str | None) -> Conflict:

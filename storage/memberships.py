@@ -9,8 +9,8 @@ from recognition.errors import RequestError
 from storage import groups, people
 from storage.database import Connection, Record
 from storage.errors import Conflict, NotFound, Stale
+from storage.names import KEEP, Keep
 from storage.paging import LIMIT_DEFAULT, Page, checked_limit, page_of, time_cursor
-from storage.people import KEEP, Keep
 from storage.visibility import EVERYTHING, Visible
 
 _SELECT = """

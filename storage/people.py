@@ -5,8 +5,6 @@ transaction.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import Enum
-from typing import Final
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -16,7 +14,9 @@ from storage.consents import SYSTEM
 from storage.consents import Consent as Consent
 from storage.database import Connection, Record
 from storage.errors import Conflict, NotFound
-from storage.names import checked, page_by_name
+from storage.names import KEEP as KEEP
+from storage.names import Keep as Keep
+from storage.names import checked, checked_external_id, page_by_name
 from storage.paging import LIMIT_DEFAULT, Page
 from storage.visibility import EVERYTHING, Visible
 
@@ -45,15 +45,6 @@ _FORGET_WHO = (
     WHERE reason IS NOT NULL AND attendance_id IN (SELECT id FROM attendance WHERE person_id = $1)
     """,
 )
-
-
-class Keep(Enum):
-    """The value of an argument that was not given, where None means something else."""
-
-    KEEP = "keep"
-
-
-KEEP: Final = Keep.KEEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +92,7 @@ async def create(
                 """,
                 person_id,
                 checked(name, "name"),
-                None if external_id is None else checked(external_id, "external_id"),
+                checked_external_id(external_id),
                 consent,
                 consent_at,
             )
@@ -219,7 +210,7 @@ async def update(
             )
             new_external_id = before.external_id
             if not isinstance(external_id, Keep):
-                new_external_id = None if external_id is None else checked(external_id, "external_id")
+                new_external_id = checked_external_id(external_id)
             await connection.execute(
                 "UPDATE people SET name = $2, external_id = $3, consent = $4, consent_at = $5 WHERE id = $1",
                 person_id,

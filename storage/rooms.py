@@ -3,16 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
 
 from storage import outbox
 from storage.database import Connection, Record
 from storage.errors import Conflict, NotFound, Stale
-from storage.names import checked, page_by_name
+from storage.names import KEEP, Keep, insert_named, page_by_name, update_named
 from storage.paging import LIMIT_DEFAULT, Page
-from storage.people import KEEP, Keep
 
 _COLUMNS = """id, name, external_id, version, created_at,
     ARRAY(SELECT c.id FROM cameras c WHERE c.room_id = rooms.id AND c.removed_at IS NULL ORDER BY c.id) AS camera_ids"""
@@ -53,16 +52,9 @@ async def create(connection: Connection, *, name: str, external_id: str | None =
     `external_id_taken`.
     """
     try:
-        row = await connection.fetchrow(
-            f"INSERT INTO rooms (id, name, external_id) VALUES ($1, $2, $3) RETURNING {_COLUMNS}",
-            uuid4(),
-            checked(name, "name"),
-            None if external_id is None else checked(external_id, "external_id"),
-        )
+        return _room(await insert_named(connection, "rooms", _COLUMNS, name=name, external_id=external_id))
     except asyncpg.UniqueViolationError as error:
         raise _taken(error) from error
-    assert row is not None
-    return _room(row)
 
 
 async def get(connection: Connection, room_id: UUID) -> Room:
@@ -100,28 +92,17 @@ async def update(
     """Change what is given, if the room is still at `version`. Raises NotFound, Stale, and as `create` does."""
     try:
         async with connection.transaction():
-            before = await _locked(connection, room_id, version)
-            new_id = before.external_id
-            if not isinstance(external_id, Keep):
-                new_id = None if external_id is None else checked(external_id, "external_id")
-            row = await connection.fetchrow(
-                f"""
-                UPDATE rooms SET name = $2, external_id = $3, version = version + 1 WHERE id = $1 RETURNING {_COLUMNS}
-                """,
-                room_id,
-                before.name if name is None else checked(name, "name"),
-                new_id,
-            )
+            await _lock(connection, room_id, version)
+            row = await update_named(connection, "rooms", _COLUMNS, room_id, name=name, external_id=external_id)
     except asyncpg.UniqueViolationError as error:
         raise _taken(error) from error
-    assert row is not None
     return _room(row)
 
 
 async def remove(connection: Connection, room_id: UUID, *, version: int | None) -> None:
     """Delete a room; cameras, lessons and sessions that were in it go on without one. Raises NotFound and Stale."""
     async with connection.transaction():
-        await _locked(connection, room_id, version)
+        await _lock(connection, room_id, version)
         await connection.execute("DELETE FROM rooms WHERE id = $1", room_id)
 
 
@@ -164,12 +145,11 @@ async def qr_cameras(connection: Connection) -> frozenset[str]:
     return frozenset(row["id"] for row in rows)
 
 
-async def _locked(connection: Connection, room_id: UUID, version: int | None) -> Room:
+async def _lock(connection: Connection, room_id: UUID, version: int | None) -> None:
     await connection.execute("SELECT 1 FROM rooms WHERE id = $1 FOR UPDATE", room_id)
     room = await get(connection, room_id)
     if version is not None and version != room.version:
         raise Stale
-    return room
 
 
 def _taken(error: asyncpg.UniqueViolationError) -> Conflict:

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import Field, StrictBool
 
-from stream_server.messages import Consent, Name, Page, Shape
-from stream_server.person_messages import ConsentGiven, ConsentTextVersion, ExternalId
+from stream_server.messages import Consent, Page, Shape
+from stream_server.person_messages import PersonCreate
 
 
 class ConsentTextPut(Shape):
@@ -93,13 +93,10 @@ class UnknownFaceAssign(Shape):
     person_id: UUID
 
 
-class UnknownFacePerson(ConsentGiven):
+class UnknownFacePerson(PersonCreate):
     """It is somebody new, who has agreed to be recognised."""
 
-    name: Name
-    external_id: ExternalId | None = None
     consent: StrictBool = Field(description="Must be true: the faces are enrolled.")
-    consent_text: ConsentTextVersion = None
 
 
 class UnknownFaceNamed(Shape):

@@ -37,6 +37,7 @@ from stream_server.person_messages import (
     TemplateBody,
     Templates,
 )
+from stream_server.services import Services
 
 
 def make_router(*, max_photo_bytes: int) -> APIRouter:
@@ -47,19 +48,7 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
     async def create_person(body: PersonCreate, services: ServicesOf, audit: AuditOf) -> Person:
         """A person without consent can be marked by hand but is never compared with a face."""
         async with services.database.acquire() as connection, connection.transaction():
-            person = await people.create(
-                connection,
-                name=body.name,
-                external_id=body.external_id,
-                consent=people.Consent.GRANTED if body.consent else people.Consent.NONE,
-                consent_text=body.consent_text,
-                actor=audit.actor,
-                at=services.now(),
-            )
-            await audit.changed(connection, Action.PERSON_CREATED, person.person_id)
-            if body.consent:
-                await audit.changed(connection, Action.CONSENT_GRANTED, person.person_id, text=person.consent_text)
-        return _person(person)
+            return _person(await add(connection, body, services, audit))
 
     @router.get("", summary="List people")
     async def list_people(
@@ -196,6 +185,23 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
             await templates.delete(connection, template_id, person_id=person_id)
 
     return router
+
+
+async def add(connection: Connection, body: PersonCreate, services: Services, audit: Auditor) -> people.Person:
+    """Add somebody, noted with what they have answered, in the caller's transaction. Raises as `people.create`."""
+    person = await people.create(
+        connection,
+        name=body.name,
+        external_id=body.external_id,
+        consent=people.Consent.GRANTED if body.consent else people.Consent.NONE,
+        consent_text=body.consent_text,
+        actor=audit.actor,
+        at=services.now(),
+    )
+    await audit.changed(connection, Action.PERSON_CREATED, person.person_id)
+    if body.consent:
+        await audit.changed(connection, Action.CONSENT_GRANTED, person.person_id, text=person.consent_text)
+    return person
 
 
 async def _note_changes(connection: Connection, audit: Auditor, before: people.Person, after: people.Person) -> None:

@@ -5,10 +5,11 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from recognition.errors import RequestError
-from storage import people, templates, unknown_faces
+from storage import templates, unknown_faces
 from storage.database import Connection
 from storage.unknown_faces import StoredUnknown
 from stream_server.api.audited import AuditOf
+from stream_server.api.people import add
 from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
 from stream_server.auditing import Action, Auditor
 from stream_server.privacy_messages import (
@@ -70,18 +71,7 @@ async def add_person(face_id: UUID, body: UnknownFacePerson, services: ServicesO
     """Adds the person and enrols, both or neither. The person must have agreed."""
     async with services.database.acquire() as connection, connection.transaction():
         await unknown_faces.lock(connection)  # before a person, as everywhere
-        person = await people.create(
-            connection,
-            name=body.name,
-            external_id=body.external_id,
-            consent=people.Consent.GRANTED if body.consent else people.Consent.NONE,
-            consent_text=body.consent_text,
-            actor=audit.actor,
-            at=services.now(),
-        )
-        await audit.changed(connection, Action.PERSON_CREATED, person.person_id)
-        if body.consent:
-            await audit.changed(connection, Action.CONSENT_GRANTED, person.person_id, text=person.consent_text)
+        person = await add(connection, body, services, audit)
         return await _name(connection, services, audit, face_id, person.person_id)
 
 
