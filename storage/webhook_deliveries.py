@@ -112,6 +112,7 @@ async def note_delivered(
 ) -> bool:
     """Note what was taken and move the cursor; the lease then holds until `until`. False when it was lost."""
     async with connection.transaction():
+        await _hold_told_of(connection, attempts)
         held = await connection.fetchval(
             """
             UPDATE webhooks SET cursor = greatest(cursor, $3), leased_until = $4, failures = 0, failing_since = NULL,
@@ -124,7 +125,7 @@ async def note_delivered(
             until,
         )
         for attempt in attempts:
-            await log(connection, claim.webhook.webhook_id, attempt)
+            await _insert(connection, claim.webhook.webhook_id, attempt)
     return held is not None
 
 
@@ -136,6 +137,7 @@ async def note_failed(
     """
     webhook_id = claim.webhook.webhook_id
     async with connection.transaction():
+        await _hold_told_of(connection, [attempt])
         held = await connection.fetchval(
             """
             UPDATE webhooks SET failures = failures + 1, failing_since = coalesce(failing_since, $3),
@@ -149,7 +151,7 @@ async def note_failed(
             next_attempt_at,
             disable,
         )
-        await log(connection, webhook_id, attempt)
+        await _insert(connection, webhook_id, attempt)
         if held is not None and disable:
             await outbox.append(connection, "webhook.disabled", {"webhook_id": str(webhook_id), "reason": disable})
     return held is not None
@@ -168,6 +170,29 @@ async def log(connection: Connection, webhook_id: UUID, attempt: Attempt) -> Del
     """Keep an attempt, without the answer when it was about somebody who was erased meanwhile; None when the webhook
     was removed.
     """
+    async with connection.transaction():
+        await _hold_told_of(connection, [attempt])
+        return await _insert(connection, webhook_id, attempt)
+
+
+async def _hold_told_of(connection: Connection, attempts: Sequence[Attempt]) -> None:
+    """Let nobody whom these tell of be erased until the answers are stored, and wait for whoever is erased just now.
+
+    Before a webhook is locked, and by id, as everywhere.
+    """
+    await connection.execute(
+        """
+        SELECT 1 FROM people WHERE id IN (
+            SELECT coalesce(payload -> 'person' ->> 'id', payload ->> 'person_id')::uuid FROM outbox
+            WHERE id = ANY ($1::bigint[])
+        )
+        ORDER BY id FOR KEY SHARE
+        """,
+        [attempt.event_id for attempt in attempts if attempt.event_id is not None],
+    )
+
+
+async def _insert(connection: Connection, webhook_id: UUID, attempt: Attempt) -> Delivery | None:
     row = await connection.fetchrow(
         f"""
         INSERT INTO webhook_deliveries ({_COLUMNS})

@@ -1,3 +1,4 @@
+import asyncio
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -174,6 +175,29 @@ async def test_an_answer_that_comes_when_somebody_is_erased_already_is_not_kept(
     await people.erase(connection, zoe.person_id, at=noon)
     assert await told_of(connection, zoe.person_id, webhook, "thanks for Zoë", noon) == ""
     assert await told_of(connection, eve.person_id, webhook, "thanks for Eve", noon) == "thanks for Eve"
+
+
+async def test_an_answer_that_comes_while_somebody_is_erased_is_not_kept(
+    database: Database, connection: Connection, webhook: Webhook, noon: datetime
+) -> None:
+    zoe = await people.create(connection, name="Zoë", at=noon)
+    async with connection.transaction():
+        event_id = await outbox.append(connection, "attendance.marked", {"person": {"id": str(zoe.person_id)}})
+    thanks = Attempt(event_id, "attendance.marked", "msg", Cause.EVENT, 1, True, noon, response="thanks for Zoë")
+
+    async def answered() -> None:
+        async with database.acquire() as own:
+            await webhook_deliveries.log(own, webhook.webhook_id, thanks)
+
+    async with connection.transaction():
+        await people.erase(connection, zoe.person_id, at=noon)
+        answer = asyncio.create_task(answered())
+        async with database.acquire() as other, asyncio.timeout(20):
+            while not answer.done() and not await other.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.01)
+    await answer
+    (kept,) = (await webhook_deliveries.list_deliveries(connection, webhook.webhook_id)).items
+    assert kept.response == ""
 
 
 @pytest.mark.parametrize("response", ['{"marked": "Zoë"}', '{"marked": "Zo\\u00eb"}'])
