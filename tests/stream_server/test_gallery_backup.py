@@ -292,6 +292,26 @@ async def test_a_restore_and_an_import_of_old_encodings_at_once_wait_for_each_ot
     assert await faces(database) == sorted(stored)
 
 
+async def test_a_restore_and_an_import_that_add_the_same_people_wait_for_each_other(
+    database: Database, other: Database, first_template: Callable[[Callable[[], None]], None]
+) -> None:
+    await add(other, "Ada", 1)
+    await add(other, "Bob", 2)
+    content = await backup(other)
+    first_template(lambda: None)
+    rows = [OldEncoding(1, "Bob", "s-Bob", face(3), ""), OldEncoding(2, "Ada", "s-Ada", face(4), "")]
+    options = {"add_with_consent": True, "dry_run": False, "at": NOON, "audit": AUDIT}
+    report, results = await asyncio.gather(
+        restore(database, content),
+        import_encodings(database, rows, cipher=BOX, model_id=MODEL, **options),  # type: ignore[arg-type]
+    )
+    # Whoever comes first adds them; a backup does not take somebody with another id for the same person.
+    assert [result.outcome for result in results] == [RowOutcome.IMPORTED] * 2
+    assert report.counts["added"] + report.counts["refused"] == 2
+    async with database.acquire() as connection:
+        assert len((await people.list_people(connection, EVERYTHING)).items) == 2
+
+
 @pytest.mark.parametrize("by", ["restore", "import"])
 async def test_people_are_locked_in_the_order_of_their_ids_as_everywhere(
     database: Database, first_template: Callable[[Callable[[], None]], None], by: str

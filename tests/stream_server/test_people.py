@@ -321,7 +321,10 @@ async def test_ignored_faces_of_another_model_are_told_once(
     assert keeper.ignored_of_other_models == 2
 
 
-async def test_names_and_templates_are_read_of_one_moment(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("of_whom", ["everybody", "who changed"])
+async def test_names_and_templates_are_read_of_one_moment(
+    database: Database, monkeypatch: pytest.MonkeyPatch, of_whom: str
+) -> None:
     at = datetime(2026, 3, 2, tzinfo=UTC)
     async with database.acquire() as connection:
         ada = await people_table.create(connection, name="Ada", at=at, consent=people_table.Consent.GRANTED)
@@ -344,5 +347,10 @@ async def test_names_and_templates_are_read_of_one_moment(database: Database, mo
 
     monkeypatch.setattr(template_table, "load_gallery", and_then_consent_goes)
     keeper = PeopleKeeper(database, MODEL, CIPHER)
-    await keeper.load()
+    if of_whom == "who changed":
+        data = {"person_id": str(ada.person_id)}
+        keeper.on_event(Event(id=1, type=GALLERY_CHANGED, at=at, data=data))
+        await keeper.load_changed()
+    else:
+        await keeper.load()
     assert (len(keeper.gallery), keeper.name(str(ada.person_id))) == (1, "Ada")

@@ -63,9 +63,9 @@ async def noted(api: Any, person_id: UUID) -> list[str]:
     return [row["action"] for row in rows if not row["action"].endswith(".read")]
 
 
-async def until_one_waits(connection: Connection) -> None:
+async def until_some_wait(connection: Connection, count: int = 1) -> None:
     async with asyncio.timeout(60):
-        while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+        while await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") < count:
             await asyncio.sleep(0.01)
 
 
@@ -80,7 +80,7 @@ async def test_taking_consent_back_waits_for_an_enrolment_and_ends_in_no_circle(
             await connection.execute("SELECT 1 FROM people WHERE id = $1 FOR NO KEY UPDATE", ada)
             revoking = asyncio.create_task(api.call(method, f"/people/{ada}", **body))
             async with api.database.acquire() as other:
-                await until_one_waits(other)
+                await until_some_wait(other)
             # The face that is enrolled now is of a model of which none was known.
             await enrol(api, connection, ada, "model-b")
     await revoking
@@ -119,6 +119,20 @@ async def test_only_what_changes_a_person_is_noted(api: Any) -> None:
     for _ in range(2):
         await api.call("DELETE", f"/people/{ada}", 204)
     assert await noted(api, ada) == [*begin, "person.updated", "consent.revoked", "person.erased"]
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+async def test_of_two_who_change_the_same_at_once_one_is_noted(api: Any, method: str) -> None:
+    ada = await api.person(SOMEBODY)
+    body = {"json": {"name": "Countess"}} if method == "PATCH" else {}
+    async with api.database.acquire() as connection:
+        async with connection.transaction():
+            await people.hold(connection, ada)
+            both = [asyncio.create_task(api.call(method, f"/people/{ada}", **body)) for _ in range(2)]
+            await until_some_wait(connection, 2)
+        await asyncio.gather(*both)
+    action = "person.updated" if method == "PATCH" else "person.erased"
+    assert (await noted(api, ada)).count(action) == 1
 
 
 async def test_what_was_changed_is_noted_by_its_field(api: Any) -> None:

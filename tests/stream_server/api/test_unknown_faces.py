@@ -1,9 +1,11 @@
+import asyncio
 from typing import Any
 from uuid import UUID
 
 import numpy as np
+import pytest
 
-from storage import unknown_faces
+from storage import people, unknown_faces
 
 
 async def collected(api: Any) -> UUID:
@@ -50,3 +52,25 @@ async def test_one_too_many_to_be_ignored_is_refused_and_none_is_let_go_for_it(a
     await api.call("POST", f"/unknown-faces/{first}/ignore", 204)  # it is ignored already
     await api.call("DELETE", f"/unknown-faces/{first}", 204)
     await api.call("POST", f"/unknown-faces/{one_more}/ignore", 204)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"), [("assign", 404, "unknown_face_not_found"), ("person", 409, "external_id_taken")]
+)
+async def test_who_names_a_face_waits_for_who_sorts_faces_and_ends_in_no_circle(
+    api: Any, path: str, status: int, code: str
+) -> None:
+    face_id, ada = await collected(api), await api.person("Ada", consent=True)
+    somebody_new = {"name": "Eve", "external_id": "s-9", "consent": True}
+    body = {"person_id": str(ada)} if path == "assign" else somebody_new
+    async with api.database.acquire() as connection, connection.transaction():
+        await unknown_faces.lock(connection)
+        naming = asyncio.create_task(api.call("POST", f"/unknown-faces/{face_id}/{path}", status, json=body))
+        async with asyncio.timeout(60):
+            while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.01)
+        if path == "assign":
+            await unknown_faces.delete(connection, face_id)
+        else:
+            await people.create(connection, name="Eve", external_id="s-9", at=api.at)
+    assert (await naming)["code"] == code
