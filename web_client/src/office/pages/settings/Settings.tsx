@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import { words } from "words/settings";
 import { words as shell } from "words/shell";
+import "../../../ui/segments.css";
 import "../../../ui/settings_page.css";
 import { look, may, me, signOut } from "../../account";
 import { Button } from "../../parts/Button";
