@@ -21,7 +21,7 @@ export function Repeating({ filled, problems, onChange }: Props) {
     <>
       <fieldset class="group" aria-describedby={problems.days ? id : undefined}>
         <legend>{words.weekdays}</legend>
-        <div class="segments">
+        <div class="segments weekdays">
           {WEEKDAYS.map((one) => (
             <label key={one}>
               <input
