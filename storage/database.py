@@ -12,7 +12,7 @@ import asyncpg
 
 from storage.errors import SchemaOutdated, StorageUnavailable, TextUnstorable
 
-HEAD_REVISION = "0009_pairing_ids"
+HEAD_REVISION = "0010_site"
 """The migration that this code is written for. Kept here so that a running server never imports Alembic."""
 
 Record: TypeAlias = asyncpg.Record

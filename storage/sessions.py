@@ -134,7 +134,8 @@ async def list_sessions(
     first_at: datetime | None = None,
     before_at: datetime | None = None,
 ) -> Page[ClassSession]:
-    """Sessions, the latest first; all conditions given must hold. They start at `first_at` or later, before `before_at`.
+    """Sessions, the latest first; all conditions given must hold. They start at `first_at` or later and before
+    `before_at`.
 
     Raises RequestError for a bad limit or cursor.
     """

@@ -62,7 +62,7 @@ async def import_timetable(
 
     if source == FORM:
         raise Conflict("lessons filled in by hand are no timetable", hint="choose another name", code="source_taken")
-    now, zone = services.now(), services.settings.site.zone
+    now, zone = services.now(), services.site.zone
     until = now + timedelta(days=WINDOW_DAYS)
     async with services.imports, uploaded(request) as path:
         rows = await asyncio.to_thread(lambda: read_calendar(path.read_bytes(), zone, now, until))
@@ -164,7 +164,7 @@ def _planned(form: LessonForm, services: Services) -> tuple[str, tuple[PlannedTi
     from stream_server.timetable.calendar_file import planned_times
     from stream_server.timetable.form import as_calendar
 
-    now, zone = services.now(), services.settings.site.zone
+    now, zone = services.now(), services.site.zone
     until = now + timedelta(days=WINDOW_DAYS)
     ical = as_calendar(form)
     try:
@@ -179,7 +179,7 @@ def _planned(form: LessonForm, services: Services) -> tuple[str, tuple[PlannedTi
 async def _plan(
     connection: Connection, services: Services, lesson_id: UUID, times: tuple[PlannedTime, ...], until: datetime
 ) -> None:
-    zone = services.settings.site.zone
+    zone = services.site.zone
     await lessons.plan(connection, lesson_id, times, rooms={}, zone=zone, now=services.now(), until=until)
 
 

@@ -33,7 +33,7 @@ async def list_sessions(
     cursor: Cursor = None,
 ) -> ClassSessions:
     """The latest first; all conditions given must hold."""
-    zone = services.settings.site.zone
+    zone = services.site.zone
     async with services.database.acquire() as connection:
         page = await sessions.list_sessions(
             connection,
@@ -90,7 +90,7 @@ async def close_session(
             connection,
             visible,
             session_id,
-            services.settings.site.zone,
+            services.site.zone,
             services.now(),
             version=wanted_version(if_match),
         )

@@ -40,7 +40,7 @@ def times_of(ical: str) -> LessonTimes:
     """What was filled in, from the text that `as_calendar` made of it. The first day is that of the first lesson."""
     import icalendar
 
-    event = icalendar.Calendar.from_ical(ical).walk("VEVENT")[0]
+    event: Event = icalendar.Calendar.from_ical(ical).walk("VEVENT")[0]
     starts_at: datetime = event["DTSTART"].dt
     return LessonTimes(
         day=starts_at.date(),

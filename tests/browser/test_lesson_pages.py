@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from stream_server.client import ServerClient
-from tests.browser.conftest import Browser, Office
+from tests.browser.conftest import Office
 from tests.browser.test_people_pages import is_tidy, ready
 
 
