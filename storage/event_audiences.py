@@ -39,6 +39,7 @@ ABOUT = {
     "roster.imported": About.SITE,
     "session.ended": About.SESSION,
     "session.opened": About.SESSION,
+    "site.changed": About.NOBODY,
     "webhook.disabled": About.SITE,
 }
 

@@ -23,6 +23,7 @@ EVENT_TYPES = {
     "roster.imported": "a roster was imported",
     "session.ended": "a session has ended, or was missed",
     "session.opened": "a session was made",
+    "site.changed": "the site's name or time zone was changed",
     "webhook.disabled": "a webhook was switched off, because its receiver failed for too long or is gone",
 }
 FILTERS_MAX = 50

@@ -125,9 +125,9 @@ async def plan(
                 ends_at = excluded.ends_at, group_id = excluded.group_id, room_id = excluded.room_id,
                 late_after_s = excluded.late_after_s, state = 'planned', version = s.version + 1
             WHERE s.state IN ('planned', 'cancelled') AND NOT s.cancelled_by_hand
-              AND (s.title, s.starts_at, s.ends_at, s.group_id, s.room_id, s.late_after_s, s.state)
-                  IS DISTINCT FROM (excluded.title, excluded.starts_at, excluded.ends_at, excluded.group_id,
-                                    excluded.room_id, excluded.late_after_s, 'planned')
+              AND (s.title, s.starts_at, s.ends_at, s.site_day, s.group_id, s.room_id, s.late_after_s, s.state)
+                  IS DISTINCT FROM (excluded.title, excluded.starts_at, excluded.ends_at, excluded.site_day,
+                                    excluded.group_id, excluded.room_id, excluded.late_after_s, 'planned')
             RETURNING 1
         )
         SELECT (SELECT count(*) FROM cancelled) + (SELECT count(*) FROM planned)
@@ -206,11 +206,14 @@ async def list_lessons(
 
 
 async def lock_one_to_extend(connection: Connection, until: datetime) -> Lesson | None:
-    """A repeating lesson that is planned to before `until`, locked, and passed over by others; None: no more."""
+    """A repeating lesson that is planned to before `until`, or one whose time zone has changed, locked, and passed over
+    by others; None: no more.
+    """
     row = await connection.fetchrow(
         f"""
         SELECT {_COLUMNS} FROM lessons
-        WHERE removed_at IS NULL AND expanded_until < $1 AND position('RRULE' IN ical) > 0
+        WHERE removed_at IS NULL AND expanded_until < $1
+          AND (position('RRULE' IN ical) > 0 OR expanded_until = 'epoch')
         ORDER BY expanded_until LIMIT 1 FOR UPDATE SKIP LOCKED
         """,
         until,

@@ -131,9 +131,11 @@ async def list_sessions(
     group_id: UUID | None = None,
     room_id: UUID | None = None,
     state: SessionState | None = None,
-    between: tuple[datetime, datetime] | None = None,
+    first_at: datetime | None = None,
+    before_at: datetime | None = None,
 ) -> Page[ClassSession]:
-    """Sessions, the latest first; all conditions given must hold. `between`: those that start in this span.
+    """Sessions, the latest first; all conditions given must hold. They start at `first_at` or later and before
+    `before_at`.
 
     Raises RequestError for a bad limit or cursor.
     """
@@ -143,9 +145,10 @@ async def list_sessions(
         if value is not None:
             arguments.append(value)
             conditions.append(f"{column} = ${len(arguments)}")
-    if between is not None:
-        arguments += between
-        conditions.append(f"starts_at >= ${len(arguments) - 1} AND starts_at < ${len(arguments)}")
+    for sign, moment in ((">=", first_at), ("<", before_at)):
+        if moment is not None:
+            arguments.append(moment)
+            conditions.append(f"starts_at {sign} ${len(arguments)}")
     if (before := time_cursor(cursor)) is not None:
         arguments += before
         conditions.append(f"(starts_at, id) < (${len(arguments) - 1}, ${len(arguments)})")

@@ -57,6 +57,7 @@ from stream_server.services import Services, utc_now
 from stream_server.session import CameraHub
 from stream_server.settings import Settings
 from stream_server.shared_attempts import SharedAttempts
+from stream_server.site import Site
 from stream_server.stage_times import StageTimes
 from stream_server.supervision import Supervisor, cancelled
 from stream_server.tls.identity import TlsIdentity
@@ -147,10 +148,12 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         settings.data_dir,
         [old.get_secret_value() for old in settings.secrets.old_keys],
     )
+    site = Site(settings.site, database)
     people = PeopleKeeper(database, models.chosen.model_id, box)
     cameras = CameraRegistry(database, auto_register=settings.cameras.auto_register)
     bus = EventBus(OutboxSource(database, dsn), max_followers=settings.http.max_subscribers)
     await bus.start()  # before the gallery is read: what changes in between is then heard of
+    await site.load()
     await people.seal_plain()
     await people.load()
     await cameras.load()
@@ -164,7 +167,7 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
     refused = Spool(settings.data_dir / "refused", max_records=REFUSED_MAX)
     stack.callback(refused.close)
     times = StageTimes()
-    recorder = Recorder(partial(_store_sighting, database, settings), spool, refused, measure=times.take_stored)
+    recorder = Recorder(partial(_store_sighting, database, settings, site), spool, refused, measure=times.take_stored)
     forgetter = Forgetter(database, recorder)
     sampler = Sampler(
         Pacing(
@@ -175,8 +178,8 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         )
     )
     credentials = CredentialMaker(await load_keys(database, box))
-    desk = ReviewDesk(database, settings)
-    codes = CodeWatch(database, settings, credentials)
+    desk = ReviewDesk(database, settings, site)
+    codes = CodeWatch(database, settings, site, credentials)
     glances = Glances(allowed=settings.cameras.glances)
     unknown = UnknownFaceCollector(
         database,
@@ -254,6 +257,7 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         tunnel = make_keeper(line, settings, traffic=app.state.traffic, invitation=invitation, now=utc_now)
     services = Services(
         settings=settings,
+        site=site,
         database=database,
         models=models,
         executor=executor,
@@ -268,7 +272,7 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         pulls=pulls,
         supervisor=supervisor,
         webrtc=webrtc,
-        reports=ReportMaker(database, settings.site, at_once=settings.http.max_reports, now=utc_now),
+        reports=ReportMaker(database, site, at_once=settings.http.max_reports, now=utc_now),
         webhooks=WebhookRegister(database, settings.webhooks, box, sender, now=utc_now, changed=dispatcher.look),
         access=access,
         pairing=pairing,
@@ -298,6 +302,8 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
     bus.on_connect(pulls.share.look_again)
     cameras.on_removed(hub.end_camera)
     cameras.on_removed(webrtc.end_camera)
+    bus.on_event(site.on_event)
+    bus.on_connect(site.look_again)
     bus.on_event(codes.on_event)
     bus.on_connect(codes.look_again)
     bus.on_event(forgetter.on_event)
@@ -321,6 +327,7 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         ("clock", SessionClock(services).run),
         ("reviews", desk.run),
         ("codes", codes.run),
+        ("site", site.run),
         ("webhooks", dispatcher.run),
     ):
         stack.push_async_callback(cancelled, supervisor.start(name, work))
@@ -341,10 +348,8 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
     return services
 
 
-async def _store_sighting(database: Database, settings: Settings, sighting: Sighting) -> bool:
+async def _store_sighting(database: Database, settings: Settings, site: Site, sighting: Sighting) -> bool:
     """Whether it was stored, or had been; not for a person who has taken consent back or was erased meanwhile."""
     async with database.acquire() as connection:
-        recorded = await attendance.record_sighting(
-            connection, sighting, settings.site.zone, settings.attendance.policy
-        )
+        recorded = await attendance.record_sighting(connection, sighting, site.zone, settings.attendance.policy)
     return recorded.session_id is not None

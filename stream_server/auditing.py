@@ -67,6 +67,7 @@ class Action(StrEnum):
     CAMERA_CHANGED = "camera.changed"
     CAMERA_WATCHED = "camera.watched"
     CAMERA_REMOVED = "camera.removed"
+    SITE_CHANGED = "site.changed"
     KEY_ROTATED = "key.rotated"
     GALLERY_EXPORTED = "gallery.exported"
     GALLERY_RESTORED = "gallery.restored"

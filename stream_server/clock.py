@@ -5,7 +5,7 @@ import logging
 from datetime import datetime, timedelta
 
 from recognition.errors import RequestError, UnavailableError
-from storage import lessons, session_clock, timetable_import
+from storage import lessons, session_clock, site, timetable_import
 from storage.database import Connection
 from stream_server.services import Services
 from stream_server.timetable.expansion import WINDOW_DAYS, RuleUnusable
@@ -23,6 +23,7 @@ class SessionClock:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._extended_at: datetime | None = None
+        self._planned_in: str | None = None
 
     async def run(self) -> None:
         """Look every ten seconds, for ever; while the database is away everything waits."""
@@ -46,7 +47,7 @@ class SessionClock:
                 break
         while True:
             async with database.acquire() as connection:
-                closed = await session_clock.close_one_due(connection, now, settings.site.zone)
+                closed = await session_clock.close_one_due(connection, now, self._services.site.zone)
             if closed is None:
                 break
             log.info("session %s has ended: %s", closed.session.session_id, closed.counts)
@@ -56,9 +57,15 @@ class SessionClock:
                 missed = await session_clock.miss_due(connection, now)
             if missed:
                 log.warning("%d sessions were missed: no server ran while they were held", missed)
-        if self._extended_at is None or now - self._extended_at >= EXTEND_EVERY:
+        zone = self._services.site.time_zone
+        due = self._extended_at is None or now - self._extended_at >= EXTEND_EVERY
+        if due or self._planned_in != zone:
+            async with database.acquire() as connection:
+                moved = await site.plan_in(connection, zone)
+            if moved:
+                log.info("the site is in the time zone %s now: lessons to come are planned again", zone)
             await self._plan_ahead(now)
-            self._extended_at = now
+            self._extended_at, self._planned_in = now, zone
 
     async def _plan_ahead(self, now: datetime) -> None:
         until = now + timedelta(days=WINDOW_DAYS)
@@ -73,7 +80,7 @@ class SessionClock:
         lesson = await lessons.lock_one_to_extend(connection, until - SLACK)
         if lesson is None:
             return False
-        zone = self._services.settings.site.zone
+        zone = self._services.site.zone
         try:
             # A rule may take seconds; the lock on the lesson is held meanwhile, and other servers pass it over.
             times = await asyncio.to_thread(planned_times, lesson.ical, zone, now, until)

@@ -19,6 +19,7 @@ from storage.visibility import EVERYTHING
 from stream_server.credentials import CredentialMaker
 from stream_server.messages import Event
 from stream_server.settings import Settings
+from stream_server.site import Site
 
 log = logging.getLogger("rollcall.codes")
 
@@ -31,9 +32,10 @@ QUEUE_MAX = 100
 class CodeWatch:
     """Looks for QR codes twice a second in the pictures of the cameras that are set to it, and marks who shows one."""
 
-    def __init__(self, database: Database, settings: Settings, maker: CredentialMaker) -> None:
+    def __init__(self, database: Database, settings: Settings, site: Site, maker: CredentialMaker) -> None:
         self._database = database
         self._settings = settings
+        self._site = site
         self._maker = maker
         self._cameras: frozenset[str] = frozenset()
         self._looked_mono: dict[str, float] = {}
@@ -133,7 +135,7 @@ class CodeWatch:
                 EVERYTHING,
                 person_id,
                 at,
-                self._settings.site.zone,
+                self._site.zone,
                 self._settings.attendance.policy,
                 method=Method.QR,
                 camera_id=camera_id,

@@ -42,27 +42,62 @@ class Cast:
     description: str
 
 
+def enrolled_people() -> dict[str, str]:
+    """Whom the demo enrols: made-up names by what `photographs.toml` calls the person."""
+    from recognition.models.photographs import photographs
+
+    names = _names()
+    shown = {face.person for one in photographs() if one.name in _ENROLLED_FROM for face in one.faces}
+    return {person: name for person, name in names.items() if person in shown - {_IN_PROFILE}}
+
+
+def _names() -> dict[str, str]:
+    from recognition.models.photographs import photographs
+
+    persons = sorted({face.person for photograph in photographs() for face in photograph.faces})
+    return dict(zip(persons, _NAMES, strict=False))
+
+
+def portrait(person: str, models_dir: Path) -> bytes:
+    """The photograph that somebody of `enrolled_people` is enrolled with, as JPEG. Raises ModelError without it."""
+    from recognition.models.photographs import photographs, read
+    from stream_server.views import encode_jpeg
+
+    # Of somebody who is on two of them the later one.
+    photograph, face = [
+        (one, face)
+        for one in photographs()
+        if one.name in _ENROLLED_FROM
+        for face in one.faces
+        if face.person == person
+    ][-1]
+    x1, y1, x2, y2 = face.box_xyxy
+    margin = round(_CROP_MARGIN * max(x2 - x1, y2 - y1))
+    image_bgr = read(photograph, models_dir)
+    return encode_jpeg(image_bgr[max(0, y1 - margin) : y2 + margin, max(0, x1 - margin) : x2 + margin], 90)
+
+
+def are_photographs_there(models_dir: Path) -> None:
+    """Raises ModelError when those that people are enrolled with are not there, or are others."""
+    from recognition.models.photographs import photographs, read
+
+    for photograph in photographs():
+        if photograph.name in _ENROLLED_FROM:
+            read(photograph, models_dir)
+
+
 def photograph_cast(models_dir: Path, seconds: float) -> Cast:
     """The cast of the photographs. Raises ModelError when they are not there."""
     from recognition.models.photographs import photographs, read
-    from stream_server.views import MovingView, encode_jpeg
+    from stream_server.views import MovingView
 
-    people: dict[str, list[bytes]] = {}
+    people = {name: [portrait(person, models_dir)] for person, name in enrolled_people().items()}
     views: dict[str, MovingView] = {}
-    persons = sorted({face.person for photograph in photographs() for face in photograph.faces})
-    names = dict(zip(persons, _NAMES, strict=False))
     streamed: set[str] = set()
+    names = _names()
     for photograph in photographs():
-        image_bgr = read(photograph, models_dir)
-        if photograph.name in _ENROLLED_FROM:
-            for face in photograph.faces:
-                if face.person == _IN_PROFILE:
-                    continue
-                x1, y1, x2, y2 = face.box_xyxy
-                margin = round(_CROP_MARGIN * max(x2 - x1, y2 - y1))
-                crop_bgr = image_bgr[max(0, y1 - margin) : y2 + margin, max(0, x1 - margin) : x2 + margin]
-                people[names[face.person]] = [encode_jpeg(crop_bgr, 90)]
         if photograph.name in _STREAMED:
+            image_bgr = read(photograph, models_dir)
             views[f"camera-{len(views) + 1}"] = MovingView(image_bgr, seed=len(views) + 1)
             streamed |= {names[face.person] for face in photograph.faces}
 

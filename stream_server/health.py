@@ -69,8 +69,8 @@ def readiness(services: Services) -> Readiness:
     models, sampler, recorder = services.models, services.sampler, services.recorder
     return Readiness(
         status=_status(services, reasons),
-        site=services.settings.site.name,
-        time_zone=services.settings.site.time_zone,
+        site=services.site.name,
+        time_zone=services.site.time_zone,
         reasons=tuple(reasons),
         version=version("rollcall"),
         detector={

@@ -12,6 +12,7 @@ from recognition.types import FaceResult, Frame
 from storage import reviews
 from storage.database import Database
 from stream_server.settings import Settings
+from stream_server.site import Site
 
 log = logging.getLogger("rollcall.reviews")
 
@@ -31,9 +32,10 @@ class DoubtfulFace:
 class ReviewDesk:
     """Takes faces that nearly match, each track once for each person, and stores them to be settled."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(self, database: Database, settings: Settings, site: Site) -> None:
         self._database = database
         self._settings = settings
+        self._site = site
         self._queue: asyncio.Queue[DoubtfulFace] = asyncio.Queue(QUEUE_MAX)
         # Which tracks were taken already; the oldest are forgotten, and then at most asked about once more.
         self._taken: OrderedDict[tuple[str, int | None, str], None] = OrderedDict()
@@ -78,6 +80,6 @@ class ReviewDesk:
                 camera_id=face.camera_id,
                 candidates=face.candidates,
                 at=face.captured_at,
-                zone=self._settings.site.zone,
+                zone=self._site.zone,
                 policy=self._settings.attendance.policy,
             )

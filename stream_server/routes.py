@@ -8,6 +8,7 @@ from stream_server.api import (
     audit,
     cameras,
     consents,
+    demo,
     devices,
     events,
     groups,
@@ -22,6 +23,7 @@ from stream_server.api import (
     roster,
     sessions,
     sign_in,
+    site,
     tokens,
     tunnel,
     unknown_faces,
@@ -71,6 +73,8 @@ def include_routes(app: FastAPI, settings: Settings) -> None:
         person_export,
         unknown_faces,
         settings_api,
+        site,
+        demo,
     ):
         api.include_router(module.router)
     app.include_router(api)

@@ -31,6 +31,7 @@ from stream_server.sampler import Sampler
 from stream_server.secrets import SecretBox
 from stream_server.session import CameraHub
 from stream_server.settings import Settings
+from stream_server.site import Site
 from stream_server.stage_times import StageTimes
 from stream_server.supervision import Supervisor
 from stream_server.tunnel.keeper import TunnelKeeper
@@ -52,6 +53,7 @@ class Services:
     """The running parts."""
 
     settings: Settings
+    site: Site
     database: Database
     models: LoadedModels
     executor: RecognitionExecutor

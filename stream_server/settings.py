@@ -10,7 +10,7 @@ import re
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -40,6 +40,7 @@ from stream_server.setting_group import CENTURY_DAYS as _CENTURY_DAYS
 from stream_server.setting_group import Group as _Group
 from stream_server.setting_group import auto_is_unset, empty_is_unset
 from stream_server.setting_names import strangers
+from stream_server.time_zones import is_time_zone
 from stream_server.webhook_settings import WebhookSettings
 
 
@@ -56,16 +57,18 @@ _PLATFORM_PORT = "PORT"
 class SiteSettings(_Group):
     """The place whose attendance is taken."""
 
-    name: str = Field("Rollcall", description="Name shown to people.")
-    time_zone: str = Field("UTC", description="IANA time zone that decides where a day begins, such as Europe/Berlin.")
+    name: str = Field("Rollcall", description="Name shown to people. Set here, it cannot be changed on the pages.")
+    time_zone: str = Field(
+        "UTC",
+        description="IANA time zone that decides where a day begins, such as Europe/Berlin. Set here, it cannot be "
+        "changed on the pages.",
+    )
 
     @field_validator("time_zone")
     @classmethod
     def _zone_exists(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError(f"{name!r} is no IANA time zone; an example is Europe/Berlin") from error
+        if not is_time_zone(name):
+            raise ValueError(f"{name!r} is no IANA time zone; an example is Europe/Berlin")
         return name
 
     @cached_property

@@ -55,7 +55,7 @@ async def list_attendance(
             person_id=person_id,
             status=None if status is None else statuses.Status(status),
             day=day,
-            zone=services.settings.site.zone,
+            zone=services.site.zone,
             limit=limit,
             cursor=cursor,
         )
@@ -155,7 +155,7 @@ async def mark(
             visible,
             body.person_id,
             services.now(),
-            services.settings.site.zone,
+            services.site.zone,
             session_id=body.session_id,
             status=statuses.Status(body.status),
             note=body.note,

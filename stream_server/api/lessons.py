@@ -22,7 +22,7 @@ from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, Cursor, Lim
 from stream_server.api.roster import report_of
 from stream_server.api.visible import VisibleTo
 from stream_server.auditing import Action
-from stream_server.lesson_messages import Lesson, LessonForm, Lessons
+from stream_server.lesson_messages import Lesson, LessonForm, Lessons, OneLesson
 from stream_server.roster.uploads import uploaded
 from stream_server.roster_messages import RosterReport
 from stream_server.services import Services
@@ -62,7 +62,7 @@ async def import_timetable(
 
     if source == FORM:
         raise Conflict("lessons filled in by hand are no timetable", hint="choose another name", code="source_taken")
-    now, zone = services.now(), services.settings.site.zone
+    now, zone = services.now(), services.site.zone
     until = now + timedelta(days=WINDOW_DAYS)
     async with services.imports, uploaded(request) as path:
         rows = await asyncio.to_thread(lambda: read_calendar(path.read_bytes(), zone, now, until))
@@ -83,7 +83,7 @@ async def import_timetable(
 
 
 @router.post("/lessons", status_code=201, summary="Add a lesson", responses=NOT_FOUND)
-async def create_lesson(body: LessonForm, services: ServicesOf, audit: AuditOf, response: Response) -> Lesson:
+async def create_lesson(body: LessonForm, services: ServicesOf, audit: AuditOf, response: Response) -> OneLesson:
     """Once, or every so many weeks; sessions are planned for the next 400 days."""
     ical, times, until = await asyncio.to_thread(_planned, body, services)
     async with services.database.acquire() as connection, connection.transaction():
@@ -93,7 +93,7 @@ async def create_lesson(body: LessonForm, services: ServicesOf, audit: AuditOf, 
         await _plan(connection, services, lesson_id, times, until)
         lesson = await lessons.get(connection, EVERYTHING, lesson_id)
     show_version(response, lesson.version)
-    return _lesson(lesson)
+    return await _one_lesson(lesson)
 
 
 @router.get("/lessons", summary="List lessons")
@@ -114,12 +114,12 @@ async def list_lessons(
 
 
 @router.get("/lessons/{lesson_id}", summary="One lesson", responses=NOT_FOUND)
-async def get_lesson(lesson_id: UUID, services: ServicesOf, visible: VisibleTo, response: Response) -> Lesson:
+async def get_lesson(lesson_id: UUID, services: ServicesOf, visible: VisibleTo, response: Response) -> OneLesson:
     """A lesson."""
     async with services.database.acquire() as connection:
         lesson = await lessons.get(connection, visible, lesson_id)
     show_version(response, lesson.version)
-    return _lesson(lesson)
+    return await _one_lesson(lesson)
 
 
 @router.put("/lessons/{lesson_id}", summary="Change a lesson", responses={**NOT_FOUND, **CHANGES})
@@ -130,7 +130,7 @@ async def put_lesson(
     audit: AuditOf,
     response: Response,
     if_match: IfMatch = None,
-) -> Lesson:
+) -> OneLesson:
     """What has begun stays as it was. An imported lesson is changed in the timetable that it comes from."""
     version = wanted_version(if_match)
     ical, times, until = await asyncio.to_thread(_planned, body, services)
@@ -147,7 +147,7 @@ async def put_lesson(
         await _plan(connection, services, lesson_id, times, until)
         lesson = await lessons.get(connection, EVERYTHING, lesson_id)
     show_version(response, lesson.version)
-    return _lesson(lesson)
+    return await _one_lesson(lesson)
 
 
 @router.delete(
@@ -164,9 +164,9 @@ def _planned(form: LessonForm, services: Services) -> tuple[str, tuple[PlannedTi
     from stream_server.timetable.calendar_file import planned_times
     from stream_server.timetable.form import as_calendar
 
-    now, zone = services.now(), services.settings.site.zone
+    now, zone = services.now(), services.site.zone
     until = now + timedelta(days=WINDOW_DAYS)
-    ical = as_calendar(form, zone)
+    ical = as_calendar(form)
     try:
         times = planned_times(ical, zone, now, until)
     except RuleUnusable as error:
@@ -179,7 +179,7 @@ def _planned(form: LessonForm, services: Services) -> tuple[str, tuple[PlannedTi
 async def _plan(
     connection: Connection, services: Services, lesson_id: UUID, times: tuple[PlannedTime, ...], until: datetime
 ) -> None:
-    zone = services.settings.site.zone
+    zone = services.site.zone
     await lessons.plan(connection, lesson_id, times, rooms={}, zone=zone, now=services.now(), until=until)
 
 
@@ -189,6 +189,13 @@ async def _content(connection: Connection, form: LessonForm, ical: str) -> Lesso
     if form.room_id is not None:
         await rooms.get(connection, form.room_id)
     return LessonContent(form.title.strip(), form.group_id, form.room_id, form.late_after_s, ical)
+
+
+async def _one_lesson(lesson: lessons.Lesson) -> OneLesson:
+    from stream_server.timetable.form import times_of
+
+    times = await asyncio.to_thread(times_of, lesson.ical) if lesson.source == FORM else None
+    return OneLesson(**_lesson(lesson).model_dump(), times=times)
 
 
 def _lesson(lesson: lessons.Lesson) -> Lesson:

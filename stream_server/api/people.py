@@ -81,7 +81,7 @@ def make_router(*, max_photo_bytes: int) -> APIRouter:
                 cursor=body.cursor,
                 text=body.text,
                 group_id=body.group_id,
-                day=sessions.day_of(services.now(), services.settings.site.zone),
+                day=sessions.day_of(services.now(), services.site.zone),
             )
         return People(people=tuple(map(_person, page.items)), next_cursor=page.next_cursor)
 

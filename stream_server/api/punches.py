@@ -172,7 +172,7 @@ async def _punch(
         visible,
         person_id,
         now,
-        settings.site.zone,
+        services.site.zone,
         settings.attendance.policy,
         method=Method.PIN if kind is CredentialKind.PIN else Method.QR,
         camera_id=body.camera,

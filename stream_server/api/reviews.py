@@ -59,7 +59,7 @@ async def settle_review(
             body.person_id,
             by_whom=audit.actor,
             now=services.now(),
-            zone=services.settings.site.zone,
+            zone=services.site.zone,
             policy=services.settings.attendance.policy,
         )
         if now:

@@ -76,7 +76,7 @@ async def import_roster(
                 connection,
                 batch,
                 at=now,
-                today=sessions.day_of(now, services.settings.site.zone),
+                today=sessions.day_of(now, services.site.zone),
                 apply=apply,
                 actor=audit.actor,
                 on_people=partial(_note_people, services, audit),
@@ -89,7 +89,7 @@ async def export_roster(services: ServicesOf, audit: AuditOf) -> StreamingRespon
     """CSV as the import takes it. What a spreadsheet would take for a formula has an apostrophe before it."""
     async with services.database.acquire() as connection:
         await audit.changed(connection, Action.ROSTER_EXPORTED)
-    today = sessions.day_of(services.now(), services.settings.site.zone)
+    today = sessions.day_of(services.now(), services.site.zone)
     headers = {"Content-Disposition": 'attachment; filename="roster.csv"'}
     return StreamingResponse(_exported(services, today), media_type="text/csv; charset=utf-8", headers=headers)
 

@@ -27,10 +27,13 @@ async def list_sessions(
     room_id: UUID | None = None,
     state: SessionState | None = None,
     day: Annotated[Day | None, Query(description="Those that start on this day of the site.")] = None,
+    first_day: Annotated[Day | None, Query(alias="from", description="Those that start on this day or later.")] = None,
+    last_day: Annotated[Day | None, Query(alias="to", description="Those that start on this day or earlier.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> ClassSessions:
     """The latest first; all conditions given must hold."""
+    zone = services.site.zone
     async with services.database.acquire() as connection:
         page = await sessions.list_sessions(
             connection,
@@ -40,7 +43,8 @@ async def list_sessions(
             group_id=group_id,
             room_id=room_id,
             state=None if state is None else sessions.SessionState(state),
-            between=None if day is None else sessions.day_bounds(day, services.settings.site.zone),
+            first_at=max((sessions.day_bounds(one, zone)[0] for one in (day, first_day) if one), default=None),
+            before_at=min((sessions.day_bounds(one, zone)[1] for one in (day, last_day) if one), default=None),
         )
     return ClassSessions(sessions=tuple(map(_session, page.items)), next_cursor=page.next_cursor)
 
@@ -86,7 +90,7 @@ async def close_session(
             connection,
             visible,
             session_id,
-            services.settings.site.zone,
+            services.site.zone,
             services.now(),
             version=wanted_version(if_match),
         )

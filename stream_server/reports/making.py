@@ -19,7 +19,7 @@ from storage.database import Connection, Database
 from storage.reports import COLUMNS, Layout, ReportFilter
 from storage.visibility import Visible
 from stream_server.reports import page, xlsx
-from stream_server.settings import SiteSettings
+from stream_server.site import Site
 
 REPORT_MAX_S = 1800.0
 _FILE_PIECE_BYTES = 64 * 1024
@@ -57,7 +57,7 @@ class ReportTooLarge(RequestError):
 class ReportMaker:
     """Makes reports, a few at a time."""
 
-    def __init__(self, database: Database, site: SiteSettings, *, at_once: int, now: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, site: Site, *, at_once: int, now: Callable[[], datetime]) -> None:
         self._database = database
         self._site = site
         self._places = asyncio.Semaphore(at_once)

@@ -41,6 +41,8 @@ NOT_NOTED = {
     "GET /api/v1/cameras/{camera_id}": "tells of nobody",
     "GET /api/v1/cameras/{camera_id}/place": "tells of nobody",
     "GET /api/v1/settings": "tells of nobody",
+    "GET /api/v1/site": "tells of nobody",
+    "GET /api/v1/demo": "tells of the people of the demo, whom nobody knows",
     "POST /api/v1/cameras/{camera_id}/test": "changes nothing and shows no picture",
     "POST /api/v1/cameras/test": "changes nothing and tells of nobody",
     "POST /api/v1/cameras/discover": "changes nothing",

@@ -52,6 +52,7 @@ def make_services(**changes: Any) -> Any:
         detector="yunet.onnx", embedder="face.onnx", detector_digest="d", model_id="m", stand_in=False
     )
     services = SimpleNamespace(
+        site=SimpleNamespace(name="Rollcall", time_zone="UTC"),
         models=SimpleNamespace(chosen=chosen, engine=SimpleNamespace(value="opencv")),
         sampler=Sampler(Pacing()),
         recorder=SimpleNamespace(

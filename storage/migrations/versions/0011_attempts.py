@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0011_attempts"
-down_revision = "0009_pairing_ids"
+down_revision = "0010_site"
 branch_labels = None
 depends_on = None
 

@@ -19,6 +19,7 @@ from stream_server.auditing import SeenLately
 from stream_server.credentials import CredentialMaker
 from stream_server.secrets import SecretBox
 from stream_server.settings import AuthSettings, Settings, SiteSettings
+from stream_server.site import Site
 
 MORNING = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)  # a Monday, nine o'clock in Berlin
 
@@ -64,6 +65,7 @@ async def api(database: Database, tmp_path: Path) -> AsyncIterator[Api]:
         now: Callable[[], datetime] = lambda: made.at  # noqa: E731
         made.services = app.state.services = SimpleNamespace(
             settings=settings,
+            site=Site(settings.site, database),
             database=database,
             now=now,
             credentials=CredentialMaker([bytes(32)]),

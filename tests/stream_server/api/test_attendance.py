@@ -34,7 +34,7 @@ def doubtful(person_id: UUID, track_id: int, runner_up: UUID | None = None) -> F
 
 async def test_a_doubtful_face_is_put_up_once_and_settled(api: Any) -> None:
     ada, alan = await api.person("Ada", consent=True), await api.person("Alan", consent=True)
-    desk = ReviewDesk(api.database, api.settings)
+    desk = ReviewDesk(api.database, api.settings, api.services.site)
     frame = Frame("door", 1, b"", api.at, 0.0)
     for _ in range(3):
         desk.offer(doubtful(ada, 7, alan), frame)
@@ -56,7 +56,7 @@ async def test_a_doubtful_face_is_put_up_once_and_settled(api: Any) -> None:
 
 
 async def test_more_doubtful_faces_than_can_be_stored_are_dropped_and_counted(api: Any) -> None:
-    desk = ReviewDesk(api.database, api.settings)
+    desk = ReviewDesk(api.database, api.settings, api.services.site)
     frame = Frame("door", 1, b"", api.at, 0.0)
     for track in range(QUEUE_MAX + 5):
         desk.offer(doubtful(UUID(int=1), track), frame)

@@ -164,6 +164,35 @@ async def test_a_lesson_may_pass_midnight_and_starts_on_one_of_its_days(api: Any
     ]
 
 
+async def test_what_was_filled_in_can_be_read_and_sent_again(api: Any, group: Any) -> None:
+    repeat = {"every_weeks": 2, "days": ["tu", "th"], "until": "2026-03-31", "except_on": ["2026-03-12", "2026-03-17"]}
+    body = {**FORM, "day": "2026-03-03", "starts_at": "08:00:00", "ends_at": "08:45:00"}
+    once = {**body, "repeat": None}
+    for one in ({**body, "repeat": repeat}, once, {**once, "ends_at": "07:00:00"}):
+        lesson = await api.call("POST", "/lessons", 201, json=one)
+        read = await api.call("GET", f"/lessons/{lesson['id']}")
+        assert read["times"] == lesson["times"] == {name: one.get(name) for name in read["times"]}
+        again = {**{name: read[name] for name in ("title", "group_id", "room_id", "late_after_s")}, **read["times"]}
+        before = await planned(api, state="planned")
+        await api.call("PUT", f"/lessons/{lesson['id']}", json=again, headers={"If-Match": "*"})
+        assert await planned(api, state="planned") == before, "nothing was changed"
+        await api.call("DELETE", f"/lessons/{lesson['id']}", 204, headers={"If-Match": "*"})
+    await send(api, calendar(WEEKLY))
+    imported = (await api.call("GET", "/lessons"))["lessons"][0]
+    assert (await api.call("GET", f"/lessons/{imported['id']}"))["times"] is None
+
+
+async def test_sessions_of_a_period_are_one_list(api: Any, group: Any) -> None:
+    await api.call("POST", "/lessons", 201, json={**FORM, "day": "2026-03-02", "repeat": {"days": ["mo", "su"]}})
+
+    async def days(**params: str) -> list[str]:
+        return [one["day"] for one in await planned(api, **params)]
+
+    assert await days(**{"from": "2026-03-08", "to": "2026-03-15"}) == ["2026-03-08", "2026-03-09", "2026-03-15"]
+    assert await days(to="2026-03-09") == ["2026-03-08", "2026-03-09"]
+    assert await days(**{"from": "2026-03-08", "day": "2026-03-02"}) == [], "all conditions must hold"
+
+
 async def test_a_form_that_cannot_be_held_is_refused(api: Any, group: Any) -> None:
     past = {**FORM, "day": "2026-02-01", "repeat": None}
     assert (await api.call("POST", "/lessons", 400, json=past))["code"] == "lesson_invalid"

@@ -139,7 +139,7 @@ async def test_a_code_shown_to_a_camera_marks_where_that_is_switched_on(api: Any
     text = (await api.call("POST", f"/people/{ada}/qr"))["text"]
     await add_camera(api, "door", reads_qr=True)
     await add_camera(api, "other")
-    watch = CodeWatch(api.database, api.settings, api.services.credentials)
+    watch = CodeWatch(api.database, api.settings, api.services.site, api.services.credentials)
     task = asyncio.create_task(watch.run())
     try:
         async with asyncio.timeout(10):

@@ -71,6 +71,7 @@ CAMERA = "a camera names nobody"
 TABLE: dict[tuple[str, str], tuple[Any, ...]] = {
     ("GET", "/readyz"): (NamesNobody("counts of the whole server, and of no group"),),
     ("GET", "/api/v1/openapi.json"): (NamesNobody("the description of the API"),),
+    ("GET", "/api/v1/site"): (NamesNobody("name and time zone of the site"),),
     ("GET", "/api/v1/people"): (Lists("/people", "/people?external_id=s-bob", "/people?cursor={cursor}"),),
     ("POST", "/api/v1/people/search"): (ShownBy("test_a_search_finds_nobody_of_another_group"),),
     ("GET", "/api/v1/cameras/{camera_id}/frame"): (ShownBy("test_a_teacher_does_not_look_through_a_camera"),),
@@ -196,7 +197,7 @@ def school_of(monkeypatch: pytest.MonkeyPatch, api: Any) -> School:
 async def school(api: Any, school_of: School) -> School:
     school, things = school_of, school_of.things
     school.groups |= {"red": ("red",), "blue": ("blue",), "both": ("red", "blue"), "nobody": ()}
-    api.services.reports = ReportMaker(api.database, api.settings.site, at_once=2, now=lambda: api.at)
+    api.services.reports = ReportMaker(api.database, api.services.site, at_once=2, now=lambda: api.at)
     for name in ("Red", "Blue"):
         things[name.lower()] = (await api.call("POST", "/groups", json={"name": name}))["id"]
     things["ada"] = str(await api.person("Ada", "s-ada", consent=True))

@@ -20,6 +20,7 @@ from storage.visibility import EVERYTHING
 from stream_server.reports import page, xlsx
 from stream_server.reports.making import Format, ReportMaker, ReportTooLarge, TooManyReports
 from stream_server.settings import SiteSettings
+from stream_server.site import Site
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SITE = SiteSettings(name="Öschool <1>", time_zone="Europe/Berlin")
@@ -34,7 +35,7 @@ async def maker(database: Database) -> ReportMaker:
         for name in NAMES:
             person = await people.create(connection, name=name, at=NOON)
             await attendance.mark_manually(connection, EVERYTHING, person.person_id, NOON, ZoneInfo("Europe/Berlin"))
-    return ReportMaker(database, SITE, at_once=1, now=lambda: NOON)
+    return ReportMaker(database, Site(SITE, database), at_once=1, now=lambda: NOON)
 
 
 async def made(maker: ReportMaker, format_: Format, layout: Layout = Layout.RECORDS, *, bom: bool = False) -> bytes:
@@ -60,7 +61,7 @@ async def test_json_is_one_document(maker: ReportMaker, layout: Layout) -> None:
 
 
 async def test_a_report_without_rows_is_still_whole(database: Database) -> None:
-    maker = ReportMaker(database, SITE, at_once=1, now=lambda: NOON)
+    maker = ReportMaker(database, Site(SITE, database), at_once=1, now=lambda: NOON)
     assert json.loads(await made(maker, Format.JSON))["rows"] == []
     assert (await made(maker, Format.CSV)).count(b"\r\n") == 1
     assert b"</html>" in await made(maker, Format.HTML)

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { cameraId, isCameraId, pairingLink, problemOf } from "../../src/office/pairing/address";
+import { cameraId, firstFree, isCameraId, pairingLink, problemOf } from "../../src/office/pairing/address";
 
 test("an address that no phone reaches, or that gives no camera, is told apart from a good one", () => {
   expect(problemOf("https://school.example")).toBeNull();
@@ -16,6 +16,12 @@ test("every name makes an id that the server takes, or none", () => {
   expect(cameraId("Phone of room 5")).toBe("phone-of-room-5");
   expect(cameraId("Büro · Ağaç")).toBe("buro-agac");
   expect(cameraId("教室")).toBe("");
+  expect(cameraId("Room 12 – Süd")).toBe("room-12-sud");
   expect(isCameraId(cameraId("x".repeat(100)))).toBe(true);
   for (const wrong of ["", "-a", "A", "a b", "a".repeat(65)]) expect(isCameraId(wrong), wrong).toBe(false);
+});
+
+test("a phone that nobody has named gets the first number that is free", () => {
+  expect(firstFree(new Set())).toBe(1);
+  expect(firstFree(new Set(["phone-1", "phone-3", "door"]))).toBe(2);
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { actorName } from "../../src/office/actors";
-import { ageOf, dropsOf, Rates, shortName, type Camera } from "../../src/office/pages/cameras/rates";
+import { ageOf, dropsOf, Rates, type Camera } from "../../src/office/pages/cameras/rates";
 import { likenesses, type Outcome } from "../../src/office/pages/people/enrolling";
 import { byGroup, byPerson, byWeek, summed } from "../../src/office/pages/reports/figures";
 import { addDays, dayOr, mondayOf, weekOf } from "../../src/office/pages/sessions/calendar";
@@ -69,12 +69,6 @@ test("drops are a part of what came, and unknown before anything came", () => {
   expect(dropsOf(camera("door", 0))).toBeNull();
   expect(ageOf(camera("door", null))).toBeNull();
   expect(ageOf(camera("door", 1, { looked_at_age_s: 3 }))).toBe(3);
-});
-
-test("a short name is made of the name as the server takes it", () => {
-  expect(shortName("Room 12 – Süd")).toBe("room-12-sud");
-  expect(shortName("  ")).toBe("");
-  expect(shortName("-x-".repeat(40)).length).toBeLessThanOrEqual(64);
 });
 
 test("actors are named as far as their names are known", () => {

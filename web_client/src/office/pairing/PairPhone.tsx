@@ -8,14 +8,17 @@ import { Button } from "../parts/Button";
 import { TextField } from "../parts/Field";
 import { Form } from "../parts/Form";
 import { QrCode } from "../parts/QrCode";
-import { Note } from "../parts/states";
-import { useInterval } from "../resource";
-import { everything, rest, RequestFailed, type Shapes } from "../rest";
-import { cameraId, isCameraId, pairingLink, problemOf } from "./address";
+import { RequestFailed } from "../../api";
+import { Failure, Note, Skeleton } from "../parts/states";
+import { failureOf, useInterval } from "../resource";
+import { everything, rest, type Shapes } from "../rest";
+import { cameraId, firstFree, isCameraId, numberedId, pairingLink, problemOf } from "./address";
 
 const LOOK_EVERY_MS = 2000;
 
 interface Props {
+  /** Show a code at once, for a camera that is called by a number; its name can be given beside it. */
+  straight?: boolean;
   /** Called when a phone has come. */
   onPaired?: (name: string) => void;
 }
@@ -24,6 +27,8 @@ interface Made {
   code: Shapes["PairingCode"];
   name: string;
   before: ReadonlySet<string>;
+  /** The camera was not there before. */
+  isNew: boolean;
 }
 
 function devices(): Promise<Shapes["DeviceBody"][]> {
@@ -44,39 +49,77 @@ async function publicAddress(): Promise<string> {
   }
 }
 
-export function PairPhone({ onPaired }: Props) {
+/** What pairing has begun and nobody has used is taken back: the code, and a camera that was made for it. */
+async function takeBack({ code, isNew }: Made): Promise<void> {
+  await rest.delete("/api/v1/pairings/{pairing_id}", { path: { pairing_id: code.id } });
+  // A code that was used meanwhile cannot be withdrawn, and the camera stays.
+  if (isNew) await rest.delete("/api/v1/cameras/{camera_id}", { path: { camera_id: code.camera_id } });
+}
+
+export function PairPhone({ onPaired, straight = false }: Props) {
   const [name, setName] = useState("");
   const [id, setId] = useState<string | null>(null);
   const [made, setMade] = useState<Made | null>(null);
+  const [failure, setFailure] = useState<RequestFailed | null>(null);
   const [address, setAddress] = useState(window.location.origin);
+  const open = useRef<Made | null>(null);
   const shownId = id ?? cameraId(name);
+
+  const make = async (called: string, camera: string) => {
+    if (straight && open.current) await takeBack(open.current).catch(() => undefined);
+    open.current = null;
+    const [before, { cameras }] = await Promise.all([devices(), rest.get("/api/v1/cameras")]);
+    const code = await rest.post("/api/v1/pairings", {
+      body: { camera_id: camera, name: called, create_camera: may("cameras") },
+    });
+    const now = {
+      code,
+      name: called,
+      before: new Set(before.map((device) => device.id)),
+      isNew: !cameras.some((one) => one.id === camera),
+    };
+    open.current = now;
+    setMade(now);
+  };
+  const begin = async () => {
+    setFailure(null);
+    try {
+      const { cameras } = await rest.get("/api/v1/cameras");
+      const number = firstFree(new Set(cameras.map((camera) => camera.id)));
+      await make(words.numbered(number), numberedId(number));
+    } catch (error) {
+      setFailure(failureOf(error));
+    }
+  };
   useEffect(() => {
     void publicAddress().then(setAddress);
+    if (!straight) return;
+    void begin();
+    // Nobody has asked for a name here, so nothing stays of what was not used.
+    return () => {
+      if (open.current) void takeBack(open.current).catch(() => undefined);
+    };
   }, []);
 
-  const make = async () => {
-    const before = new Set((await devices()).map((device) => device.id));
-    const called = name.trim();
-    const code = await rest.post("/api/v1/pairings", {
-      body: { camera_id: shownId, name: called, create_camera: may("cameras") },
-    });
-    setMade({ code, name: called, before });
-  };
-
-  if (made) {
-    return (
-      <Code
-        made={made}
-        address={address}
-        onAddress={setAddress}
-        onAgain={() => setMade(null)}
-        {...(onPaired ? { onPaired } : {})}
-      />
-    );
-  }
-  return (
-    <Form submit={words.make} onSubmit={make} disabled={name.trim() === "" || !isCameraId(shownId)}>
-      <p>{words.lead}</p>
+  const code = made && (
+    <Code
+      key={made.code.id}
+      made={made}
+      address={address}
+      onAddress={setAddress}
+      onAgain={() => {
+        if (straight) void make(made.name, made.code.camera_id).catch((error: unknown) => setFailure(failureOf(error)));
+        else setMade(null);
+      }}
+      onPaired={(called) => {
+        open.current = null;
+        onPaired?.(called);
+      }}
+    />
+  );
+  const form = (
+    <Form submit={words.make} onSubmit={() => make(name.trim(), shownId)} disabled={name.trim() === "" || !isCameraId(shownId)}>
+      {!straight && <p>{words.lead}</p>}
       <TextField label={words.name} value={name} onValue={setName} placeholder={words.namePlaceholder} maxLength={100} required />
       <TextField
         label={words.id}
@@ -89,6 +132,19 @@ export function PairPhone({ onPaired }: Props) {
         spellcheck={false}
       />
     </Form>
+  );
+  if (!straight) return code ?? form;
+  return (
+    <div class="form">
+      {failure && <Failure failure={failure} onAgain={() => void begin()} />}
+      {code ?? (!failure && <Skeleton />)}
+      {made && open.current && (
+        <details>
+          <summary>{words.called(made.name)}</summary>
+          {form}
+        </details>
+      )}
+    </div>
   );
 }
 

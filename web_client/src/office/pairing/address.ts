@@ -34,3 +34,15 @@ export function cameraId(name: string): string {
 export function isCameraId(id: string): boolean {
   return /^[a-z0-9][a-z0-9_-]{0,63}$/.test(id);
 }
+
+/** The id of a phone's camera that is called by a number. */
+export function numberedId(number: number): string {
+  return `phone-${number}`;
+}
+
+/** The least number whose id is none of these. */
+export function firstFree(ids: ReadonlySet<string>): number {
+  let number = 1;
+  while (ids.has(numberedId(number))) number += 1;
+  return number;
+}

@@ -76,14 +76,15 @@ export function TextField({ label, help, problem, optional, value, onValue, type
 type SelectProps<T extends string> = Common & {
   value: T;
   options: readonly { value: T; label: string }[];
+  disabled?: boolean;
   onValue: (value: T) => void;
 };
 
-export function SelectField<T extends string>({ value, options, onValue, ...common }: SelectProps<T>) {
+export function SelectField<T extends string>({ value, options, disabled, onValue, ...common }: SelectProps<T>) {
   return (
     <Field {...common}>
       {(tied) => (
-        <select {...tied} value={value} onChange={(event) => onValue(event.currentTarget.value as T)}>
+        <select {...tied} value={value} disabled={disabled ?? false} onChange={(event) => onValue(event.currentTarget.value as T)}>
           {options.map((option) => (
             <option key={option.value} value={option.value}>
               {option.label}

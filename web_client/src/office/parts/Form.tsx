@@ -8,6 +8,8 @@ import { Failure } from "./states";
 
 interface Props {
   submit: string;
+  /** Whether it can be sent. If not, the fields say why, and the first of them gets the focus. */
+  ready?: () => boolean;
   /** What it does; what it throws is shown above the button. */
   onSubmit: () => Promise<void>;
   children: ComponentChildren;
@@ -19,7 +21,7 @@ interface Props {
   explain?: (failure: RequestFailed) => string | null;
 }
 
-export function Form({ submit, onSubmit, children, danger = false, disabled = false, beside, explain }: Props) {
+export function Form({ submit, ready, onSubmit, children, danger = false, disabled = false, beside, explain }: Props) {
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState<RequestFailed | null>(null);
   const form = useRef<HTMLFormElement>(null);
@@ -34,16 +36,16 @@ export function Form({ submit, onSubmit, children, danger = false, disabled = fa
       setBusy(false);
     }
   };
+  const submitted = (event: Event) => {
+    event.preventDefault();
+    if (busy) return;
+    if (ready === undefined || ready()) void send();
+    // The fields say what is wrong once they are drawn anew.
+    else setTimeout(() => form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus());
+  };
   const own = failure && explain ? explain(failure) : null;
   return (
-    <form
-      ref={form}
-      class="form"
-      onSubmit={(event) => {
-        event.preventDefault();
-        if (!busy) void send();
-      }}
-    >
+    <form ref={form} class="form" noValidate={ready !== undefined} onSubmit={submitted}>
       {children}
       <div role="alert">{failure && <Failure failure={failure} {...(own ? { words: own } : {})} />}</div>
       <div class="form-actions">

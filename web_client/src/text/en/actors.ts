@@ -7,6 +7,7 @@ const kinds: Record<string, string> = {
   command: "the command line",
   clock: "the clock",
   system: "the server",
+  demo: "the demo, which asked nobody",
   nobody: "nobody",
 };
 

@@ -61,8 +61,6 @@ export const words = {
   added: (name: string) => `${name} was added.`,
   saved: "It is saved.",
   taken: "Another camera has this short name. Choose another one.",
-  phoneNext: "Pair the phone under Devices with this camera's name: it shows a QR code for the phone.",
-  devices: "To devices",
   whipNext: (address: string) => `Send to ${address} with an API token that may stream (Users, API tokens).`,
   place: "Room and direction",
   room: "Room",

@@ -8,6 +8,8 @@ export const words = {
   idHelp: "Small letters, digits, - and _. Records name the camera by it.",
   idWrong: "Begin with a letter or digit; then small letters, digits, - and _.",
   make: "Make a code",
+  numbered: (number: number) => `Phone ${number}`,
+  called: (name: string) => `It will be called ${name}. Call it something else`,
   address: "Address that the phone opens",
   loopback: "This is an address of this very machine: no phone reaches it. Start the server with --tunnel or --https, or write the address by which phones reach it.",
   plain: "Phones give the camera only to https:// addresses. Start the server with --tunnel or --https.",

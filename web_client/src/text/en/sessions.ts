@@ -4,6 +4,7 @@ export const words = {
   lead: "Lessons as the timetable has them, and the open check-in of days without.",
   day: "Day",
   week: "Week",
+  lessons: "Lessons",
   view: "What is shown",
   today: "Today",
   earlier: "Earlier",

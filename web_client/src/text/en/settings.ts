@@ -21,7 +21,7 @@ export const words = {
     signOut: "Sign out",
   },
   site: {
-    title: "This site",
+    title: "Settings of the server",
     lead: "The server reads these when it starts: from the environment, or from a file .env in its folder. To change one, set the variable there and start the server again.",
     search: "Find a setting",
     none: "No setting has this in its name or description.",

@@ -20,18 +20,19 @@ export const words = {
   },
   site: {
     heading: "This site",
-    lead: "Check that these fit. The time zone decides where a day begins, and when a lesson does.",
-    name: "Name",
-    zone: "Time zone",
-    your: (zone: string) => `This browser is in ${zone}.`,
-    change: "To change them, put these lines into the file .env in the folder in which Rollcall runs, and start it again:",
+    lead: "What is it called, and where is it? Both can be changed later, under Settings.",
     next: "Next",
   },
   camera: {
     heading: "The first camera",
     lead: "Any phone will do. Scan a code with it, and it is a camera.",
     skip: "Later",
+    next: "Next",
+  },
+  people: {
+    heading: "The first people",
+    lead: "Add people with their agreement and a photograph each: nobody is recognised without. To see first how it works, take those of the demo.",
     finish: "To the dashboard",
-    people: "Then add people: with their agreement and a photograph each. Nobody is recognised without.",
+    add: "Add people",
   },
 };

@@ -3,7 +3,10 @@ import { useState } from "preact/hooks";
 import { words } from "words/cameras";
 import { words as parts } from "words/parts";
 import type { RequestFailed } from "../../../api";
-import { Button, LinkButton } from "../../parts/Button";
+import { may } from "../../account";
+import { Button } from "../../parts/Button";
+import { cameraId } from "../../pairing/address";
+import { PairPhone } from "../../pairing/PairPhone";
 import { Dialog } from "../../parts/Dialog";
 import { SelectField, TextField } from "../../parts/Field";
 import { Form } from "../../parts/Form";
@@ -11,7 +14,6 @@ import { Failure, Note } from "../../parts/states";
 import { toast } from "../../parts/toasts";
 import { failureOf } from "../../resource";
 import { rest } from "../../rest";
-import { shortName } from "./rates";
 import { Trial, TRIAL_TIMEOUT_MS, type Tried } from "./Trial";
 
 type Kind = keyof typeof words.kinds;
@@ -34,7 +36,7 @@ export function AddCamera({ address: first, onClose }: Props) {
   const [failure, setFailure] = useState<RequestFailed | null>(null);
   const [testing, setTesting] = useState(false);
   const [made, setMade] = useState(false);
-  const id = typedId ?? shortName(name);
+  const id = typedId ?? cameraId(name);
   const source = { address, username, password, transport };
 
   const test = async () => {
@@ -61,9 +63,8 @@ export function AddCamera({ address: first, onClose }: Props) {
   if (made) {
     return (
       <Dialog title={words.added(name || id)} onClose={onClose}>
-        <Note>{kind === "phone" ? words.phoneNext : words.whipNext(`${window.location.origin}/whip/${id}`)}</Note>
+        <Note>{words.whipNext(`${window.location.origin}/whip/${id}`)}</Note>
         <div class="form-actions">
-          {kind === "phone" && <LinkButton href="/devices">{words.devices}</LinkButton>}
           <Button look="primary" onClick={onClose}>
             {parts.done}
           </Button>
@@ -71,54 +72,69 @@ export function AddCamera({ address: first, onClose }: Props) {
       </Dialog>
     );
   }
+  const kinds = (Object.keys(words.kinds) as Kind[]).filter((one) => one !== "phone" || may("admin"));
+  const choice = (
+    <fieldset class="group">
+      <legend>{words.kind}</legend>
+      {kinds.map((one) => (
+        <label key={one} class="kind">
+          <input type="radio" name="kind" value={one} checked={kind === one} onChange={() => setKind(one)} />
+          <span>
+            {words.kinds[one]}
+            <span class="help">{words.kindHelp[one]}</span>
+          </span>
+        </label>
+      ))}
+    </fieldset>
+  );
   return (
     <Dialog title={words.add} wide onClose={onClose}>
-      <Form
-        submit={words.save}
-        onSubmit={save}
-        disabled={id === ""}
-        explain={({ code }) => (code === "camera_exists" ? words.taken : null)}
-        beside={
-          kind === "network" && (
-            <Button icon="camera" busy={testing} disabled={address.trim() === ""} onClick={() => void test()}>
-              {words.test}
-            </Button>
-          )
-        }
-      >
-        <fieldset class="group">
-          <legend>{words.kind}</legend>
-          {(Object.keys(words.kinds) as Kind[]).map((one) => (
-            <label key={one} class="kind">
-              <input type="radio" name="kind" value={one} checked={kind === one} onChange={() => setKind(one)} />
-              <span>
-                {words.kinds[one]}
-                <span class="help">{words.kindHelp[one]}</span>
-              </span>
-            </label>
-          ))}
-        </fieldset>
-        <div class="fields">
-          <TextField label={words.name} value={name} onValue={setName} required maxLength={200} autocomplete="off" />
-          <TextField label={words.id} value={id} onValue={setTypedId} required maxLength={64} help={words.idHelp} autocapitalize="none" spellcheck={false} autocomplete="off" />
-        </div>
-        {kind === "network" && (
+      <div class="form">
+        {choice}
+        {kind === "phone" ? (
           <>
-            <TextField label={words.address} value={address} onValue={setAddress} required maxLength={2000} help={words.addressHelp} inputMode="url" autocapitalize="none" spellcheck={false} autocomplete="off" />
-            <div class="fields">
-              <TextField label={words.username} value={username} onValue={setUsername} optional maxLength={200} autocapitalize="none" autocomplete="off" />
-              <TextField label={words.password} type="password" value={password} onValue={setPassword} optional maxLength={200} autocomplete="new-password" />
-            </div>
-            <SelectField label={words.transport} value={transport} options={transports()} onValue={setTransport} />
-            <div role="status">
-              {testing && <p>{words.testing}</p>}
-              {!testing && failure && <Failure failure={failure} />}
-              {!testing && tried && <Trial tried={tried} />}
-              {!testing && !failure && !tried && <p class="help">{words.tryFirst}</p>}
+            <PairPhone straight onPaired={(called) => toast(words.added(called))} />
+            <div class="form-actions">
+              <Button onClick={onClose}>{parts.close}</Button>
             </div>
           </>
+        ) : (
+          <Form
+            submit={words.save}
+            onSubmit={save}
+            disabled={id === ""}
+            explain={({ code }) => (code === "camera_exists" ? words.taken : null)}
+            beside={
+              kind === "network" && (
+                <Button icon="camera" busy={testing} disabled={address.trim() === ""} onClick={() => void test()}>
+                  {words.test}
+                </Button>
+              )
+            }
+          >
+            <div class="fields">
+              <TextField label={words.name} value={name} onValue={setName} required maxLength={200} autocomplete="off" />
+              <TextField label={words.id} value={id} onValue={setTypedId} required maxLength={64} help={words.idHelp} autocapitalize="none" spellcheck={false} autocomplete="off" />
+            </div>
+            {kind === "network" && (
+              <>
+                <TextField label={words.address} value={address} onValue={setAddress} required maxLength={2000} help={words.addressHelp} inputMode="url" autocapitalize="none" spellcheck={false} autocomplete="off" />
+                <div class="fields">
+                  <TextField label={words.username} value={username} onValue={setUsername} optional maxLength={200} autocapitalize="none" autocomplete="off" />
+                  <TextField label={words.password} type="password" value={password} onValue={setPassword} optional maxLength={200} autocomplete="new-password" />
+                </div>
+                <SelectField label={words.transport} value={transport} options={transports()} onValue={setTransport} />
+                <div role="status">
+                  {testing && <p>{words.testing}</p>}
+                  {!testing && failure && <Failure failure={failure} />}
+                  {!testing && tried && <Trial tried={tried} />}
+                  {!testing && !failure && !tried && <p class="help">{words.tryFirst}</p>}
+                </div>
+              </>
+            )}
+          </Form>
         )}
-      </Form>
+      </div>
     </Dialog>
   );
 }

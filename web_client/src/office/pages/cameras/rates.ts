@@ -46,14 +46,3 @@ export function dropsOf({ frames }: Camera): { share: number; count: number } | 
 export function ageOf({ pull, looked_at_age_s: looked }: Camera): number | null {
   return pull?.last_frame_age_s ?? looked ?? null;
 }
-
-/** A short name for a camera, from its name: small letters, digits and hyphens. */
-export function shortName(name: string): string {
-  return name
-    .normalize("NFKD")
-    .replace(/[\u0300-\u036f]/g, "")
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, "-")
-    .replace(/^-+|-+$/g, "")
-    .slice(0, 64);
-}

@@ -1,5 +1,6 @@
 /** One session: its attendance sheet, near matches, and closing it. */
 import { useState } from "preact/hooks";
+import { words as lessons } from "words/lessons";
 import { words } from "words/sessions";
 import { timeOfDay } from "../../../text/format";
 import "../../../ui/rows.css";
@@ -19,6 +20,7 @@ import { useResource } from "../../resource";
 import { everything, rest } from "../../rest";
 import { longDay } from "./calendar";
 import { History } from "./History";
+import { LessonDialog } from "./LessonDialog";
 import { MarkSomebody } from "./MarkSomebody";
 import { NearMatches } from "./NearMatches";
 import { STATE_TONE } from "./Sessions";
@@ -29,6 +31,7 @@ export default function SessionPage({ params }: PageProps) {
   const id = params["session_id"] ?? "";
   const epoch = live.epoch.value;
   const [history, setHistory] = useState<Row | null>(null);
+  const [editing, setEditing] = useState(false);
   const session = useResource(() => rest.get("/api/v1/sessions/{session_id}", { path: { session_id: id } }), [id, epoch]);
   const group = session.data?.group_id ?? null;
   const day = session.data?.day ?? null;
@@ -113,6 +116,11 @@ export default function SessionPage({ params }: PageProps) {
             {words.sheet.back}
           </LinkButton>
           {shown?.day && <LinkButton href={`/reports?session=${id}&from=${shown.day}&to=${shown.day}`}>{words.sheet.report}</LinkButton>}
+          {shown?.lesson_id && may("roster") && (
+            <Button icon="edit" onClick={() => setEditing(true)}>
+              {lessons.open}
+            </Button>
+          )}
           {shown?.state === "planned" && may("roster") && <Button onClick={() => void end("cancel")}>{words.sheet.cancel}</Button>}
           {shown && ["running", "missed"].includes(shown.state) && may("punch") && (
             <Button look="primary" icon="check" onClick={() => void end("close")}>
@@ -141,6 +149,9 @@ export default function SessionPage({ params }: PageProps) {
           </div>
         )}
       </Loaded>
+      {editing && shown?.lesson_id && (
+        <LessonDialog lessonId={shown.lesson_id} day="" group="" onClose={() => setEditing(false)} onSaved={session.reload} />
+      )}
       {history?.record && <History record={history.record} onClose={() => setHistory(null)} />}
     </Page>
   );

@@ -2,6 +2,8 @@
 import { useState } from "preact/hooks";
 import { words } from "words/settings";
 import { words as shell } from "words/shell";
+import { words as site } from "words/site";
+import "../../../ui/segments.css";
 import "../../../ui/settings_page.css";
 import { look, may, me, signOut } from "../../account";
 import { Button } from "../../parts/Button";
@@ -10,6 +12,8 @@ import { Form } from "../../parts/Form";
 import { Page, Section } from "../../parts/Page";
 import { toast, toastFailure } from "../../parts/toasts";
 import { rest } from "../../rest";
+import { DemoPeople } from "../../site/DemoPeople";
+import { SiteForm } from "../../site/SiteForm";
 import { chosenTheme, chooseTheme, type Theme } from "../../theme";
 import { SiteSettings } from "./SiteSettings";
 import { WebhookList } from "./WebhookList";
@@ -23,8 +27,18 @@ export default function Settings() {
         <Account />
         <Appearance />
       </div>
-      {may("admin") && <SiteSettings />}
+      {may("admin") && (
+        <div class="columns even">
+          <Section title={site.title}>
+            <SiteForm submit={site.save} onSaved={() => toast(site.saved)} />
+          </Section>
+          <Section title={site.demo.title}>
+            <DemoPeople />
+          </Section>
+        </div>
+      )}
       {may("admin") && <WebhookList />}
+      {may("admin") && <SiteSettings />}
     </Page>
   );
 }

@@ -1,4 +1,4 @@
-/** The first run: the owner, the site, the first camera. */
+/** The first run: the owner, the site, the first camera, the first people. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { words as shell } from "words/shell";
 import { words } from "words/welcome";
@@ -10,14 +10,13 @@ import { Button } from "../../parts/Button";
 import { CheckField, TextField } from "../../parts/Field";
 import { Form } from "../../parts/Form";
 import { ProgressBar } from "../../parts/progress";
-import { Secret } from "../../parts/Secret";
-import { Loaded, Note } from "../../parts/states";
-import { useResource } from "../../resource";
-import { rest } from "../../rest";
+import { Note } from "../../parts/states";
 import { go } from "../../router";
+import { DemoPeople } from "../../site/DemoPeople";
+import { SiteForm } from "../../site/SiteForm";
 
-type Step = 0 | 1 | 2;
-const STEPS = 3;
+type Step = 0 | 1 | 2 | 3;
+const STEPS = 4;
 
 export default function Welcome({ params }: PageProps) {
   // Whoever is signed in already goes on behind the first step.
@@ -27,7 +26,7 @@ export default function Welcome({ params }: PageProps) {
     document.title = shell.titled(words.title);
   }, []);
   useEffect(() => heading.current?.focus(), [step]);
-  const title = [words.owner.heading, words.site.heading, words.camera.heading][step];
+  const title = [words.owner.heading, words.site.heading, words.camera.heading, words.people.heading][step];
   return (
     <div class="plain welcome">
       <header class="brand">
@@ -43,8 +42,14 @@ export default function Welcome({ params }: PageProps) {
           {title}
         </h1>
         {step === 0 && <Owner given={params["token"] ?? ""} onDone={() => setStep(1)} />}
-        {step === 1 && <Site onDone={() => setStep(2)} />}
-        {step === 2 && <Camera />}
+        {step === 1 && (
+          <>
+            <p class="lead">{words.site.lead}</p>
+            <SiteForm first submit={words.site.next} onSaved={() => setStep(2)} />
+          </>
+        )}
+        {step === 2 && <Camera onDone={() => setStep(3)} />}
+        {step === 3 && <People />}
       </main>
     </div>
   );
@@ -112,54 +117,30 @@ function Owner({ given, onDone }: { given: string; onDone: () => void }) {
   );
 }
 
-function Site({ onDone }: { onDone: () => void }) {
-  const ready = useResource(() => rest.get("/readyz"));
-  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+function Camera({ onDone }: { onDone: () => void }) {
+  const [paired, setPaired] = useState(false);
   return (
     <>
-      <p class="lead">{words.site.lead}</p>
-      <Loaded of={ready} lines={2}>
-        {({ site, time_zone }) => (
-          <>
-            <dl class="facts">
-              <div>
-                <dt>{words.site.name}</dt>
-                <dd>{site}</dd>
-              </div>
-              <div>
-                <dt>{words.site.zone}</dt>
-                <dd>{time_zone}</dd>
-              </div>
-            </dl>
-            {zone !== time_zone && (
-              <Note tone="warn">
-                <p>{words.site.your(zone)}</p>
-              </Note>
-            )}
-            <p>{words.site.change}</p>
-            <Secret text={`ROLLCALL_SITE__NAME=${site}\nROLLCALL_SITE__TIME_ZONE=${zone}`} />
-          </>
-        )}
-      </Loaded>
+      <p class="lead">{words.camera.lead}</p>
+      <PairPhone straight onPaired={() => setPaired(true)} />
       <div class="form-actions">
-        <Button look="primary" onClick={onDone}>
-          {words.site.next}
+        <Button look={paired ? "primary" : "quiet"} onClick={onDone}>
+          {paired ? words.camera.next : words.camera.skip}
         </Button>
       </div>
     </>
   );
 }
 
-function Camera() {
-  const [paired, setPaired] = useState(false);
+function People() {
   return (
     <>
-      <p class="lead">{words.camera.lead}</p>
-      <PairPhone onPaired={() => setPaired(true)} />
-      <p class="help">{words.camera.people}</p>
+      <p class="lead">{words.people.lead}</p>
+      <DemoPeople />
       <div class="form-actions">
-        <Button look={paired ? "primary" : "quiet"} onClick={() => go("/", { replace: true })}>
-          {paired ? words.camera.finish : words.camera.skip}
+        <Button onClick={() => go("/people", { replace: true })}>{words.people.add}</Button>
+        <Button look="primary" onClick={() => go("/", { replace: true })}>
+          {words.people.finish}
         </Button>
       </div>
     </>
