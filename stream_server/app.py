@@ -223,6 +223,7 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         welcome=lambda camera_id: conversation.welcome(
             settings.cameras, camera_id, pace_fps=sampler.pace_fps, now=utc_now()
         ),
+        memory_refusal=lambda more_bytes: governor.refusal_of(more_bytes),
     )
     sender = Sender(settings.webhooks)
     dispatcher = Dispatcher(database, settings.webhooks, box, sender, now=utc_now)
