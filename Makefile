@@ -26,7 +26,7 @@ help: ## list the targets
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
 	@touch $@
 
-extras: .venv/.server ## add what --tunnel ngrok and `cameras discover` need
+extras: .venv/.server ## add what --tunnel ngrok, `cameras discover` and traces need
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/extras.txt
 
 models: .venv/.server ## fetch, convert and verify the models (does nothing when they are there)
@@ -86,9 +86,9 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 lock: .venv/.dev ## resolve the dependencies anew
 	$(LOCK) --upgrade --all-extras pyproject.toml -o requirements/dev.txt
 	$(LOCK) --constraint requirements/dev.txt --extra embedded --extra build pyproject.toml -o requirements/server.txt
-	$(LOCK) --constraint requirements/dev.txt --extra embedded --extra build --extra tunnel --extra onvif pyproject.toml \
+	$(LOCK) --constraint requirements/dev.txt --extra embedded --extra build --extra tunnel --extra onvif --extra otel pyproject.toml \
 	  -o requirements/extras.txt
-	$(LOCK) --constraint requirements/dev.txt pyproject.toml -o requirements/runtime.txt
+	$(LOCK) --constraint requirements/dev.txt --extra otel pyproject.toml -o requirements/runtime.txt
 
 image-proof: .venv/.server ## build the container image without an engine, run it, measure it (root, Debian, debootstrap)
 	$(BIN)/python -m deploy.proof

@@ -183,6 +183,7 @@ class _Run:
         self.answers = Answers()
         self.office: dict[str, list[float]] = {}
         self.joins: Counter[str] = Counter()
+        self._refusals: dict[str, str] = {}
         self.events = [0] * DASHBOARDS
         self.marked = 0
         self.ip_camera_frames = 0
@@ -303,7 +304,8 @@ class _Run:
                 self.joins["taken in"] += 1
                 await asyncio.sleep(JOIN_FOR_S)
             except RollcallError as error:
-                self.joins[f"refused: {error.detail if hasattr(error, 'detail') else error}"] += 1
+                # In the words of the first time: the figures in them are others every time.
+                self.joins[self._refusals.setdefault(error.code, f"refused: {error.detail}")] += 1
                 await asyncio.sleep(JOIN_FOR_S)
             finally:
                 await peer.close()

@@ -21,7 +21,9 @@ REPORT_FILE = "ENVELOPE.md"
 
 def as_json(came: Envelope, machine: Mapping[str, Any]) -> dict[str, Any]:
     """All of it."""
-    return {**asdict(came), "failures": came.failures, "machine": dict(machine)}
+    # Of a Counter, asdict makes one of its pairs.
+    counts = {"joins": dict(came.joins), "complaints": dict(came.complaints)}
+    return {**asdict(came), **counts, "failures": came.failures, "machine": dict(machine)}
 
 
 def page(came: Envelope, machine: Mapping[str, Any]) -> str:

@@ -3,8 +3,9 @@
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Self, TypeAlias
 from urllib.parse import urlsplit
 
@@ -207,8 +208,9 @@ class Database:
         pool_max: int = 4,
         connect_timeout_s: float = 5.0,
         command_timeout_s: float = 10.0,
+        on_query: Callable[[str, float], None] | None = None,
     ) -> Self:
-        """Open the pool and check the schema.
+        """Open the pool and check the schema. `on_query` is told each statement, without its values, and its seconds.
 
         Raises StorageUnavailable when the server is away, refuses the login or has no such database, and
         SchemaOutdated when `rollcall db upgrade` has to run first.
@@ -232,6 +234,7 @@ class Database:
                 command_timeout=command_timeout_s,
                 statement_cache_size=_STATEMENT_CACHE_SIZE,
                 server_settings={"application_name": "rollcall"},
+                init=None if on_query is None else partial(_tell_queries, on_query),
             )
         return cls(pool, dsn=dsn, acquire_timeout_s=connect_timeout_s)
 
@@ -265,6 +268,10 @@ class Database:
                 await _closed_within(self._pool, timeout_s)
         except StorageUnavailable:
             self._pool.terminate()
+
+
+async def _tell_queries(on_query: Callable[[str, float], None], connection: Connection) -> None:
+    connection.add_query_logger(lambda record: on_query(record.query, record.elapsed))
 
 
 async def _closed_within(pool: Pool, timeout_s: float) -> None:

@@ -61,6 +61,8 @@ from stream_server.site import Site
 from stream_server.stage_times import StageTimes
 from stream_server.supervision import Supervisor, cancelled
 from stream_server.tls.identity import TlsIdentity
+from stream_server.traces.frames import Measure, Store
+from stream_server.traces.tracing import start_traces
 from stream_server.tunnel.choice import line_of, make_keeper
 from stream_server.tunnel.keeper import TunnelKeeper
 from stream_server.unknown_faces import UnknownFaceCollector
@@ -94,10 +96,19 @@ def create_app(settings: Settings, *, identity: TlsIdentity | None = None) -> Fa
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
+        # Its own traces hold addresses with what was searched for, its logs the words of errors; `traces` has ours.
+        telemetry={
+            "tracing": False,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+        },
     )
     app.state.settings = settings
     app.state.fitted = fitted
     app.state.services = None
+    app.state.traces = None
     app.state.startup_error = None
     app.state.identity = identity
     app.state.traffic = Traffic()
@@ -125,7 +136,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Services:
-    line = line_of(settings)  # first: what is missing for a tunnel, nothing below would find
+    traces = app.state.traces = await asyncio.to_thread(start_traces, settings)
+    if traces is not None:
+        stack.push_async_callback(traces.close)
+    line = line_of(settings)  # before all else: what is missing for a tunnel, nothing below would find
     cv2.setNumThreads(1)  # our threads are the parallelism
     models = await asyncio.to_thread(LoadedModels, settings)
     executor = RecognitionExecutor(
@@ -140,7 +154,9 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
 
     supervisor = Supervisor()
     dsn = await database_dsn(settings, stack, supervisor)
-    database = await Database.connect(dsn, pool_max=settings.storage.pool_max)
+    database = await Database.connect(
+        dsn, pool_max=settings.storage.pool_max, on_query=None if traces is None else traces.query
+    )
     stack.push_async_callback(database.close)
 
     box = SecretBox.from_settings(
@@ -167,7 +183,11 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
     refused = Spool(settings.data_dir / "refused", max_records=REFUSED_MAX)
     stack.callback(refused.close)
     times = StageTimes()
-    recorder = Recorder(partial(_store_sighting, database, settings, site), spool, refused, measure=times.take_stored)
+    store: Store = partial(_store_sighting, database, settings, site)
+    measure: Measure = times.take
+    if traces is not None:
+        store, measure = traces.frames.storing(store), traces.frames.measuring(measure)
+    recorder = Recorder(store, spool, refused, measure=times.take_stored)
     forgetter = Forgetter(database, recorder)
     sampler = Sampler(
         Pacing(
@@ -205,7 +225,7 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         max_cameras=settings.cameras.max_cameras,
         review=desk.offer,
         codes=codes,
-        measure=times.take,
+        measure=measure,
         seen=glances.seen,
     )
     pulls = PullKeeper(
@@ -227,6 +247,7 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         welcome=lambda camera_id: conversation.welcome(
             settings.cameras, camera_id, pace_fps=sampler.pace_fps, now=utc_now()
         ),
+        memory_refusal=lambda more_bytes: governor.refusal_of(more_bytes),
     )
     sender = Sender(settings.webhooks)
     dispatcher = Dispatcher(database, settings.webhooks, box, sender, now=utc_now)
@@ -291,6 +312,8 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
     )
     bus.on_event(people.on_event)
     bus.on_connect(people.look_again)
+    if traces is not None:
+        bus.on_event(traces.frames.on_event)
     bus.on_event(hub.on_event)
     bus.on_event(dispatcher.on_event)
     bus.on_connect(dispatcher.look)

@@ -92,7 +92,10 @@ class WebRtcSettings(Group):
         2_100_000, ge=10_000, description="Largest picture in a WebRTC video; a peer that sends larger ones is ended."
     )
     memory_max_mb: int | None = Field(
-        None, ge=1, description="With more resident memory than this the server takes no further WebRTC peers."
+        None,
+        ge=1,
+        description="With more resident memory than this the server takes no further WebRTC peers. Not set: one is "
+        "taken where its memory fits below the limit of the host.",
     )
     stun_urls: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description='STUN servers, told to clients; the server asks the first: ["stun:stun.example.org:3478"].'

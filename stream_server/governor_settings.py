@@ -1,12 +1,14 @@
-"""Settings of what the server does when memory is short, of its models in memory, its metrics and its log."""
+"""Settings of what the server does when memory is short, and of its metrics, its log and its traces."""
 
 from typing import Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from stream_server.setting_group import Group, empty_is_unset
 
 _TOKEN_MIN_LENGTH = 16
+_TRACES_PATH = "/v1/traces"
 
 
 class GovernorSettings(Group):
@@ -83,3 +85,68 @@ class LogSettings(Group):
         False,
         description="Log every request: method, the route without what stands in it, status, duration and request id.",
     )
+
+
+class TracesSettings(Group):
+    """Traces for an OpenTelemetry collector: where the time of a frame or a request went."""
+
+    endpoint: str | None = Field(
+        None,
+        description="Address of a collector that takes OTLP over HTTP, such as http://collector:4318. "
+        "OTEL_EXPORTER_OTLP_ENDPOINT does the same. Without it nothing is traced, and nothing loaded for it.",
+    )
+    headers: SecretStr | None = Field(
+        None,
+        description="Headers for the collector: `name=value,other=value`, percent-encoded. "
+        "OTEL_EXPORTER_OTLP_HEADERS does the same.",
+    )
+    service: str = Field(
+        "rollcall", min_length=1, description="Name of this server in the traces. OTEL_SERVICE_NAME does the same."
+    )
+    frame_share: float = Field(
+        0.01, ge=0, le=1, description="Part of the frames that is traced; those that name somebody anew always are."
+    )
+    request_share: float = Field(1.0, ge=0, le=1, description="Part of the requests that is traced.")
+
+    @field_validator("endpoint", "headers", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return empty_is_unset(value)
+
+    @field_validator("endpoint")
+    @classmethod
+    def _is_address(cls, endpoint: str | None) -> str | None:
+        if endpoint is None:
+            return None
+        try:
+            parts = urlsplit(endpoint)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ValueError("write http://host:4318 or https://host, without user and password; those go into headers")
+        return endpoint
+
+    @field_validator("headers")
+    @classmethod
+    def _are_pairs(cls, headers: SecretStr | None) -> SecretStr | None:
+        if headers is not None and not all("=" in pair for pair in _pairs(headers)):
+            raise ValueError("write name=value, several with commas between them")
+        return headers
+
+    @property
+    def url(self) -> str:
+        """Where spans are sent to. Only where there is an endpoint."""
+        assert self.endpoint is not None
+        base = self.endpoint.rstrip("/")
+        return base if base.endswith(_TRACES_PATH) else base + _TRACES_PATH
+
+    @property
+    def header_values(self) -> dict[str, str]:
+        """The headers, by name."""
+        pairs = [] if self.headers is None else [pair.partition("=") for pair in _pairs(self.headers)]
+        return {name.strip().lower(): unquote(value.strip()) for name, _, value in pairs}
+
+
+def _pairs(headers: SecretStr) -> list[str]:
+    return [pair for pair in headers.get_secret_value().split(",") if pair.strip()]

@@ -12,6 +12,7 @@ from stream_server.request_id import RequestId
 from stream_server.services import Services
 from stream_server.setting_group import networks
 from stream_server.settings import Settings
+from stream_server.traces.requests import TracedRequests
 
 
 def install_layers(app: FastAPI, settings: Settings, *, token: str) -> None:
@@ -49,6 +50,8 @@ def install_layers(app: FastAPI, settings: Settings, *, token: str) -> None:
     )
     if settings.log.access:
         app.add_middleware(AccessLog)
+    if settings.traces.endpoint is not None:
+        app.add_middleware(TracedRequests, traces=lambda: app.state.traces)
     # The first to see a request: whatever answers, the answer has the id.
     app.add_middleware(RequestId)
 

@@ -157,6 +157,7 @@ def _of_connections(services: "Services") -> "Iterator[Metric]":
     yield gauge("rollcall_cameras_connected", "Cameras that stream now.", hub.connected)
     yield gauge("rollcall_cameras_max", "Cameras that may stream at one time.", hub.max_cameras)
     yield counter("rollcall_cameras_refused", "Cameras that found no room.", hub.refused)
+    yield counter("rollcall_webrtc_refused", "WebRTC peers that found no room.", services.webrtc.refused)
     yield counter("rollcall_messages_dropped", "Messages to cameras that read too slowly.", hub.messages_dropped)
     states = services.pulls.supervisor.counts()
     readers = states.pop("readers", 0)

@@ -99,7 +99,7 @@ class CameraHub:
         linger_s: float = LINGER_S,
         review: Callable[[FaceResult, Frame], None] | None = None,
         codes: CodeReader | None = None,
-        measure: Callable[[FrameResult, float], None] = lambda result, waited_s: None,
+        measure: Callable[[Frame, FrameResult, float], None] = lambda _frame, _result, _waited_s: None,
         seen: Callable[[Frame, FrameResult], None] = lambda _frame, _result: None,
     ) -> None:
         self._measure = measure
@@ -301,7 +301,7 @@ class CameraHub:
         result, took_s, waited_s = await self._executor.run(process)
         if result is None:
             return FrameEnd.EXPIRED, took_s
-        self._measure(result, waited_s)
+        self._measure(frame, result, waited_s)
         for face in result.newly_known:
             self._record(_sighting(face, frame, gallery))
         for face in result.faces:

@@ -31,7 +31,7 @@ from stream_server.attendance_settings import AttendanceSettings
 from stream_server.camera_settings import CameraSettings as CameraSettings
 from stream_server.camera_settings import PullSettings as PullSettings
 from stream_server.camera_settings import WebRtcSettings as WebRtcSettings
-from stream_server.governor_settings import GovernorSettings, LogSettings, MetricsSettings
+from stream_server.governor_settings import GovernorSettings, LogSettings, MetricsSettings, TracesSettings
 from stream_server.http_settings import HttpSettings as HttpSettings
 from stream_server.model_settings import ModelsSettings as ModelsSettings
 from stream_server.privacy_settings import SecretsSettings as SecretsSettings
@@ -51,7 +51,15 @@ class SettingsError(RequestError):
 
 
 _TOKEN_MIN_LENGTH = 16
-_PLATFORM_PORT = "PORT"
+_COMMON_NAMES = {
+    "PORT": ("http", "port"),
+    # https://opentelemetry.io/docs/specs/otel/protocol/exporter/
+    "OTEL_EXPORTER_OTLP_ENDPOINT": ("traces", "endpoint"),
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": ("traces", "endpoint"),
+    "OTEL_EXPORTER_OTLP_HEADERS": ("traces", "headers"),
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS": ("traces", "headers"),
+    "OTEL_SERVICE_NAME": ("traces", "service"),
+}
 
 
 class SiteSettings(_Group):
@@ -202,17 +210,22 @@ class StorageSettings(_Group):
     )
 
 
-class _PlatformPort(PydanticBaseSettingsSource):
-    """Hosting platforms say by PORT where they will ask; a port that is set for Rollcall itself wins."""
+class _CommonNames(PydanticBaseSettingsSource):
+    """Names that others have agreed on, such as PORT of hosting platforms; what is set for Rollcall itself wins."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """Nothing for a field of its own."""
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        """The port, in the group that it belongs to."""
-        port = os.environ.get(_PLATFORM_PORT)
-        return {"http": {"port": port}} if port else {}
+        """What is given by them, in the groups that it belongs to."""
+        found: dict[str, dict[str, Any]] = {}
+        for name, (group, field) in _COMMON_NAMES.items():
+            if value := os.environ.get(name):
+                found.setdefault(group, {})[field] = value
+        if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+            found.pop("traces", None)
+        return found
 
 
 class Settings(BaseSettings):
@@ -257,6 +270,7 @@ class Settings(BaseSettings):
     governor: GovernorSettings = GovernorSettings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
+    traces: TracesSettings = TracesSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -267,8 +281,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The usual ones, and last the port that a platform gives."""
-        return init_settings, env_settings, dotenv_settings, file_secret_settings, _PlatformPort(settings_cls)
+        """The usual ones, and last the names that others have agreed on."""
+        return init_settings, env_settings, dotenv_settings, file_secret_settings, _CommonNames(settings_cls)
 
     @field_validator("database_url", "ngrok_authtoken", mode="before")
     @classmethod
@@ -320,8 +334,11 @@ def check_folders(settings: Settings) -> None:
 
 
 def _variable(location: tuple[int | str, ...]) -> str:
-    if location == ("http", "port") and "ROLLCALL_HTTP__PORT" not in os.environ and _PLATFORM_PORT in os.environ:
-        return _PLATFORM_PORT
+    own = "ROLLCALL_" + "__".join(part.upper() for part in location if isinstance(part, str))
+    if own not in os.environ:
+        for name, its_location in reversed(_COMMON_NAMES.items()):
+            if location == its_location and name in os.environ:
+                return name
     if location and str(location[0]).upper() in ("DATABASE_URL", "NGROK_AUTHTOKEN"):
         return str(location[0]).upper()
-    return "ROLLCALL_" + "__".join(part.upper() for part in location if isinstance(part, str))
+    return own

@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Mapping
 
-from recognition.types import FrameResult
+from recognition.types import Frame, FrameResult
 
 # Seconds; from a face network's millisecond to a frame that nobody wants any more.
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -46,7 +46,7 @@ class StageTimes:
         self.waits = Times()
         self.faces: dict[str, int] = {}
 
-    def take(self, result: FrameResult, waited_s: float) -> None:
+    def take(self, _frame: Frame, result: FrameResult, waited_s: float) -> None:
         """Count a frame that was recognised."""
         self.waits.add(waited_s)
         for name, parts in STAGES.items():

@@ -1,7 +1,8 @@
 """Fits the settings that nobody has set to the memory and processor there are.
 
 A setting that is given wins, always. The figures of memory are measured: a server that has loaded its models holds
-about 110 MB, a camera in flight at most 3 MiB (its waiting frame and two in the socket), a WebRTC peer 12 MB.
+about 110 MB, a camera in flight at most 3 MiB (its waiting frame and two in the socket), a WebRTC peer 3 MB,
+of which more is reckoned because they come in bursts.
 """
 
 import math
@@ -42,7 +43,7 @@ def fit(settings: Settings, limits: Limits) -> Fitted:
             "pictures_waiting_max": 2 if limits.memory_bytes < _SMALL_BYTES else 4,
         },
         "cameras": {"max_cameras": cameras_max(limits)},
-        "webrtc": {"max_peers": _within((limits.memory_bytes - 200 * _MB) // _PEER_BYTES, 0, 16)},
+        "webrtc": {"max_peers": _within((limits.memory_bytes - 200 * _MB) // _PEER_BYTES, 1, 16)},
         "http": {
             "max_connections": _within(limits.memory_bytes // _CONNECTION_BYTES, 64, 512),
             "max_subscribers": 32 if limits.memory_bytes < _SMALL_BYTES else 64,

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from stream_server import memory
@@ -37,6 +38,8 @@ SHORT_OF_MEMORY_IDLE_S = 30.0
 NARROW_PX = 320
 _PACE = {Pressure.NONE: 1.0, Pressure.SOFT: 0.5, Pressure.HARD: 0.25}
 _MB = 1_000_000
+# What a server comes to hold with a few cameras, resident; one that has just started holds 40 MB less.
+WORKING_BYTES = 190 * _MB
 
 
 def fit_to_host(settings: Settings, *, cgroups: Path = CGROUPS, proc: Path = PROC) -> Fitted:
@@ -112,6 +115,22 @@ class Governor:
         used = f"{self.use.used_bytes / _MB:.0f} of {self.use.limit_bytes / _MB:.0f} MB ({self.use.source}) are used"
         eased = f"memory is short ({used}): frames are fewer, and faces below about {self._faces_lost_px} px are missed"
         return eased if self.pressure is Pressure.SOFT else f"{eased}; no further camera is taken"
+
+    def refusal_of(self, more_bytes: int) -> str | None:
+        """Why there is no room for so many bytes that would stay, in words; None when there is.
+
+        Looked at now, and by resident memory too: mapped files that are in use can be dropped only to be read again,
+        and some hosts count them.
+        """
+        resident_mb = memory.rss_mb() + sum(memory.private_mb(pid) for pid in self._reader_pids())
+        resident_bytes = max(WORKING_BYTES, round(resident_mb * _MB)) + more_bytes
+        limits, use, soft = self._read_limits(), self._tightest_use(), self._settings.governor.soft_share
+        if resident_bytes > soft * limits.memory_bytes:
+            return f"the server would come to hold {resident_bytes / _MB:.0f} of {limits.memory_bytes / _MB:.0f} MB"
+        if replace(use, used_bytes=use.used_bytes + more_bytes).share > soft:
+            used_mb, limit_mb = (use.used_bytes + more_bytes) / _MB, use.limit_bytes / _MB
+            return f"{used_mb:.0f} of {limit_mb:.0f} MB ({use.source}) would be used"
+        return None
 
     async def run(self) -> None:
         """Look every second, for ever."""

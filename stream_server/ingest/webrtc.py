@@ -1,6 +1,7 @@
 """All WebRTC peers: how many there may be, and that each of them ends. Knows nothing of HTTP.
 
-Nothing here imports aiortc before the first offer: it costs some 30 MB that a server without WebRTC does not need.
+Nothing here imports aiortc before the first peer is let in: that costs some 48 MB, which a server without WebRTC does
+not need and a small one may not have.
 """
 
 import asyncio
@@ -33,6 +34,10 @@ log = logging.getLogger("rollcall.webrtc")
 CLOSE_RESTART = 1012
 LAST_WORDS_S = 1.0
 ENDED_KEPT = 256
+# Resident memory, in bytes, of the code that the first peer needs (most is FFmpeg's), and of any peer. Measured by
+# tests/integration/test_webrtc_memory.py.
+CODE_BYTES = 48_000_000
+PEER_BYTES = 6_000_000
 # Peers of one camera that have not connected yet. Two: a client that tries again while its first try still hangs.
 PENDING_MAX = 2
 
@@ -92,11 +97,15 @@ class WebRtcPeers:
         hub: CameraHub,
         welcome: Callable[[str], Welcome],
         rss_mb: Callable[[], float] = memory.rss_mb,
+        memory_refusal: Callable[[int], str | None] = lambda _more_bytes: None,
     ) -> None:
+        """`memory_refusal` says why there is no room for so many bytes more; None when there is."""
         self._settings = settings
         self._hub = hub
         self._welcome = welcome
         self._rss_mb = rss_mb
+        self._memory_refusal = memory_refusal
+        self.refused = 0
         self._entries: dict[str, _Entry] = {}
         self._ended: deque[tuple[str, str]] = deque(maxlen=ENDED_KEPT)
         self._opening: list[str] = []  # their cameras
@@ -129,7 +138,11 @@ class WebRtcPeers:
         """
         offer = read_offer(offer_sdp)
         outdated = self._outdated(camera_id)
-        self._check_room(camera_id, leaving=len(outdated))
+        try:
+            self._check_room(camera_id, leaving=len(outdated))
+        except UnavailableError:
+            self.refused += 1
+            raise
         self._opening.append(camera_id)
         try:
             await _end_all(outdated)
@@ -260,12 +273,23 @@ class WebRtcPeers:
                 f"{settings.max_peers} WebRTC peers are connected already", hint="raise ROLLCALL_WEBRTC__MAX_PEERS"
             )
         self._hub.check_room(camera_id)
-        rss_mb = self._rss_mb()
-        if settings.memory_max_mb is not None and rss_mb > settings.memory_max_mb:
-            raise MemoryFull(
-                f"the server holds {rss_mb:.0f} MB and takes no WebRTC peers beyond {settings.memory_max_mb} MB",
-                hint="send pictures over the camera WebSocket, which costs less",
-            )
+        self._check_memory()
+
+    def _check_memory(self) -> None:
+        """Before anything is imported: what the first peer takes is not given back when it ends."""
+        most_mb = self._settings.memory_max_mb
+        if most_mb is not None:
+            rss_mb = self._rss_mb()
+            refusal = f"the server holds {rss_mb:.0f} MB and takes no WebRTC peers beyond {most_mb} MB"
+            if rss_mb <= most_mb:
+                return
+        else:
+            more_bytes = (1 + len(self._opening)) * PEER_BYTES + (CODE_BYTES if self._peer_class is None else 0)
+            why = self._memory_refusal(more_bytes)
+            if why is None:
+                return
+            refusal = f"{why}: no WebRTC peer is taken"
+        raise MemoryFull(refusal, hint="send pictures over the camera WebSocket, which costs less")
 
 
 async def _end_all(outdated: list[_Entry]) -> None:

@@ -6,14 +6,17 @@ import contextlib
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
-from recognition.errors import RollcallError
+from recognition.errors import RollcallError, UnavailableError
 from stream_server.api.request import services_of
 from stream_server.auth import SUBPROTOCOL
 from stream_server.errors import response_to
 from stream_server.ingest.conversation import CLOSE_POLICY, TEXTS_MAX, QueuedSink, take_text, welcome
 from stream_server.log_context import about
+from stream_server.messages import ErrorNotice
 from stream_server.services import Services
 from stream_server.session import CameraSession
+
+CLOSE_TRY_AGAIN = 1013
 
 router = APIRouter()
 
@@ -47,15 +50,31 @@ async def camera_socket(socket: WebSocket, camera_id: str) -> None:
         with about(camera_id=camera_id):
             session = services.hub.attach(camera_id, sink)
     except RollcallError as error:
-        await socket.send_denial_response(response_to(error))
+        if isinstance(error, UnavailableError) and "origin" in socket.headers:
+            await _say_why(socket, error)
+        else:
+            await socket.send_denial_response(response_to(error))
         return
     with about(camera_id=camera_id):
         await _serve(socket, services, session, sink)
 
 
+async def _say_why(socket: WebSocket, error: UnavailableError) -> None:
+    """Refuse a page: browsers keep the answer to a handshake from it, so it is told what the others read there."""
+    notice = ErrorNotice(code=error.code, detail=error.detail, hint=error.hint)
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        await _accept(socket)
+        await socket.send_text(notice.model_dump_json())
+        await socket.close(CLOSE_TRY_AGAIN, error.code)
+
+
+async def _accept(socket: WebSocket) -> None:
+    await socket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in socket.scope["subprotocols"] else None)
+
+
 async def _serve(socket: WebSocket, services: Services, session: CameraSession, sink: SocketSink) -> None:
     try:
-        await socket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in socket.scope["subprotocols"] else None)
+        await _accept(socket)
         pace_fps = services.sampler.pace_fps
         sink.tell(welcome(services.settings.cameras, session.camera_id, pace_fps=pace_fps, now=services.now()))
         await _converse(socket, services, session, sink)

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin, Subprotocol
 
 from stream_server.child import ChildServer
 from stream_server.client import ServerClient
@@ -164,6 +165,36 @@ async def camera(server: ChildServer, camera_id: str) -> AsyncIterator[Any]:
         yield connection
 
 
+async def told_as_a_page(server: ChildServer, camera_id: str) -> tuple[str, int]:
+    """What a page of the server is told that finds no room: the code of the message, and of the close."""
+    protocols = [Subprotocol("rollcall.v1"), Subprotocol(f"rollcall.bearer.{server.token}")]
+    url = f"ws://127.0.0.1:{server.port}/ws/v1/camera/{camera_id}"
+    async with connect(url, subprotocols=protocols, origin=Origin(server.url)) as page, asyncio.timeout(10):
+        message = json.loads(await page.recv())
+        assert message["type"] == "error"
+        assert message["detail"]
+        await page.wait_closed()
+    assert page.close_code is not None
+    return message["code"], page.close_code
+
+
+async def test_one_camera_too_many_is_refused_in_a_way_that_its_program_or_page_can_read(
+    own_server: Callable[..., ChildServer],
+) -> None:
+    settings = {"ROLLCALL_CAMERAS__MAX_CAMERAS": "1", "ROLLCALL_CAMERAS__AUTO_REGISTER": "true"}
+    server = await started(own_server(**settings))
+    async with camera(server, "first"):
+        with pytest.raises(InvalidStatus) as refused:
+            async with camera(server, "second"):
+                pass
+        assert refused.value.response.status_code == 503
+        assert int(refused.value.response.headers["Retry-After"]) >= 1
+        assert json.loads(refused.value.response.body or b"{}")["code"] == "too_many_cameras"
+        assert await told_as_a_page(server, "second") == ("too_many_cameras", 1013)
+    async with server.client() as client:
+        assert (await client.readiness())["sockets"]["cameras"] == 0
+
+
 def used_bytes(group: Path) -> int:
     """What the server counts as used: without file cache."""
     stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
@@ -196,6 +227,7 @@ async def test_a_memory_limit_that_is_lowered_closes_the_door_and_ends_nothing(
                     pass
             assert refused.value.response.status_code == 503
             assert json.loads(refused.value.response.body or b"{}")["code"] == "memory_full"
+            assert await told_as_a_page(server, "second") == ("memory_full", 1013)
             await first.send(blank_jpeg)
             await first.ping()
             (memory_group / "memory.limit_in_bytes").write_text(str(1024 * MIB))

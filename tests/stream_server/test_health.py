@@ -61,7 +61,7 @@ def make_services(**changes: Any) -> Any:
         unknown=SimpleNamespace(stored=0, dropped=0),
         people=SimpleNamespace(people=2, templates=5, of_other_models=0, unreadable=0, ignored_of_other_models=0),
         executor=SimpleNamespace(threads=2, refused_single=0, loaded=True),
-        webrtc=SimpleNamespace(count=0),
+        webrtc=SimpleNamespace(count=0, refused=0),
         hub=SimpleNamespace(connected=1, messages_dropped=4, refused=0, max_cameras=64, all_counts=dict),
         supervisor=Supervisor(),
         settings=Settings(_env_file=None),

@@ -1,4 +1,6 @@
-from recognition.types import FaceResult, FaceState, FrameResult
+from datetime import UTC, datetime
+
+from recognition.types import FaceResult, FaceState, Frame, FrameResult
 from stream_server.stage_times import BOUNDS_S, StageTimes, Times
 
 
@@ -16,7 +18,8 @@ def test_a_frame_counts_at_every_stage_and_its_faces_by_what_was_said() -> None:
     times = StageTimes()
     face = FaceResult((0, 0, 1, 1), FaceState.UNKNOWN, 0.9)
     ms = {"decode": 2.0, "detect": 20.0, "align": 1.0, "embed": 3.0, "decide": 0.5}
-    times.take(FrameResult("door", 1, 640, 480, (face, face), stage_ms=ms), 0.2)  # type: ignore[arg-type]
+    frame = Frame("door", 1, b"", datetime(2026, 3, 2, tzinfo=UTC), 0.0)
+    times.take(frame, FrameResult("door", 1, 640, 480, (face, face), stage_ms=ms), 0.2)  # type: ignore[arg-type]
     assert times.stages["detect"].sum_s == 0.02
     assert times.stages["embed"].sum_s == 0.004
     assert times.stages["track"].counts[0] == 1

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Standing } from "../src/api";
 import { Backoff } from "../src/link/backoff";
-import { Connection, SILENT_MS, STEADY_MS, VIDEO_AFTER_MS } from "../src/link/connection";
+import { Connection, FULL_MS, SILENT_MS, STEADY_MS, VIDEO_AFTER_MS } from "../src/link/connection";
 import type { Ending, LinkEvents, PictureLink, VideoLink } from "../src/link/link";
+import { endingOf } from "../src/link/websocket";
 import type { ServerMessage } from "../src/wire";
 
 class Fake {
@@ -109,6 +110,32 @@ test("a refusal is asked about: who is no longer paired is told so and does not 
   await vi.runAllTimersAsync();
   expect(connection.state.value.is).toBe("unpaired");
   expect(sockets.length).toBe(1);
+});
+
+test("a server that has no room is asked again, not too soon, and it is said why", () => {
+  const connection = make();
+  connection.start("auto");
+  for (const wait of [FULL_MS, FULL_MS, FULL_MS, 8000]) {
+    sockets.at(-1)?.events.message({ type: "error", code: "memory_full" } as ServerMessage);
+    sockets.at(-1)?.end("full");
+    expect(connection.state.value).toEqual({ is: "waiting", untilMs: Date.now() + wait, full: true });
+    vi.advanceTimersByTime(wait);
+  }
+  sockets.at(-1)?.welcome();
+  expect(carrierOf(connection)).toBe("websocket");
+  sockets.at(-1)?.end("away");
+  expect(connection.state.value).toMatchObject({ is: "waiting", full: false });
+});
+
+test.each([
+  [1013, true, "full"],
+  [1006, false, "refused"],
+  [1012, true, "away"],
+  [4409, true, "replaced"],
+  [4404, true, "revoked"],
+  [4401, true, "revoked"],
+])("a socket closed with %i is %s %s", (code, wasOpen, ending) => {
+  expect(endingOf(code, wasOpen)).toBe(ending);
 });
 
 test("a refusal of a server that is only away is tried again", async () => {

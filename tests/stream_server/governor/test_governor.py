@@ -177,6 +177,15 @@ def test_a_limit_that_the_operator_sets_is_held_against_what_the_processes_hold(
     assert world.governor.use.used_bytes == pytest.approx(memory.rss_mb() * 1e6, rel=0.2)
 
 
+def test_what_would_stay_is_refused_where_it_does_not_fit_below_the_limit(world: World) -> None:
+    assert world.governor.refusal_of(54_000_000) == "the server would come to hold 244 of 268 MB"
+    world.host.container(limit_mib=320, used_mib=100)  # raised a moment ago
+    assert world.governor.refusal_of(54_000_000) is None
+    world.host.container(limit_mib=320, used_mib=250)
+    assert world.governor.refusal_of(54_000_000) == "316 of 336 MB (cgroup v2) would be used"
+    assert world.governor.refusal_of(1_000_000) is None
+
+
 async def test_under_pressure_memory_is_given_back_now_and_then(world: World) -> None:
     world.host.container(used_mib=215)
     running = asyncio.create_task(world.governor.run())

@@ -58,12 +58,19 @@ class Hub:
             return await self.images.get()
 
 
-def make_peers(hub: Hub, *, rss_mb: float = 100.0, **settings: Any) -> WebRtcPeers:
+def make_peers(
+    hub: Hub,
+    *,
+    rss_mb: float = 100.0,
+    memory_refusal: Callable[[int], str | None] = lambda _more_bytes: None,
+    **settings: Any,
+) -> WebRtcPeers:
     return WebRtcPeers(
         settings=WebRtcSettings(**settings),
         hub=hub,  # type: ignore[arg-type]
         welcome=lambda camera_id: welcome(CameraSettings(), camera_id, pace_fps=5.0, now=NOW),
         rss_mb=lambda: rss_mb,
+        memory_refusal=memory_refusal,
     )
 
 

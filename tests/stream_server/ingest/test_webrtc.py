@@ -8,7 +8,16 @@ import pytest
 
 from recognition.errors import RequestError
 from stream_server.ingest.conversation import TEXTS_MAX
-from stream_server.ingest.webrtc import PENDING_MAX, MemoryFull, NoRestart, PeerNotFound, TooManyPeers, WrongEtag
+from stream_server.ingest.webrtc import (
+    CODE_BYTES,
+    PEER_BYTES,
+    PENDING_MAX,
+    MemoryFull,
+    NoRestart,
+    PeerNotFound,
+    TooManyPeers,
+    WrongEtag,
+)
 from stream_server.ingest.webrtc_sdp import NoVideo, SdpUnusable, TooManyCandidates
 from stream_server.messages import AttendanceNotice, Pace
 from stream_server.session import TooManyCameras
@@ -176,6 +185,29 @@ async def test_an_offer_is_refused_when_there_is_no_room(hub: Hub) -> None:
     hub.full = True
     with pytest.raises(TooManyCameras):
         await make_peers(hub).open("door", offer)
+    await client.close()
+
+
+async def test_the_memory_of_a_peer_is_asked_for_before_anything_is_imported(hub: Hub) -> None:
+    asked: list[int] = []
+    room = False
+
+    def refusal(more_bytes: int) -> str | None:
+        asked.append(more_bytes)
+        return None if room else "the server would come to hold 235 of 268 MB"
+
+    client = Client(video=Pictures(pictures()))
+    peers = make_peers(hub, memory_refusal=refusal)
+    with pytest.raises(MemoryFull) as full:
+        await peers.open("door", await client.offer())
+    assert full.value.detail == "the server would come to hold 235 of 268 MB: no WebRTC peer is taken"
+    assert "WebSocket" in (full.value.hint or "")
+    assert (peers.refused, peers.count, peers._peer_class) == (1, 0, None)
+    room = True
+    await peers.open("door", await client.offer())
+    await peers.open("hall", await client.offer())
+    assert asked == [CODE_BYTES + PEER_BYTES, CODE_BYTES + PEER_BYTES, PEER_BYTES]
+    await peers.close_all()
     await client.close()
 
 

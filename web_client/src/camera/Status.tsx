@@ -25,7 +25,8 @@ export function standing(station: Station): Standing {
       return { condition: "live", badge: words.live, words: "", action: "" };
     case "waiting": {
       const seconds = Math.max(0, Math.ceil((state.untilMs - station.nowMs.value) / 1000));
-      return bad(words.waitingShort, `${words.waiting(seconds)} ${words.offlineNote}`, words.retry);
+      const said = `${words.waiting(seconds)} ${words.offlineNote}`;
+      return bad(words.waitingShort, state.full ? `${words.full} ${said}` : said, words.retry);
     }
     case "replaced":
       return bad(words.waitingShort, words.replaced, words.takeOver);

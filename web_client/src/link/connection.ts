@@ -16,7 +16,8 @@ export type ConnectionState =
   | { is: "off" }
   | { is: "connecting" }
   | { is: "live"; link: PictureLink | VideoLink }
-  | { is: "waiting"; untilMs: number }
+  /** `full`: the server itself said that it has no room for this camera now. */
+  | { is: "waiting"; untilMs: number; full: boolean }
   | { is: "replaced" }
   | { is: "unpaired" };
 
@@ -37,6 +38,8 @@ export const STEADY_MS = 10_000;
 export const VIDEO_AFTER_MS = 3_000;
 export const VIDEO_AGAIN_MS = 600_000;
 export const SILENT_MS = 10_000;
+/** A server that is full is not helped by being asked every second. */
+export const FULL_MS = 5_000;
 
 export class Connection {
   readonly state = signal<ConnectionState>({ is: "off" });
@@ -168,6 +171,7 @@ export class Connection {
     this.dropVideo();
     if (ending === "replaced") this.replaced();
     else if (ending === "away") this.lost();
+    else if (ending === "full") this.lost(FULL_MS);
     else void this.ask();
   }
 
@@ -182,9 +186,9 @@ export class Connection {
     } else this.lost();
   }
 
-  private lost(): void {
-    const waitMs = this.around.backoff.next();
-    this.state.value = { is: "waiting", untilMs: this.around.now() + waitMs };
+  private lost(leastMs = 0): void {
+    const waitMs = Math.max(leastMs, this.around.backoff.next());
+    this.state.value = { is: "waiting", untilMs: this.around.now() + waitMs, full: leastMs === FULL_MS };
     this.after("retry", waitMs, () => this.connect());
     clearTimeout(this.timers.get("steady"));
     this.timers.delete("steady");

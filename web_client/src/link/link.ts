@@ -5,9 +5,9 @@ export type Carrier = "websocket" | "webrtc";
 
 /**
  * Why a connection ended: `away` is the line or the server, and worth another try; `refused` happened before it was
- * made, and the server may say why when it is asked.
+ * made, and the server may say why when it is asked; `full` is a server that has no room for it now.
  */
-export type Ending = "away" | "refused" | "replaced" | "revoked";
+export type Ending = "away" | "refused" | "replaced" | "revoked" | "full";
 
 export interface LinkEvents {
   message: (message: ServerMessage) => void;

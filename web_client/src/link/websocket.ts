@@ -6,6 +6,8 @@ const CLOSE_REPLACED = 4409;
 const CLOSE_REVOKED = 4401;
 // With its camera a device loses its token, too.
 const CLOSE_REMOVED = 4404;
+// "Try again later": there is no room for this camera.
+const CLOSE_FULL = 1013;
 const OPEN_TIMEOUT_MS = 15_000;
 
 export function socketUrl(page: { protocol: string; host: string }, cameraId: string): string {
@@ -13,9 +15,10 @@ export function socketUrl(page: { protocol: string; host: string }, cameraId: st
   return `${scheme}//${page.host}/ws/v1/camera/${encodeURIComponent(cameraId)}`;
 }
 
-function endingOf(code: number, wasOpen: boolean): Ending {
+export function endingOf(code: number, wasOpen: boolean): Ending {
   if (code === CLOSE_REPLACED) return "replaced";
   if (code === CLOSE_REVOKED || code === CLOSE_REMOVED) return "revoked";
+  if (code === CLOSE_FULL) return "full";
   return wasOpen ? "away" : "refused";
 }
 

@@ -77,6 +77,7 @@ export const en = {
       connecting: "Connecting…",
       waiting: (seconds: number) => (seconds > 0 ? `Not live. Next try in ${seconds} s` : "Not live. Trying again…"),
       waitingShort: "Not live",
+      full: "The server has no room for another camera just now.",
       replaced: "Another device took over this camera",
       paused: "Paused",
       pausedHidden: "Paused while the page was hidden",
