@@ -11,6 +11,8 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from uvicorn.loops.auto import auto_loop_factory
+
 from recognition.gallery import Gallery
 from recognition.pipeline import CameraState
 from recognition.types import Frame, FrameResult, Sighting
@@ -108,4 +110,6 @@ def _order(camera: str, url: str, pull: PullSettings) -> Order:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    # The loop of the server, where there is one of its own.
+    with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+        runner.run(main())

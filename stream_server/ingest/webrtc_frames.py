@@ -11,6 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import av
+import numpy as np
 from av.video.reformatter import VideoReformatter
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class FrameOutlet:
             # The reformatter keeps its tables from frame to frame; the frame's own method makes them anew. Left to
             # itself it would start a thread for every core.
             picture = self._reformatter.reformat(frame, format="bgr24", threads=1)
-            self._tell(self._deliver, picture.to_ndarray())
+            self._tell(self._deliver, _pixels(picture))
 
     def refuse(self, width: int, height: int) -> None:
         """Say that the pictures are larger than is taken."""
@@ -131,6 +132,13 @@ def decode_into(outlet: FrameOutlet, encoded: "queue.Queue[Any]", ask_for_key_fr
         for picture in pictures:
             outlet.take(picture)
     outlet.finish()
+
+
+def _pixels(picture: av.VideoFrame) -> "ImageBgr":
+    """The picture's own memory as an array, where its rows follow each other; a copy costs more than the conversion."""
+    plane = picture.planes[0]
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
+    return np.ascontiguousarray(rows[: picture.height, : picture.width * 3]).reshape(picture.height, picture.width, 3)
 
 
 def is_key_frame(codec_name: str, data: bytes) -> bool:

@@ -157,6 +157,9 @@ class Peer:
                 webrtc_aiortc.take_server_part(connection)
             async with asyncio.timeout(limits.connect_timeout_s):
                 await connection.setLocalDescription()
+            for transceiver in connection.getTransceivers():
+                if transceiver.mid == offer.video_mid:
+                    webrtc_aiortc.receive_at_once(transceiver.receiver)
         except TimeoutError:
             raise IceServersSilent(
                 "the STUN or TURN servers do not answer", hint="check ROLLCALL_WEBRTC__STUN_URLS and TURN_URLS"
