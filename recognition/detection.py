@@ -1,7 +1,6 @@
 """Finding faces: the interface, its settings, and the choice among detectors."""
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -60,38 +59,6 @@ class SharedDetector:
         """The faces in uint8 (height, width, 3) BGR, surest first; empty when there are none."""
         with self._turn:
             return self._detector.detect(image_bgr)
-
-
-class NarrowedDetector:
-    """A detector whose pictures are first made smaller, while that is wanted: less time and memory, and no small faces.
-
-    `width_px` gives the longer side that is wanted now, in pixels; None for the picture as it is.
-    """
-
-    def __init__(self, detector: FaceDetector, width_px: Callable[[], int | None]) -> None:
-        self._detector = detector
-        self._width_px = width_px
-
-    def detect(self, image_bgr: ImageBgr) -> list[Detection]:
-        """The faces in uint8 (height, width, 3) BGR, surest first, in pixels of the given picture."""
-        wanted_px = self._width_px()
-        height, width = image_bgr.shape[:2]
-        if wanted_px is None or max(height, width) <= wanted_px:
-            return self._detector.detect(image_bgr)
-        import cv2
-
-        scale = wanted_px / max(height, width)
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        small_bgr = np.asarray(cv2.resize(image_bgr, size, interpolation=cv2.INTER_AREA), np.uint8)
-        to_picture = np.array([width / size[0], height / size[1]], np.float32)
-        return [
-            replace(
-                face,
-                box_xyxy=face.box_xyxy * np.tile(to_picture, 2),
-                landmarks_xy=face.landmarks_xy * to_picture,
-            )
-            for face in self._detector.detect(small_bgr)
-        ]
 
 
 def make_detector(

@@ -69,6 +69,15 @@ class TrackEvidence:
             or size_px > self._best_size_px * self._policy.better_quality
         )
 
+    def is_settled(self, now_mono: float) -> bool:
+        """Whether another picture of the same face, standing still, would add nothing; so it is before the first one,
+        when the face cannot be compared as it is.
+        """
+        if self.frames == 0:
+            return True
+        decided = self.state is FaceState.KNOWN or self.frames >= self._policy.evidence_max
+        return decided and not self._doubted and not self._is_stale(now_mono)
+
     def wants_embedding(self, quality: Quality, now_mono: float) -> bool:
         """Whether a picture of this quality would add anything worth the time of embedding it."""
         undecided = self.state is not FaceState.KNOWN and self.frames < self._policy.evidence_max

@@ -15,6 +15,7 @@ from recognition.embedding import FaceEmbedder, FaceInBothRoles, embed_with_mirr
 from recognition.enrolment import Enrolment, EnrolmentRefusal, face_meant, side_px
 from recognition.errors import InternalError
 from recognition.evidence import TrackEvidence, most_wanting
+from recognition.frame_search import FrameSearch, SceneMemory
 from recognition.frames import DecodedPicture, DecodeLimits, decode_scaled
 from recognition.gallery import Gallery
 from recognition.quality import QualityLimits, assess, pose
@@ -68,8 +69,17 @@ class CameraState:
     def __init__(self, settings: PipelineSettings | None = None) -> None:
         settings = settings or PipelineSettings()
         self.tracker = Tracker(settings.tracking)
+        self.scene = SceneMemory()
         self.evidence: dict[int, TrackEvidence] = {}
         self.reported_mono: dict[str, float] = {}
+
+    def wanted_boxes(self, now_mono: float) -> list[NDArray[np.float32]]:
+        """Where a face was that is not settled yet, in pixels of its picture: evidence is only of faces found anew."""
+        return [
+            track.detection.box_xyxy
+            for track in self.tracker.tracks
+            if (evidence := self.evidence.get(track.track_id)) is not None and not evidence.is_settled(now_mono)
+        ]
 
 
 class _StageTimer:
@@ -87,8 +97,8 @@ class _StageTimer:
 class Recogniser:
     """The stages put together. Holds no state of a camera; make one for each thread (detectors serve one each).
 
-    `clock` gives monotonic seconds; it is only used to tell how long the stages took. Frames are searched with
-    `frame_detector`, where that is another than the one for single pictures.
+    `clock` gives monotonic seconds; it is only used to tell how long the stages took. Frames are searched by
+    `frame_search`; without it each is searched whole.
     """
 
     def __init__(
@@ -98,10 +108,10 @@ class Recogniser:
         *,
         settings: PipelineSettings | None = None,
         clock: Callable[[], float],
-        frame_detector: FaceDetector | None = None,
+        frame_search: FrameSearch | None = None,
     ) -> None:
         self._detector = detector
-        self._frame_detector = frame_detector or detector
+        self._frame_search = frame_search or FrameSearch(detector)
         self._embedder = embedder
         self._settings = settings or PipelineSettings()
         self._clock = clock
@@ -129,9 +139,10 @@ class Recogniser:
         )
         image_bgr = picture.image_bgr
         timer.end("decode")
-        detections = self._frame_detector.detect(image_bgr)
-        timer.end("detect")
         now_mono = frame.received_mono
+        wanted = state.wanted_boxes(now_mono)
+        detections, searched = self._frame_search.faces(image_bgr, state.scene, now_mono, wanted)
+        timer.end("detect")
         tracks = state.tracker.update(detections, now_mono)
         alive = {track.track_id for track in state.tracker.tracks}
         state.evidence = {track_id: kept for track_id, kept in state.evidence.items() if track_id in alive}
@@ -152,6 +163,7 @@ class Recogniser:
             newly_known,
             newly_unknown,
             stage_ms=timer.stage_ms,
+            searched=searched,
         )
 
     def recognise_picture(self, image_bgr: ImageBgr, gallery: Gallery, *, reduction: int = 1) -> list[FaceResult]:

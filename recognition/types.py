@@ -178,6 +178,14 @@ class UnknownCluster:
     ignored: bool = False
 
 
+class Searched(StrEnum):
+    """How much of a frame was searched for faces."""
+
+    WHOLE = "whole"
+    PART = "part"
+    NOTHING = "nothing"
+
+
 @dataclass(frozen=True, slots=True)
 class FrameResult:
     """Everything that came of one frame. `newly_known` are the faces whose identity was decided on this frame,
@@ -194,3 +202,4 @@ class FrameResult:
     stage_ms: dict[Literal["decode", "detect", "track", "align", "embed", "decide"], float] = field(
         default_factory=dict
     )
+    searched: Searched = Searched.WHOLE

@@ -342,6 +342,7 @@ async def _build(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> Ser
         ("unknown-faces", unknown.run),
         ("housekeeping", partial(housekeeping.run, services)),
         ("memory", housekeeping.give_back_memory),
+        ("code", housekeeping.let_go_of_code),
         ("governor", governor.run),
         ("alerts", partial(alerts.run, services)),
         ("status", partial(health.watch, services, warm_up)),

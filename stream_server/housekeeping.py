@@ -4,13 +4,15 @@ import asyncio
 import logging
 
 from recognition.errors import UnavailableError
-from stream_server import memory, retention
+from stream_server import loaded_code, memory, retention
 from stream_server.services import Services
 
 log = logging.getLogger("rollcall.housekeeping")
 
 EVERY_S = 3600.0
 GIVE_BACK_EVERY_S = 5.0
+# First when the start is over; then the pages that are in use come back within milliseconds, a few a frame.
+LET_GO_AFTER_S, LET_GO_EVERY_S = 2.0, 60.0
 
 
 async def run(services: Services) -> None:
@@ -33,3 +35,11 @@ async def give_back_memory() -> None:
     while True:
         await asyncio.sleep(GIVE_BACK_EVERY_S)
         await asyncio.to_thread(memory.give_back)
+
+
+async def let_go_of_code() -> None:
+    """Let go of pages of code that nobody runs, after the start and now and then, for ever."""
+    await asyncio.sleep(LET_GO_AFTER_S)
+    while True:
+        await asyncio.to_thread(loaded_code.let_go)
+        await asyncio.sleep(LET_GO_EVERY_S)

@@ -89,6 +89,12 @@ def _of_stages(services: "Services") -> "Iterator[Metric]":
     yield family
     yield histogram("rollcall_frame_wait_seconds", "How long frames waited until they were recognised.", times.waits)
     yield labelled_counter(
+        "rollcall_frames_searched",
+        "Recognised frames, by how much of them was searched for faces.",
+        "part",
+        {part.value: count for part, count in times.searched.items()},
+    )
+    yield labelled_counter(
         "rollcall_faces",
         "Faces in recognised frames, by what was said of them.",
         "outcome",

@@ -3,19 +3,19 @@
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from recognition.decision import DecisionPolicy
 from recognition.detection import (
     DetectionSettings,
     DetectorKind,
     FaceDetector,
-    NarrowedDetector,
     SharedDetector,
     detector_on,
 )
 from recognition.embedding import FaceEmbedder, OnnxFaceEmbedder
 from recognition.engines import Engine, EngineKind, make_engine
+from recognition.frame_search import FrameSearch, SearchSettings
 from recognition.frames import DecodeLimits
 from recognition.models.store import BLAZEFACE, ModelStore
 from recognition.pipeline import CameraState, PipelineSettings, Recogniser
@@ -74,6 +74,9 @@ class LoadedModels:
             collect_unknown=settings.unknown_faces.keep_days > 0,
             collect_chips=settings.unknown_faces.keep_days > 0 and settings.unknown_faces.crops,
         )
+        # BlazeFace searches in windows that it brings to one size: it says other things of a part than of the whole.
+        search = SearchSettings(whole_every_s=recognition.full_search_s)
+        self._search = replace(search, part_max=0.0) if detector == BLAZEFACE else search
         self._detection = DetectionSettings(width_px=recognition.detection_width_px)
         self._store = store
         self._detectors_max = recognition.detectors
@@ -92,7 +95,7 @@ class LoadedModels:
             self._shared_embedder(),
             settings=self.pipeline,
             clock=time.perf_counter,
-            frame_detector=NarrowedDetector(detector, lambda: self.frame_width_max_px),
+            frame_search=FrameSearch(detector, self._search, self._frame_width_px),
         )
 
     def release(self) -> None:
@@ -104,6 +107,9 @@ class LoadedModels:
     def make_state(self) -> CameraState:
         """The state of a camera that has sent nothing yet."""
         return CameraState(self.pipeline)
+
+    def _frame_width_px(self) -> int:
+        return min(self._detection.width_px, self.frame_width_max_px or self._detection.width_px)
 
     def _detector(self) -> FaceDetector:
         """One of the thread's own on a shared ONNX Runtime session, or a turn on one of OpenCV's few networks."""

@@ -165,6 +165,14 @@ class RecognitionSettings(_Group):
         description="Longer side of the picture that is searched for faces. Not set (or `auto`): less on small hosts.",
     )
 
+    full_search_s: float = Field(
+        1.0,
+        ge=0,
+        le=10,
+        description="A frame is searched for faces whole after so long at the latest; in between only where the "
+        "picture has changed. 0: every frame is.",
+    )
+
     _auto = model_validator(mode="before")(auto_is_unset("threads", "pictures_waiting_max", "detection_width_px"))
 
     @model_validator(mode="after")

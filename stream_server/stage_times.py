@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Mapping
 
-from recognition.types import Frame, FrameResult
+from recognition.types import Frame, FrameResult, Searched
 
 # Seconds; from a face network's millisecond to a frame that nobody wants any more.
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -45,6 +45,7 @@ class StageTimes:
         self.stages = {name: Times() for name in (*STAGES, "store")}
         self.waits = Times()
         self.faces: dict[str, int] = {}
+        self.searched = dict.fromkeys(Searched, 0)
 
     def take(self, _frame: Frame, result: FrameResult, waited_s: float) -> None:
         """Count a frame that was recognised."""
@@ -52,6 +53,7 @@ class StageTimes:
         for name, parts in STAGES.items():
             took_ms = sum(result.stage_ms.get(part, 0.0) for part in parts)  # type: ignore[call-overload]
             self.stages[name].add(took_ms / 1e3)
+        self.searched[result.searched] += 1
         for face in result.faces:
             self.faces[face.state.value] = self.faces.get(face.state.value, 0) + 1
 

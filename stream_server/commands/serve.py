@@ -14,6 +14,7 @@ from recognition.errors import RollcallError, UnavailableError
 from stream_server.access_settings import HttpsSettings
 from stream_server.commands.command import Command, exit_code_of, say_error
 from stream_server.commands.preparation import prepare
+from stream_server.loaded_code import let_go
 from stream_server.local_address import AddressFile, LocalAddress
 from stream_server.memory import limit_malloc
 from stream_server.model_source import missing_files
@@ -86,6 +87,7 @@ def run(settings: Settings) -> None:
     from stream_server.logs import configure_logging
     from stream_server.server import DoorServer
 
+    let_go()  # and again when the rest is loaded: the highest of memory is a start's
     configure_logging(settings.log_level, format_=settings.log.format)
     with contextlib.ExitStack() as opened:
         try:

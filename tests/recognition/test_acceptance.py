@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from recognition.detection import make_detector
+from recognition.detection import DetectionSettings, make_detector
 from recognition.embedding import OnnxFaceEmbedder
 from recognition.engines import EngineKind
+from recognition.frame_search import FrameSearch, SearchSettings
 from recognition.gallery import Gallery
 from recognition.picture_files import pictures_of_people, read_picture
 from recognition.pipeline import Recogniser
@@ -30,7 +31,9 @@ VIDEO_PEOPLE = {"alex-lacamoire", "lin-manuel-miranda"}
 def recogniser(request, models_dir, yunet_path):
     engine, precision = request.param
     embedder = OnnxFaceEmbedder(models_dir / f"face_recognition_{precision}.onnx", model_id=precision)
-    return Recogniser(make_detector(yunet_path, engine=EngineKind(engine)), embedder, clock=time.perf_counter)
+    detector = make_detector(yunet_path, engine=EngineKind(engine))
+    search = FrameSearch(detector, SearchSettings(), lambda: DetectionSettings().width_px)  # as the server does
+    return Recogniser(detector, embedder, clock=time.perf_counter, frame_search=search)
 
 
 def enrolled(recogniser, folder):

@@ -8,7 +8,6 @@ from recognition.boxes import iou_matrix
 from recognition.detection import (
     DetectionSettings,
     DetectorKind,
-    NarrowedDetector,
     SharedDetector,
     detect_close_up,
     make_detector,
@@ -130,33 +129,3 @@ def test_threads_that_share_a_detector_take_turns() -> None:
     with ThreadPoolExecutor(8) as pool:
         assert all(found == [] for found in pool.map(lambda _: shared.detect(picture), range(40)))
     assert max(most) == 1
-
-
-class Remembers:
-    """Finds the same face in every picture, and remembers the sizes."""
-
-    def __init__(self, face):
-        self.face, self.sizes = face, []
-
-    def detect(self, image_bgr):
-        self.sizes.append(image_bgr.shape[:2])
-        return [self.face]
-
-
-def test_a_narrowed_detector_looks_at_less_and_tells_pixels_of_the_picture(detection):
-    inner, width_px = Remembers(detection(60, 50)), None
-    narrowed = NarrowedDetector(inner, lambda: width_px)
-    picture = np.zeros((480, 640, 3), np.uint8)
-    (whole,) = narrowed.detect(picture)
-    assert whole is inner.face
-    width_px = 320
-    (face,) = narrowed.detect(picture)
-    assert inner.sizes == [(480, 640), (240, 320)]
-    assert face.box_xyxy.tolist() == (2 * inner.face.box_xyxy).tolist()
-    assert face.landmarks_xy.tolist() == (2 * inner.face.landmarks_xy).tolist()
-
-
-def test_a_narrowed_detector_never_makes_a_picture_larger(detection):
-    inner = Remembers(detection(60, 50))
-    NarrowedDetector(inner, lambda: 320).detect(np.zeros((100, 80, 3), np.uint8))
-    assert inner.sizes == [(100, 80)]

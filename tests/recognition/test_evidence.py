@@ -99,6 +99,19 @@ def test_a_known_face_that_stands_still_is_left_alone_until_it_is_stale(known):
     assert known.wants_embedding(quality(), 2.3)
 
 
+def test_a_face_is_settled_when_another_picture_of_it_standing_still_adds_nothing(known, gallery, embedding):
+    assert known.is_settled(1.0)
+    assert not known.is_settled(2.3)  # stale
+    known.follow(view(2), disturbed=False)
+    assert not known.is_settled(1.0)  # in doubt
+    nobody = TrackEvidence(POLICY)
+    assert nobody.is_settled(0.0)  # it could not be compared, and cannot as long as it does not change
+    for at in range(POLICY.evidence_max):
+        nobody.add(embedding(0, 2), quality(), gallery, at * 0.1)
+        nobody.decide(alone=True)
+        assert nobody.is_settled(at * 0.1) == (at == POLICY.evidence_max - 1)
+
+
 def test_a_known_face_that_comes_nearer_or_clearer_is_looked_at_again(known):
     assert known.wants_look(50, 1.0)
     assert known.wants_embedding(quality(0.9), 1.0)

@@ -6,10 +6,11 @@ import pytest
 from recognition.decision import DecisionPolicy
 from recognition.enrolment import EnrolmentRefusal
 from recognition.errors import ImageError, InternalError
+from recognition.frame_search import EVERY_FRAME_WHOLE, FrameSearch, SearchSettings
 from recognition.frames import DecodeLimits
 from recognition.gallery import Gallery
 from recognition.pipeline import PipelineSettings, Recogniser
-from recognition.types import FaceState, Frame, Template
+from recognition.types import FaceState, Frame, Searched, Template
 
 
 class Ticking:
@@ -33,9 +34,11 @@ def gallery(embedding):
 class Stage:
     """A recogniser with a scripted detector and embedder, one camera, and a hand on the time."""
 
-    def __init__(self, detector, embedder, picture, settings=None):
+    def __init__(self, detector, embedder, picture, settings=None, search=EVERY_FRAME_WHOLE):
         self.detector, self.embedder, self.picture = detector, embedder, picture
-        self.recogniser = Recogniser(detector, embedder, settings=settings, clock=Ticking())
+        self.recogniser = Recogniser(
+            detector, embedder, settings=settings, clock=Ticking(), frame_search=FrameSearch(detector, search)
+        )
         self.state = self.recogniser.new_camera()
         self.sequence = 0
 
@@ -49,10 +52,10 @@ class Stage:
 
 @pytest.fixture
 def stage(scripted_detector, scripted_embedder, detection, embedding, texture_bgr):
-    def build(faces=None, answer=None, settings=None):
+    def build(faces=None, answer=None, settings=None, search=EVERY_FRAME_WHOLE):
         detector = scripted_detector([detection(100, 100)] if faces is None else faces)
         embedder = scripted_embedder(answer or (lambda chip: embedding(0.1)))
-        return Stage(detector, embedder, texture_bgr, settings)
+        return Stage(detector, embedder, texture_bgr, settings, search)
 
     return build
 
@@ -79,6 +82,15 @@ def test_a_face_that_stands_still_is_embedded_no_more(stage, gallery):
     assert camera.embedder.embedded == 2
     camera.frame(gallery, 2.5)
     assert camera.embedder.embedded == 3
+
+
+def test_evidence_is_only_of_faces_that_were_found_anew(stage, gallery):
+    camera = stage(search=SearchSettings(whole_every_s=5.0, part_max=0.0))
+    searched = [camera.frame(gallery, at).searched for at in (0.0, 0.1, 0.2, 1.0, 2.2, 2.3)]
+    # Pending: looked at again; known: left alone; stale: looked at again.
+    assert searched == [Searched(how) for how in ("whole", "whole", "nothing", "nothing", "whole", "nothing")]
+    assert camera.embedder.embedded == 3
+    assert states(camera.frame(gallery, 2.4)) == [FaceState.KNOWN]
 
 
 def test_a_standing_person_is_reported_again_after_the_interval(stage, gallery):

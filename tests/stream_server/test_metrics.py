@@ -12,7 +12,7 @@ from tests.stream_server.test_health import make_services
 
 ROOT = Path(__file__).resolve().parents[2]
 # Values of labels that are written down in the code; ids of cameras are the one exception.
-LABELS = {"reason", "stage", "outcome", "state", "alert", "kind", "version", "camera", "le"}
+LABELS = {"part", "reason", "stage", "outcome", "state", "alert", "kind", "version", "camera", "le"}
 
 
 def families(services: Any) -> dict[str, Any]:

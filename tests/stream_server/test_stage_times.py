@@ -1,6 +1,6 @@
 from datetime import UTC, datetime
 
-from recognition.types import FaceResult, FaceState, Frame, FrameResult
+from recognition.types import FaceResult, FaceState, Frame, FrameResult, Searched
 from stream_server.stage_times import BOUNDS_S, StageTimes, Times
 
 
@@ -25,6 +25,13 @@ def test_a_frame_counts_at_every_stage_and_its_faces_by_what_was_said() -> None:
     assert times.stages["track"].counts[0] == 1
     assert times.waits.sum_s == 0.2
     assert times.faces == {"unknown": 2}
+
+
+def test_a_frame_counts_by_how_much_of_it_was_searched() -> None:
+    times = StageTimes()
+    for searched in (Searched.WHOLE, Searched.NOTHING, Searched.NOTHING):
+        times.take(FrameResult("door", 1, 640, 480, (), searched=searched), 0.0)
+    assert times.searched == {Searched.WHOLE: 1, Searched.PART: 0, Searched.NOTHING: 2}
 
 
 def test_storing_is_a_stage_of_its_own() -> None:
