@@ -13,6 +13,7 @@ comes is counted as missing.
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,21 +52,22 @@ class Arrivals:
     """What came of the rounds: delays in ms, and how many names never came or had no fair chance."""
 
     delays_ms: list[float] = field(default_factory=list)
-    missing: int = 0
+    # Who was never named, with how often.
+    missing: Counter[str] = field(default_factory=Counter)
     # Rounds in which the machine was too slow to enrol everybody within the pause.
     not_ready: int = 0
 
 
 def delays(
     expected: dict[str, int], began_ms: dict[int, float], shown_ms: dict[str, float | None]
-) -> tuple[list[float], int]:
-    """The delay of each expected name (name: scene) that was shown after its scene began, and how many were not."""
-    found = []
+) -> dict[str, float]:
+    """The delay of each expected name (name: scene) that was shown after its scene began."""
+    found = {}
     for name, scene in expected.items():
         began, shown = began_ms.get(scene), shown_ms.get(name)
         if began is not None and shown is not None:
-            found.append(shown - began)
-    return found, len(expected) - len(found)
+            found[name] = shown - began
+    return found
 
 
 async def measure(
@@ -100,7 +102,7 @@ async def measure(
         raise InternalError("no name came to the dashboard")
     detail = {
         "names": len(came.delays_ms),
-        "missing": came.missing,
+        "missing": dict(came.missing),
         "rounds_not_ready": came.not_ready,
         "carrier": carrier,
         "film": {"fps": FILM_FPS, "scene_s": SCENE_S, "gap_s": GAP_S, "pause_s": PAUSE_S},
@@ -138,9 +140,10 @@ async def _round(
             while [scene for scene, _ in await camera.evaluate("window.scenes")].count(PAUSE) < 2:
                 await asyncio.sleep(0.25)
         began = {scene: at for scene, at in await camera.evaluate("window.scenes") if 0 < scene < PAUSE}
-        found, missing = delays(dict(people.values()), began, await board.evaluate("window.shown"))
-        came.delays_ms += found
-        came.missing += missing
+        expected = dict(people.values())
+        found = delays(expected, began, await board.evaluate("window.shown"))
+        came.delays_ms += found.values()
+        came.missing.update(name.partition(",")[0] for name in expected.keys() - found.keys())
         return True
     finally:
         await erase(client, list(people))
