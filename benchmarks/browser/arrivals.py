@@ -2,8 +2,8 @@
 
 Measured is what people in the room would call the delay. It begins when Chromium's camera takes the first picture with
 the group (the camera page reads that from a strip in the picture), and ends when the dashboard has painted the name.
-Between lie: the page's wait until a picture is due, making and sending it, recognition of a group of up to four, as many
-pictures as the server wants before it is sure, storing, the event, and the dashboard's work. Both pages go by the
+Between lie the page's wait until a picture is due, making and sending it, recognition of a group of four, as many
+pictures as the server wants to be sure, storing, the event, and the dashboard's work. Both pages go by the
 clock of this machine.
 
 Everybody is enrolled anew in each round, while the camera shows an empty room, as somebody the server has never seen:
@@ -58,9 +58,7 @@ class Arrivals:
     not_ready: int = 0
 
 
-def delays(
-    expected: dict[str, int], began_ms: dict[int, float], shown_ms: dict[str, float | None]
-) -> dict[str, float]:
+def delays(expected: dict[str, int], began_ms: dict[int, float], shown_ms: dict[str, float | None]) -> dict[str, float]:
     """The delay of each expected name (name: scene) that was shown after its scene began."""
     found = {}
     for name, scene in expected.items():
@@ -137,7 +135,9 @@ async def _round(
             return False
         # The pause that comes next is the second one that is noted.
         async with asyncio.timeout(4 * (PAUSE_S + len(seen) * (SCENE_S + GAP_S))):
-            while [scene for scene, _ in await camera.evaluate("window.scenes")].count(PAUSE) < 2:
+            while True:
+                if [scene for scene, _ in await camera.evaluate("window.scenes")].count(PAUSE) == 2:
+                    break
                 await asyncio.sleep(0.25)
         began = {scene: at for scene, at in await camera.evaluate("window.scenes") if 0 < scene < PAUSE}
         expected = dict(people.values())
@@ -153,10 +153,12 @@ async def _round(
 async def _pause(camera: Any) -> None:
     """Wait until the long pause has begun, and a good part of it is still to come."""
     async with asyncio.timeout(180):
-        while not await camera.evaluate(
-            f"(() => {{ const last = window.scenes.at(-1);"
-            f" return last && last[0] === {PAUSE} && Date.now() - last[1] < {1000 * PAUSE_S / 3}; }})()"
-        ):
+        while True:
+            if await camera.evaluate(
+                f"(() => {{ const last = window.scenes.at(-1);"
+                f" return last && last[0] === {PAUSE} && Date.now() - last[1] < {1000 * PAUSE_S / 3}; }})()"
+            ):
+                return
             await asyncio.sleep(0.1)
 
 

@@ -16,7 +16,7 @@ from stream_server.views import encode_jpeg
 
 # Chromium plays a file of pictures at this pace.
 FILM_FPS = 30
-SCENE_S = 3.0
+SCENE_S = 5.0
 # Longer than a track is kept without its face, so that everybody who walks in is looked at anew.
 GAP_S = 2.5
 # The long one at the beginning: meanwhile people are enrolled anew.

@@ -122,9 +122,7 @@ async def first_load(context: Any, address: str, ready: str, delay_ms: float) ->
         await page.goto(address)
         async with asyncio.timeout(120):
             while True:
-                ready_at, task_end, now = await page.evaluate(
-                    "[window.readyAt, window.lastTaskEnd, performance.now()]"
-                )
+                ready_at, task_end, now = await page.evaluate("[window.readyAt, window.lastTaskEnd, performance.now()]")
                 quiet_since = max(task_end, ready_at or now)
                 if ready_at is not None and now - quiet_since >= 1000 * QUIET_S and line.quiet_s() >= QUIET_S:
                     return Load(quiet_since / 1000, ready_at / 1000, line.bytes, line.requests)

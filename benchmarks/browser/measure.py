@@ -1,24 +1,20 @@
 """The part `browser` of the benchmarks: one server, and Chromium before it."""
 
 import asyncio
+import unittest
 from pathlib import Path
 
 import click
 
 from benchmarks.browser import arrivals, loading, memory, window
 from benchmarks.measurement import Advance, Measurement
-from recognition.errors import UnavailableError
 from stream_server.child import ChildServer, temporary_folder
 
 MINUTES = 10.0
 
 
-
-
 def measure(models_dir: Path, *, quick: bool, advance: Advance, minutes: float = MINUTES) -> list[Measurement]:
-    """Arrivals, first loads, and `minutes` of a camera page."""
-    import unittest
-
+    """Arrivals, first loads, and `minutes` of a camera page; nothing, with the reason said, where no browser is."""
     try:
         window.requirements()
     except unittest.SkipTest as missing:

@@ -125,6 +125,8 @@ def measurements(points: Sequence[Held]) -> list[Measurement]:
                 AIM_PROCESS_MB_PER_MIN,
                 title="Camera page: rise of its process then",
             ),
-            Measurement("browser.page.process", rounded(process[-1][1]), "MB", title="Camera page: its process at the end"),
+            Measurement(
+                "browser.page.process", rounded(process[-1][1]), "MB", title="Camera page: its process at the end"
+            ),
         ]
     return results
