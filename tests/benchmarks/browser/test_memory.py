@@ -17,7 +17,7 @@ def test_what_is_held_once_the_page_has_started_is_no_rise() -> None:
     assert by_name["browser.page.heap_slope"].value == 0
     assert by_name["browser.page.heap_slope"].detail["frames"] == 6000
     assert by_name["browser.page.process"].value == 40.0
-    assert by_name["browser.page.process_slope"].met
+    assert by_name["browser.page.process_rise"].met
 
 
 def test_a_leak_of_a_hundred_bytes_for_each_picture_misses_the_aim() -> None:
