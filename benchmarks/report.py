@@ -32,6 +32,12 @@ HEADLINES = (
     "cameras.rtsp_cpu",
     "cameras.rtsp_stalled",
     "cameras.rtsp_live_again",
+    "browser.appearance_to_name.p95",
+    "browser.camera.bytes",
+    "browser.camera.interactive",
+    "browser.dashboard.bytes",
+    "browser.dashboard.interactive",
+    "browser.page.process",
 )
 
 

@@ -16,7 +16,9 @@ Run = Callable[..., Result]
 
 
 def one(name: str) -> Callable[..., list[Measurement]]:
-    def measure(models_dir: Path, *, quick: bool, advance: Callable[[float], None]) -> list[Measurement]:
+    def measure(
+        models_dir: Path, *, quick: bool, advance: Callable[[float], None], minutes: float = 0.0
+    ) -> list[Measurement]:
         advance(1.0)
         return [Measurement(f"{name}.total", 1.5, "ms", 2.0)]
 
@@ -60,7 +62,14 @@ def test_a_benchmark_that_fails_is_named_and_the_others_are_still_written(
     assert done.exit_code == 1
     assert "memory: the server did not start" in done.stderr
     written = json.loads((tmp_path / "results.json").read_text("utf-8"))
-    assert [result["benchmark"] for result in written] == ["pipeline", "latency", "startup", "attendance", "cameras"]
+    assert [result["benchmark"] for result in written] == [
+        "pipeline",
+        "latency",
+        "startup",
+        "attendance",
+        "cameras",
+        "browser",
+    ]
 
 
 @pytest.mark.parametrize(("quick", "updated"), [(False, True), (True, False)])

@@ -199,6 +199,7 @@ def phone(server: ChildServer, tmp_path: Path) -> Phone:
         scheme: str = "light",
         host: str = "127.0.0.1",
         port: int | None = None,
+        origin: str | None = None,
         flags: tuple[str, ...] = (),
     ) -> AsyncIterator[Browser]:
         from playwright.async_api import async_playwright
@@ -215,12 +216,13 @@ def phone(server: ChildServer, tmp_path: Path) -> Phone:
                 device_scale_factor=2,
                 color_scheme=scheme,
                 locale="en-GB",
+                ignore_https_errors=origin is not None,
             )
             page = await context.new_page()
             opened = Browser(page)
             page.on("console", lambda said: said.type == "error" and opened.errors.append(said.text))
             page.on("pageerror", lambda error: opened.errors.append(str(error)))
-            await page.goto(f"http://{host}:{port or server.port}/camera{fragment}")
+            await page.goto(f"{origin or f'http://{host}:{port or server.port}'}/camera{fragment}")
             try:
                 yield opened
             except BaseException:
@@ -252,6 +254,7 @@ def office(server: ChildServer) -> Office:
         path: str = "/",
         *,
         of: ChildServer = server,
+        origin: str | None = None,
         signed_in: bool = True,
         camera: Path | None = None,
         width: int = 1280,
@@ -264,7 +267,11 @@ def office(server: ChildServer) -> Office:
             capture = [] if camera is None else [f"--use-file-for-fake-video-capture={camera}"]
             browser = await playwright.chromium.launch(executable_path=chromium.path(), args=[*FLAGS, *capture])
             context = await browser.new_context(
-                viewport={"width": width, "height": height}, color_scheme=scheme, locale="en-GB", base_url=of.url
+                viewport={"width": width, "height": height},
+                color_scheme=scheme,
+                locale="en-GB",
+                base_url=origin or of.url,
+                ignore_https_errors=origin is not None,
             )
             if signed_in:
                 await make_owner(of)

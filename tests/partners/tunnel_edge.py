@@ -16,7 +16,11 @@ from typing import Protocol
 from stream_server.tls.machine import this_machine
 from stream_server.tls.renewal import renew
 
-INTERSTITIAL = b"<!doctype html><title>You are about to visit</title>"
+# As theirs, it lets a browser through once somebody has pressed the button.
+INTERSTITIAL = (
+    b'<!doctype html><title>You are about to visit</title><link rel=icon href=data:,><button onclick="'
+    b"document.cookie='abuse_interstitial=seen';location.reload()\">Visit Site</button>"
+)
 HEAD_MAX = 64 * 1024
 
 
@@ -63,6 +67,8 @@ class PublicEdge:
     interstitial: bool = True
     bytes_per_s: float | None = None
     requests: int = 0
+    # Methods and paths of what came without the header that skips the interstitial page.
+    bare: list[str] = field(default_factory=list)
     port: int = 0
     _server: asyncio.Server | None = None
     _tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
@@ -92,7 +98,10 @@ class PublicEdge:
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             self.requests += 1
-            if self.interstitial and b"\r\nngrok-skip-browser-warning:" not in head.lower():
+            skips = b"\r\nngrok-skip-browser-warning:" in head.lower()
+            if not skips:
+                self.bare.append(head.partition(b" HTTP/")[0].decode("latin-1"))
+            if self.interstitial and not skips and b"abuse_interstitial=seen" not in head:
                 length = str(len(INTERSTITIAL)).encode()
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n")
                 writer.write(b"Content-Length: " + length + b"\r\n\r\n" + INTERSTITIAL)

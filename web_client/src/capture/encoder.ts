@@ -29,11 +29,29 @@ export class CanvasEncoder implements FrameEncoder {
   }
 }
 
+/**
+ * The picture that the video shows, where its pixels can be copied; null: draw it.
+ *
+ * A Chromium that has no graphics processor keeps a copy of each picture of a video that is drawn, until it holds 512 MB
+ * of them. Copied pixels leave nothing behind.
+ */
+export function frameOf(video: HTMLVideoElement): VideoFrame | null {
+  if (typeof VideoFrame !== "function") return null;
+  const frame = new VideoFrame(video);
+  const { rotation, flip } = frame as { rotation?: number; flip?: boolean };
+  const { visibleRect: pixels, displayWidth, displayHeight } = frame;
+  // Pixels come as the camera has them: those that a phone turns or stretches only for the eye have to be drawn.
+  const straight = rotation === 0 && flip === false;
+  if (straight && pixels?.width === displayWidth && pixels.height === displayHeight) return frame;
+  frame.close();
+  return null;
+}
+
 class WorkerEncoder implements FrameEncoder {
   private readonly worker = new Worker(new URL("./encode.worker.ts", import.meta.url));
 
   async encode(video: HTMLVideoElement, size: Size, quality: number): Promise<Blob> {
-    const bitmap = await createImageBitmap(video);
+    const picture = frameOf(video) ?? (await createImageBitmap(video));
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error("the worker does not answer")), TIMEOUT_MS);
       this.worker.onerror = () => {
@@ -45,8 +63,8 @@ class WorkerEncoder implements FrameEncoder {
         if ("blob" in data) resolve(data.blob);
         else reject(new Error(data.failed));
       };
-      const job: EncodeJob = { bitmap, ...size, quality };
-      this.worker.postMessage(job, [bitmap]);
+      const job: EncodeJob = { picture, ...size, quality };
+      this.worker.postMessage(job, [picture]);
     });
   }
 

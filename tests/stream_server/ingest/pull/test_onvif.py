@@ -1,9 +1,7 @@
 """Finding ONVIF cameras: which stream is chosen, and a camera that answers SOAP as the real ones do."""
 
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,37 +9,9 @@ import pytest
 
 from stream_server.ingest.pull.address import AddressNotAllowed, AddressRules
 from stream_server.ingest.pull.onvif import OnvifMissing, ask, at_checked_host, discover, smallest
+from tests.partners.onvif_camera import onvif_camera
 
 LOOPBACK = AddressRules(allow_loopback=True)
-ENVELOPE = (
-    '<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:tds="http://www.onvif.org/ver10/device/wsdl" '
-    'xmlns:trt="http://www.onvif.org/ver10/media/wsdl" xmlns:tt="http://www.onvif.org/ver10/schema">'
-    "<s:Body>{}</s:Body></s:Envelope>"
-)
-SERVICE = (
-    "<tds:Service><tds:Namespace>http://www.onvif.org/ver10/{0}/wsdl</tds:Namespace>"
-    # As many cameras do: the address that it believes to have, and not the one that it has.
-    "<tds:XAddr>http://10.9.9.9/onvif/{0}</tds:XAddr>"
-    "<tds:Version><tt:Major>2</tt:Major><tt:Minor>0</tt:Minor></tds:Version></tds:Service>"
-)
-PROFILE = (
-    '<trt:Profiles token="{0}" fixed="true"><tt:Name>{0}</tt:Name><tt:VideoEncoderConfiguration token="v">'
-    "<tt:Name>v</tt:Name><tt:UseCount>1</tt:UseCount><tt:Encoding>H264</tt:Encoding>"
-    "<tt:Resolution><tt:Width>{1}</tt:Width><tt:Height>{2}</tt:Height></tt:Resolution><tt:Quality>1</tt:Quality>"
-    "<tt:SessionTimeout>PT60S</tt:SessionTimeout></tt:VideoEncoderConfiguration></trt:Profiles>"
-)
-ANSWERS = {
-    "GetServices": "<tds:GetServicesResponse>" + SERVICE.format("media") + "</tds:GetServicesResponse>",
-    "GetProfiles": "<trt:GetProfilesResponse>"
-    + PROFILE.format("main", 1920, 1080)
-    + PROFILE.format("sub", 640, 360)
-    + "</trt:GetProfilesResponse>",
-    "GetStreamUri": (
-        "<trt:GetStreamUriResponse><trt:MediaUri><tt:Uri>rtsp://8.8.8.8:554/sub?password=geheim</tt:Uri>"
-        "<tt:InvalidAfterConnect>false</tt:InvalidAfterConnect><tt:InvalidAfterReboot>false</tt:InvalidAfterReboot>"
-        "<tt:Timeout>PT0S</tt:Timeout></trt:MediaUri></trt:GetStreamUriResponse>"
-    ),
-}
 
 
 def profile(width: int | None, height: int = 1) -> Any:
@@ -68,27 +38,8 @@ def test_a_device_in_a_forbidden_place_is_not_asked() -> None:
 
 @pytest.fixture
 def device() -> Iterator[str]:
-    class Device(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            name = next((name for name in ANSWERS if f"{name}" in body), None)
-            data = ENVELOPE.format(ANSWERS[name]).encode() if name else b""
-            self.send_response(200 if name else 500)
-            self.send_header("Content-Type", "application/soap+xml")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Device)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/onvif/device_service"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with onvif_camera("rtsp://8.8.8.8:554/sub?password=geheim") as address:
+        yield address
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -106,7 +106,7 @@ function Roster() {
         }}
       />
       <Sending sent={sent} then={words.imports.checking} />
-      {failure && <Failure failure={failure} />}
+      <div role="alert">{failure && <Failure failure={failure} />}</div>
       {answer && sent === null && !failure && (
         <>
           <Note tone={answer.applied ? "good" : "info"} title={answer.applied ? words.imports.applied : words.imports.dryRun}>
@@ -182,7 +182,7 @@ function Photographs() {
       <p class="soft">{words.imports.photographsLead}</p>
       <FileField label={words.imports.photographsFile} accept=".zip,application/zip" disabled={sent !== null} onFile={(file) => void send(file)} />
       <Sending sent={sent} then={words.imports.looking} />
-      {failure && <Failure failure={failure} />}
+      <div role="alert">{failure && <Failure failure={failure} />}</div>
       {answer && sent === null && !failure && (
         <>
           <Note tone={answer.refused > 0 ? "warn" : "good"} title={words.imports.enrolled(answer.enrolled, answer.refused)} />
