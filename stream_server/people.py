@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from uuid import UUID
 
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
@@ -16,7 +17,7 @@ from stream_server.messages import Event
 
 log = logging.getLogger("rollcall.people")
 
-PAUSE_S = 0.05
+PAUSE_MAX_S = 0.25
 # Of more people than this all are read: that is then no more work.
 FEW = 200
 KEY_IS_MISSING = (
@@ -166,6 +167,8 @@ class PeopleKeeper:
                 wait=wait_exponential_jitter(multiplier=0.2, max=5.0),
             ):
                 with attempt:
+                    began_mono = time.monotonic()
                     await self.load_changed()
-            # After the reading: one change is read at once, the thousand of an import a few times and not each.
-            await asyncio.sleep(PAUSE_S)
+            # One change is read at once. Of the thousand of an import each reading takes what has come meanwhile, and
+            # half of the time is left to others.
+            await asyncio.sleep(min(time.monotonic() - began_mono, PAUSE_MAX_S))

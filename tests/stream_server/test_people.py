@@ -95,7 +95,7 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> Tables:
         monkeypatch.setattr(template_table, name, getattr(tables, name))
     for name in ("load_ignored", "count_ignored_of_others"):
         monkeypatch.setattr(unknown_face_table, name, getattr(tables, name))
-    monkeypatch.setattr(people_module, "PAUSE_S", 0.0)
+    monkeypatch.setattr(people_module, "PAUSE_MAX_S", 0.0)
     monkeypatch.setattr(people_module, "wait_exponential_jitter", lambda **_: wait_none())
     tables.enrol(1, "Ada")
     return tables
@@ -178,13 +178,13 @@ async def test_a_change_is_read_at_once_and_what_follows_it_together(
     sleep = asyncio.sleep
 
     async def pause(seconds: float) -> None:
-        if seconds == people_module.PAUSE_S:
+        if seconds > 0:
             pauses.append(seconds)
             await over.wait()
         else:
             await sleep(seconds)
 
-    monkeypatch.setattr(people_module, "PAUSE_S", 7.0)
+    monkeypatch.setattr(people_module, "PAUSE_MAX_S", 7.0)
     monkeypatch.setattr(asyncio, "sleep", pause)
     tables.enrol(2, "Bob")
     keeper.on_event(changed(person=2))
