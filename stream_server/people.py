@@ -38,6 +38,7 @@ class PeopleKeeper:
         self._all_changed = False
         self._changed: set[UUID] = set()
         self._of_other_models: dict[UUID, int] = {}
+        self._ignored_ids: frozenset[UUID] = frozenset()
         self.gallery = Gallery([], model_id=model_id)
         self.unreadable = 0
         self.ignored_of_other_models = 0
@@ -97,6 +98,7 @@ class PeopleKeeper:
         ):
             faces = await templates.load_gallery(connection, self._model_id, self._cipher)
             ignored = await unknown_faces.load_ignored(connection, self._model_id, self._cipher)
+            ignored_ids = await unknown_faces.ignored_ids(connection, self._model_id)
             names = await templates.enrolled_names(connection, self._model_id)
             others = await templates.count_of_others(connection, self._model_id)
             ignored_of_others = await unknown_faces.count_ignored_of_others(connection, self._model_id)
@@ -106,6 +108,7 @@ class PeopleKeeper:
         self.gallery = gallery
         self._names = {str(person_id): name for person_id, name in names.items() if str(person_id) in gallery}
         self._of_other_models = others
+        self._ignored_ids = ignored_ids
         self.unreadable = faces.unreadable
         log.info("gallery of %d people, %d templates", self.people, self.templates)
         if ignored_of_others > self.ignored_of_other_models:
@@ -138,7 +141,9 @@ class PeopleKeeper:
             faces = await templates.load_gallery(connection, self._model_id, self._cipher, person_ids=person_ids)
             names = await templates.enrolled_names(connection, self._model_id, person_ids=person_ids)
             others = await templates.count_of_others(connection, self._model_id, person_ids=person_ids)
-        if faces.unreadable:
+            ignored_ids = await unknown_faces.ignored_ids(connection, self._model_id)
+        # With whoever takes consent back or is erased those go that look alike, which nothing else tells.
+        if faces.unreadable or ignored_ids != self._ignored_ids:
             await self.load()
             return
         changed = {str(person_id) for person_id in person_ids}
