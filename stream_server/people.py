@@ -86,8 +86,8 @@ class PeopleKeeper:
         self._changed.clear()
         try:
             await self._load()
-        except UnavailableError:
-            self._all_changed = True
+        except BaseException:
+            self.look_again()  # also after a defect: the task is then started again
             raise
 
     async def _load(self) -> None:
@@ -129,8 +129,9 @@ class PeopleKeeper:
         self._changed.clear()
         try:
             await self._load_some(person_ids)
-        except UnavailableError:
+        except BaseException:
             self._changed |= person_ids
+            self._stale.set()
             raise
 
     async def _load_some(self, person_ids: frozenset[UUID]) -> None:
@@ -166,13 +167,13 @@ class PeopleKeeper:
         """Read again whenever something has changed, for ever."""
         while True:
             await self._stale.wait()
-            self._stale.clear()
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception_type(UnavailableError),
                 wait=wait_exponential_jitter(multiplier=0.2, max=5.0),
             ):
                 with attempt:
                     began_mono = time.monotonic()
+                    self._stale.clear()
                     await self.load_changed()
             # One change is read at once. Of the thousand of an import each reading takes what has come meanwhile, and
             # half of the time is left to others.

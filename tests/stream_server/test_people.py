@@ -262,6 +262,29 @@ async def test_a_person_who_changes_again_while_being_read_is_read_again(keeper:
     await until(lambda: keeper.name(str(UUID(int=2))) == "Robert")
 
 
+@pytest.mark.parametrize("person", [None, 2])
+async def test_what_a_defect_kept_from_being_read_is_read_when_the_task_is_started_again(
+    tables: Any, monkeypatch: pytest.MonkeyPatch, person: int | None
+) -> None:
+    keeper = PeopleKeeper(tables, MODEL, CIPHER)
+    await keeper.load()
+    names = tables.enrolled_names
+
+    async def broken(*_: Any, **__: Any) -> dict[UUID, str]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(template_table, "enrolled_names", broken)
+    tables.enrol(2, "Bob")
+    keeper.on_event(changed(person=person))
+    with pytest.raises(ZeroDivisionError):
+        await keeper.run()
+    monkeypatch.setattr(template_table, "enrolled_names", names)
+    running = asyncio.create_task(keeper.run())
+    await until(lambda: keeper.people == 2)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_a_person_who_changes_during_an_outage_is_read_after_it(keeper: PeopleKeeper, tables: Tables) -> None:
     tables.away = True
     tables.enrol(2, "Bob")
