@@ -104,6 +104,18 @@ async def load_ignored(connection: Connection, model_id: str, cipher: Cipher) ->
     ]
 
 
+async def ignored_ids(connection: Connection, model_id: str) -> frozenset[UUID]:
+    """The ids of the faces that `load_ignored` reads, also of those that cannot be opened."""
+    rows = await connection.fetch(
+        """
+        SELECT m.id FROM unknown_face_members m JOIN unknown_faces f ON f.id = m.face_id
+        WHERE m.model_id = $1 AND f.ignored_at IS NOT NULL
+        """,
+        model_id,
+    )
+    return frozenset(row["id"] for row in rows)
+
+
 async def count_ignored_of_others(connection: Connection, model_id: str) -> int:
     """How many faces are to be ignored that no face of this model can be compared with."""
     count: int = await connection.fetchval(

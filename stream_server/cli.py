@@ -17,6 +17,7 @@ COMMANDS = {
     "people": ("stream_server.commands.people", "people"),
     "roster": ("stream_server.commands.roster", "roster"),
     "timetable": ("stream_server.commands.timetable", "timetable"),
+    "rooms": ("stream_server.commands.rooms", "rooms"),
     "lessons": ("stream_server.commands.lessons", "lessons"),
     "consent-texts": ("stream_server.commands.consent_texts", "consent_texts"),
     "unknown-faces": ("stream_server.commands.unknown_faces", "unknown_faces"),

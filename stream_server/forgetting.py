@@ -38,13 +38,17 @@ class Forgetter:
         """Forget whenever there may be something to forget, for ever."""
         while True:
             await self._due.wait()
-            self._due.clear()
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception_type((UnavailableError, OSError)),
                 wait=wait_exponential_jitter(multiplier=0.2, max=5.0),
             ):
                 with attempt:
-                    await self.forget()
+                    self._due.clear()
+                    try:
+                        await self.forget()
+                    except BaseException:
+                        self._due.set()  # also after a defect: the task is then started again
+                        raise
 
     async def forget(self) -> int:
         """Overwrite the sightings of people without consent; returns how many. Raises UnavailableError."""

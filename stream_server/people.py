@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from uuid import UUID
 
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
@@ -16,7 +17,7 @@ from stream_server.messages import Event
 
 log = logging.getLogger("rollcall.people")
 
-PAUSE_S = 0.05
+PAUSE_MAX_S = 0.25
 # Of more people than this all are read: that is then no more work.
 FEW = 200
 KEY_IS_MISSING = (
@@ -37,6 +38,7 @@ class PeopleKeeper:
         self._all_changed = False
         self._changed: set[UUID] = set()
         self._of_other_models: dict[UUID, int] = {}
+        self._ignored_ids: frozenset[UUID] = frozenset()
         self.gallery = Gallery([], model_id=model_id)
         self.unreadable = 0
         self.ignored_of_other_models = 0
@@ -84,8 +86,8 @@ class PeopleKeeper:
         self._changed.clear()
         try:
             await self._load()
-        except UnavailableError:
-            self._all_changed = True
+        except BaseException:
+            self.look_again()  # also after a defect: the task is then started again
             raise
 
     async def _load(self) -> None:
@@ -96,6 +98,7 @@ class PeopleKeeper:
         ):
             faces = await templates.load_gallery(connection, self._model_id, self._cipher)
             ignored = await unknown_faces.load_ignored(connection, self._model_id, self._cipher)
+            ignored_ids = await unknown_faces.ignored_ids(connection, self._model_id)
             names = await templates.enrolled_names(connection, self._model_id)
             others = await templates.count_of_others(connection, self._model_id)
             ignored_of_others = await unknown_faces.count_ignored_of_others(connection, self._model_id)
@@ -105,6 +108,7 @@ class PeopleKeeper:
         self.gallery = gallery
         self._names = {str(person_id): name for person_id, name in names.items() if str(person_id) in gallery}
         self._of_other_models = others
+        self._ignored_ids = ignored_ids
         self.unreadable = faces.unreadable
         log.info("gallery of %d people, %d templates", self.people, self.templates)
         if ignored_of_others > self.ignored_of_other_models:
@@ -125,8 +129,9 @@ class PeopleKeeper:
         self._changed.clear()
         try:
             await self._load_some(person_ids)
-        except UnavailableError:
+        except BaseException:
             self._changed |= person_ids
+            self._stale.set()
             raise
 
     async def _load_some(self, person_ids: frozenset[UUID]) -> None:
@@ -137,7 +142,9 @@ class PeopleKeeper:
             faces = await templates.load_gallery(connection, self._model_id, self._cipher, person_ids=person_ids)
             names = await templates.enrolled_names(connection, self._model_id, person_ids=person_ids)
             others = await templates.count_of_others(connection, self._model_id, person_ids=person_ids)
-        if faces.unreadable:
+            ignored_ids = await unknown_faces.ignored_ids(connection, self._model_id)
+        # With whoever takes consent back or is erased those go that look alike, which nothing else tells.
+        if faces.unreadable or ignored_ids != self._ignored_ids:
             await self.load()
             return
         changed = {str(person_id) for person_id in person_ids}
@@ -160,12 +167,14 @@ class PeopleKeeper:
         """Read again whenever something has changed, for ever."""
         while True:
             await self._stale.wait()
-            self._stale.clear()
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception_type(UnavailableError),
                 wait=wait_exponential_jitter(multiplier=0.2, max=5.0),
             ):
                 with attempt:
+                    began_mono = time.monotonic()
+                    self._stale.clear()
                     await self.load_changed()
-            # After the reading: one change is read at once, the thousand of an import a few times and not each.
-            await asyncio.sleep(PAUSE_S)
+            # One change is read at once. Of the thousand of an import each reading takes what has come meanwhile, and
+            # half of the time is left to others.
+            await asyncio.sleep(min(time.monotonic() - began_mono, PAUSE_MAX_S))

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,7 +20,7 @@ async def document(
     *,
     at: datetime,
     cipher: Cipher | None = None,
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str, None]:
     """The pieces of the document. With a cipher the templates carry their vectors: float32, little endian, base64.
 
     `person` is what `held.person` gave. A connection for each piece: whoever reads slowly holds none. Raises

@@ -8,11 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, WebSocket
 from starlette.requests import HTTPConnection
 from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from recognition.errors import RequestError, RollcallError, UnavailableError
 from stream_server.api.audited import AuditOf, auditor_of
 from stream_server.api.request import PROBLEMS, ServicesOf, services_of
+from stream_server.api.timed_stream import TimedStream
 from stream_server.api.visible import VisibleTo, visible_to
 from stream_server.auditing import Action, Auditor
 from stream_server.auth import SUBPROTOCOL
@@ -37,32 +37,17 @@ class BadEventId(RequestError):
     code = "bad_event_id"
 
 
-class EventStream(StreamingResponse):
+class EventStream(TimedStream):
     """Server-sent events that give up on a reader who takes nothing for a while."""
 
     media_type = "text/event-stream"
 
     def __init__(self, first: BusItem, follower: Follower) -> None:
-        super().__init__(_chunks(first, follower), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-        self._follower = follower
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(follower, body=_chunks(first, follower), send_timeout_s=SEND_TIMEOUT_S, headers=headers)
 
-    async def stream_response(self, send: Send) -> None:
-        """Send every chunk within a time limit."""
-
-        async def send_in_time(message: dict[str, object]) -> None:
-            async with asyncio.timeout(SEND_TIMEOUT_S):
-                await send(message)
-
-        await super().stream_response(send_in_time)  # type: ignore[arg-type]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the stream until either side ends it."""
-        try:
-            await super().__call__(scope, receive, send)
-        except* TimeoutError:
-            pass  # too slow: the connection ends, and Last-Event-ID takes up the thread
-        finally:
-            await self._follower.aclose()  # at once, and not when memory is tidied up: there are only so many places
+    def broken_off(self, error: Exception) -> None:
+        """Nothing to say: Last-Event-ID takes up the thread."""
 
 
 @router.get(

@@ -10,6 +10,7 @@ from storage import held
 from storage.errors import NotFound
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import NOT_FOUND, PROBLEMS, ServicesOf
+from stream_server.api.timed_stream import TimedStream
 from stream_server.auditing import Action
 from stream_server.person_export import document
 
@@ -34,7 +35,7 @@ async def export_person(
     services: ServicesOf,
     audit: AuditOf,
     vectors: Annotated[bool, Query(description="Also the vectors of the enrolled faces, as base64.")] = False,
-) -> StreamingResponse:
+) -> TimedStream:
     """Profile, answers to the consent texts, enrolled faces, attendance, sightings, events, and who has seen or changed
     any of it. Noted in the audit log every time.
     """
@@ -48,4 +49,4 @@ async def export_person(
         "Content-Disposition": f'attachment; filename="person-{person_id}.json"',
         "Cache-Control": "no-store",
     }
-    return StreamingResponse(pieces, media_type="application/json", headers=headers)
+    return TimedStream(pieces, media_type="application/json", headers=headers)

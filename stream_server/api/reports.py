@@ -1,20 +1,17 @@
 """Attendance as reports, of any length."""
 
-import asyncio
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
 from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
 
-from recognition.errors import UnavailableError
 from storage import attendance
 from storage.reports import Layout, ReportFilter
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import PROBLEMS, ServicesOf
+from stream_server.api.timed_stream import TimedStream
 from stream_server.api.visible import VisibleTo
 from stream_server.auditing import Action
 from stream_server.day import Day
@@ -22,19 +19,17 @@ from stream_server.messages import ReportDocument
 from stream_server.reports.making import MEDIA_TYPES, Format
 from stream_server.reports.page import CONTENT_SECURITY_POLICY
 
-log = logging.getLogger("rollcall.reports")
 router = APIRouter(prefix="/reports", tags=["reports"], responses=PROBLEMS)
 
-SEND_TIMEOUT_S = 60.0
 
-
-class ReportStream(StreamingResponse):
-    """A file that is made as it is read; whoever takes nothing for a minute is disconnected."""
+class ReportStream(TimedStream):
+    """A file that is made as it is read."""
 
     def __init__(self, first: bytes, pieces: AsyncGenerator[bytes, None], format_: Format, name: str) -> None:
         disposition = "inline" if format_ is Format.HTML else "attachment"
         super().__init__(
-            _all(first, pieces),
+            pieces,
+            body=_all(first, pieces),
             media_type=MEDIA_TYPES[format_],
             headers={
                 "Cache-Control": "no-store",
@@ -44,25 +39,6 @@ class ReportStream(StreamingResponse):
                 "Referrer-Policy": "no-referrer",
             },
         )
-        self._pieces = pieces
-
-    async def stream_response(self, send: Send) -> None:
-        """Send every piece within a time limit."""
-
-        async def send_in_time(message: dict[str, object]) -> None:
-            async with asyncio.timeout(SEND_TIMEOUT_S):
-                await send(message)
-
-        await super().stream_response(send_in_time)  # type: ignore[arg-type]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until either side ends it. A file that is not finished has no end: the connection is broken off."""
-        try:
-            await super().__call__(scope, receive, send)
-        except* (TimeoutError, UnavailableError) as broken:
-            log.warning("a report was broken off: %s", str(broken.exceptions[0]) or "its reader takes nothing")
-        finally:
-            await self._pieces.aclose()  # its place and its connection, at once
 
 
 @router.get(

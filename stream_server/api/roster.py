@@ -4,7 +4,7 @@ import asyncio
 import csv
 import io
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from storage import people, roster_export, roster_import, sessions
 from storage.database import Connection
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import PROBLEMS, ServicesOf
+from stream_server.api.timed_stream import TimedStream
 from stream_server.auditing import Action, Auditor
 from stream_server.enrolment import enrol_photograph, forget_unknown_faces_of
 from stream_server.roster import archives
@@ -85,13 +86,13 @@ async def import_roster(
 
 
 @router.get("/export", summary="Export people and their groups", response_class=StreamingResponse)
-async def export_roster(services: ServicesOf, audit: AuditOf) -> StreamingResponse:
+async def export_roster(services: ServicesOf, audit: AuditOf) -> TimedStream:
     """CSV as the import takes it. What a spreadsheet would take for a formula has an apostrophe before it."""
     async with services.database.acquire() as connection:
         await audit.changed(connection, Action.ROSTER_EXPORTED)
     today = sessions.day_of(services.now(), services.site.zone)
     headers = {"Content-Disposition": 'attachment; filename="roster.csv"'}
-    return StreamingResponse(_exported(services, today), media_type="text/csv; charset=utf-8", headers=headers)
+    return TimedStream(_exported(services, today), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @router.post(
@@ -144,7 +145,7 @@ def _report(imported: roster_import.Imported) -> Iterator[str]:
     yield "]}"
 
 
-async def _exported(services: Services, today: date) -> AsyncIterator[str]:
+async def _exported(services: Services, today: date) -> AsyncGenerator[str, None]:
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(["external_id", "name", "groups", "consent"])

@@ -1,4 +1,4 @@
-"""`rollcall cameras`: add, test, list, remove and discover cameras of a running server."""
+"""`rollcall cameras`: add, test, place, list, remove and discover cameras of a running server."""
 
 import asyncio
 import json
@@ -9,6 +9,7 @@ import click
 
 from stream_server.client import local_client
 from stream_server.commands.command import Group, check_camera_id, json_option, server_option, typed_password
+from stream_server.commands.named import id_of
 from stream_server.settings import load_settings
 
 _TEST_TIMEOUT_S = 60.0
@@ -73,6 +74,24 @@ def test(camera_id: str, server: str | None, as_json: bool) -> None:
         sys.exit(1)
 
 
+@cameras.command()
+@click.argument("camera_id", metavar="ID")
+@click.option("--room", help="Name, external id or id of the room: whom it sees is marked in the session there.")
+@click.option("--direction", type=click.Choice(["in", "out", "toggle"]), help="Count who comes and goes.")
+@click.option("--reads-qr", is_flag=True, help="Look for personal QR codes.")
+@server_option
+@json_option
+def place(
+    camera_id: str, room: str | None, direction: str | None, reads_qr: bool, server: str | None, as_json: bool
+) -> None:
+    """Say where a camera hangs and what being seen by it means; what is not given is none."""
+    placed = asyncio.run(
+        _place(server, check_camera_id(camera_id), room, {"direction": direction, "reads_qr": reads_qr})
+    )
+    where = f"in {room}" if room is not None else "in no room"
+    click.echo(json.dumps(placed) if as_json else f"{camera_id} hangs {where}")
+
+
 @cameras.command("list")
 @server_option
 @json_option
@@ -121,6 +140,12 @@ def discover(timeout_s: float, username: str, ask_password: bool, server: str | 
 
 def _password() -> str:
     return typed_password("Password of the camera")
+
+
+async def _place(server: str | None, camera_id: str, room: str | None, body: dict[str, object]) -> Any:
+    async with local_client(server, load_settings()) as client:
+        placed = {**body, "room_id": await id_of(client, "room", room)}
+        return await client.call("PUT", f"/api/v1/cameras/{camera_id}/place", body=placed)
 
 
 async def _call(server: str | None, method: str, path: str, *, body: object = None, only_new: bool = False) -> Any:

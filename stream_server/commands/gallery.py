@@ -2,12 +2,9 @@
 
 import asyncio
 import json
-import os
 import sys
-import tempfile
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +15,7 @@ import click
 from recognition.errors import RequestError
 from stream_server.commands.command import Group, json_option
 from stream_server.commands.db import box_of_settings, database_of_settings
+from stream_server.commands.output import replacing
 from stream_server.settings import load_settings
 
 if TYPE_CHECKING:
@@ -61,7 +59,7 @@ def export(file: Path, passphrase_file: Path, as_json: bool) -> None:
             audit=command_auditor(),
         )
 
-    with _replacing(file) as output:
+    with replacing(file) as output:
         count = _with_database(lambda database: work(database, output))
     document = {"file": str(file), "people": count, "model_id": model_id}
     click.echo(json.dumps(document) if as_json else f"{count} people were written to {file}")
@@ -159,18 +157,3 @@ def _with_database(work: Callable[["Database"], Awaitable[T]]) -> T:
 
     with database_of_settings() as (dsn, _):
         return asyncio.run(connected(dsn))
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file beside the one that is meant, readable by its owner only, which takes its place in one step."""
-    descriptor, name = tempfile.mkstemp(dir=path.resolve().parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -8,9 +8,9 @@ from uuid import UUID
 
 import click
 
-from recognition.errors import RequestError
-from stream_server.client import ServerClient, local_client
+from stream_server.client import local_client
 from stream_server.commands.command import Group, json_option, server_option
+from stream_server.commands.named import id_of
 from stream_server.settings import load_settings
 
 _DAY = click.DateTime(formats=["%Y-%m-%d"])
@@ -106,13 +106,13 @@ def remove(lesson_id: UUID, server: str | None, as_json: bool) -> None:
 
 async def _add(server: str | None, form: dict[str, object], group: str | None, room: str | None) -> Any:
     async with local_client(server, load_settings()) as client:
-        body = {**form, "group_id": await _id_of(client, "group", group), "room_id": await _id_of(client, "room", room)}
+        body = {**form, "group_id": await id_of(client, "group", group), "room_id": await id_of(client, "room", room)}
         return await client.call("POST", "/api/v1/lessons", body=body)
 
 
 async def _list(server: str | None, group: str | None, source: str | None) -> list[dict[str, Any]]:
     async with local_client(server, load_settings()) as client:
-        params = {"source": source, "group_id": await _id_of(client, "group", group)}
+        params = {"source": source, "group_id": await id_of(client, "group", group)}
         given = {name: value for name, value in params.items() if value is not None}
         return [lesson async for lesson in client.pages("/api/v1/lessons", "lessons", given)]
 
@@ -120,26 +120,6 @@ async def _list(server: str | None, group: str | None, source: str | None) -> li
 async def _remove(server: str | None, lesson_id: UUID) -> None:
     async with local_client(server, load_settings()) as client:
         await client.call("DELETE", f"/api/v1/lessons/{lesson_id}", headers={"If-Match": "*"})
-
-
-async def _id_of(client: ServerClient, kind: str, named: str | None) -> str | None:
-    """The id of the group or room that goes by this name or external id, or has this id."""
-    if named is None:
-        return None
-    wanted = named.strip().casefold()
-    found = [
-        one
-        async for one in client.pages(f"/api/v1/{kind}s", f"{kind}s")
-        if wanted in (one["id"], one["name"].casefold(), (one.get("external_id") or "").casefold())
-    ]
-    if not found:
-        raise RequestError(f"there is no {kind} {named!r}", hint="look at its name", code=f"{kind}_not_found")
-    if len(found) > 1:
-        ids = ", ".join(one["id"] for one in found)
-        raise RequestError(
-            f"{len(found)} {kind}s are called {named!r}", hint=f"give an id: {ids}", code="name_ambiguous"
-        )
-    return str(found[0]["id"])
 
 
 def _day(day: datetime) -> str:

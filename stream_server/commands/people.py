@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,6 +11,7 @@ import click
 
 from stream_server.client import ServerClient, ServerSaidNo, local_client
 from stream_server.commands.command import Group, json_option, server_option
+from stream_server.commands.output import new_private
 from stream_server.settings import load_settings
 
 PHOTOGRAPH_TIMEOUT_S = 60.0
@@ -110,6 +110,36 @@ def consents(person_id: UUID, server: str | None, as_json: bool) -> None:
 
 @people.command()
 @click.argument("person_id", type=click.UUID)
+@server_option
+@json_option
+def pin(person_id: UUID, server: str | None, as_json: bool) -> None:
+    """Give somebody a new PIN and tell it, once; the one before no longer works."""
+    made = asyncio.run(_call(server, "POST", f"/api/v1/people/{person_id}/pin"))
+    click.echo(json.dumps(made) if as_json else made["pin"])
+
+
+@people.command()
+@click.argument("person_id", type=click.UUID)
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write.  [default: person-ID.svg]"
+)
+@server_option
+@json_option
+def qr(person_id: UUID, output: Path | None, server: str | None, as_json: bool) -> None:
+    """Give somebody a new QR code and write it to a file, readable by you alone; the one before no longer works.
+
+    Overwrites no file.
+    """
+    path = output or Path(f"person-{person_id}.svg")
+    with new_private(path) as file:
+        made = asyncio.run(_call(server, "POST", f"/api/v1/people/{person_id}/qr"))
+        file.write(made["svg"].encode())
+    text = f"the code is in {path}: print it for them alone"
+    click.echo(json.dumps({"ok": True, "file": str(path), "text": made["text"]}) if as_json else text)
+
+
+@people.command()
+@click.argument("person_id", type=click.UUID)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @server_option
 @json_option
@@ -132,12 +162,8 @@ def erase(person_id: UUID, yes: bool, server: str | None, as_json: bool) -> None
 def export(person_id: UUID, vectors: bool, output: Path | None, server: str | None, as_json: bool) -> None:
     """Write everything that is held on somebody to a file, readable by you alone. Overwrites no file."""
     path = output or Path(f"person-{person_id}.json")
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        try:
-            size = asyncio.run(_export(server, person_id, vectors, file))
-        except BaseException:
-            path.unlink()  # half a document is worse than none
-            raise
+    with new_private(path) as file:
+        size = asyncio.run(_export(server, person_id, vectors, file))
     text = f"what is held on {person_id} is in {path} ({size} bytes)"
     click.echo(json.dumps({"ok": True, "file": str(path), "bytes": size}) if as_json else text)
 

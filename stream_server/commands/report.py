@@ -1,11 +1,7 @@
 """`rollcall report`: attendance as a file, from a running server."""
 
 import asyncio
-import os
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -15,6 +11,7 @@ import click
 
 from stream_server.client import local_client
 from stream_server.commands.command import Command, server_option
+from stream_server.commands.output import replacing
 from stream_server.settings import load_settings
 
 _DAY = click.DateTime(formats=["%Y-%m-%d"])
@@ -79,7 +76,7 @@ def report(
     if output is None:
         asyncio.run(_write(server, params, sys.stdout.buffer))
     else:
-        with _replacing(output) as file:
+        with replacing(output) as file:
             asyncio.run(_write(server, params, file))
 
 
@@ -88,16 +85,3 @@ async def _write(server: str | None, params: dict[str, str], file: BinaryIO) -> 
         async for piece in client.download("/api/v1/reports/attendance", params):
             file.write(piece)
     file.flush()
-
-
-@contextmanager
-def _replacing(output: Path) -> Iterator[BinaryIO]:
-    """A file beside the one that is meant, so that it can take its place in one step."""
-    descriptor, name = tempfile.mkstemp(dir=output.resolve().parent, prefix=f".{output.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-        Path(name).replace(output)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -1,16 +1,17 @@
-"""`rollcall roster`: import whole rosters into a running server."""
+"""`rollcall roster`: import whole rosters into a running server, and export its own."""
 
 import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
 from stream_server.client import local_client
 from stream_server.commands.command import Group, json_option, server_option
+from stream_server.commands.output import replacing
 from stream_server.settings import load_settings
 
 _CHUNK = 256 * 1024
@@ -19,7 +20,7 @@ IMPORT_TIMEOUT_S = 600.0
 
 @click.group(cls=Group)
 def roster() -> None:
-    """Import rosters."""
+    """Import and export rosters."""
 
 
 @roster.command("import")
@@ -35,6 +36,27 @@ def import_file(file: Path, apply: bool, show_all: bool, server: str | None, as_
     """
     report = asyncio.run(send_file(file, "/api/v1/roster/import", apply, server))
     say_report(report, as_json, show_all)
+
+
+@roster.command("export")
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write; default: standard output."
+)
+@server_option
+def export_file(output: Path | None, server: str | None) -> None:
+    """Write people and their groups as CSV, as an import takes it. A file is there whole or not at all."""
+    if output is None:
+        asyncio.run(_export(server, sys.stdout.buffer))
+    else:
+        with replacing(output) as file:
+            asyncio.run(_export(server, file))
+
+
+async def _export(server: str | None, file: BinaryIO) -> None:
+    async with local_client(server, load_settings(), timeout_s=IMPORT_TIMEOUT_S) as client:
+        async for piece in client.download("/api/v1/roster/export"):
+            file.write(piece)
+    file.flush()
 
 
 async def send_file(file: Path, path: str, apply: bool, server: str | None, **params: str) -> Any:

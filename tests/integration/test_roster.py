@@ -131,3 +131,58 @@ async def test_a_lesson_that_cannot_be_planned_is_told_why_and_nothing_is_stored
     assert (unrepeated.returncode, "add --weekly" in unrepeated.stderr) == (2, True)
     listed = json.loads(run(running_server, "lessons", "list", "--json").stdout)
     assert not [one for one in listed["lessons"] if key in one["title"]]
+
+
+async def test_rooms_and_where_cameras_hang_are_set_from_the_command_line(
+    running_server: ChildServer, client: ServerClient
+) -> None:
+    key = uuid4().hex[:8]
+    made = json.loads(run(running_server, "rooms", "add", f"Hall {key}", "--external-id", f"h-{key}", "--json").stdout)
+    assert (made["name"], made["external_id"]) == (f"Hall {key}", f"h-{key}")
+    assert run(running_server, "cameras", "add", f"hall-{key}").returncode == 0
+    place = ("cameras", "place", f"hall-{key}")
+    said = run(running_server, *place, "--room", f"hall {key}", "--direction", "toggle", "--reads-qr")
+    assert (said.returncode, said.stdout) == (0, f"hall-{key} hangs in hall {key}\n"), said.stderr
+    placed = await client.call("GET", f"/api/v1/cameras/hall-{key}/place")
+    assert placed == {"room_id": made["id"], "direction": "toggle", "reads_qr": True}
+    shown = run(running_server, "rooms", "list").stdout
+    assert f"{made['id']}  Hall {key}  hall-{key}" in shown.splitlines()
+    lost = run(running_server, *place, "--room", f"nowhere {key}", "--json")
+    assert (lost.returncode, json.loads(lost.stdout)["error"]["code"]) == (1, "room_not_found")
+    nowhere = json.loads(run(running_server, *place, "--json").stdout)
+    assert nowhere == {"room_id": None, "direction": None, "reads_qr": False}
+    removed = run(running_server, "rooms", "remove", f"h-{key}", "--json")
+    assert json.loads(removed.stdout) == {"ok": True, "id": made["id"]}
+    again = run(running_server, "rooms", "remove", made["id"], "--json")
+    assert json.loads(again.stdout)["error"]["code"] == "room_not_found"
+    run(running_server, "cameras", "remove", f"hall-{key}")
+
+
+async def test_pins_codes_and_the_roster_come_out_on_the_command_line(
+    running_server: ChildServer, client: ServerClient, tmp_path: Path
+) -> None:
+    key = uuid4().hex[:8]
+    body = {"name": f"Pin {key}", "external_id": f"p-{key}"}
+    person_id = (await client.call("POST", "/api/v1/people", body=body))["id"]
+    pin = run(running_server, "people", "pin", person_id).stdout.strip()
+    code = tmp_path / "code.svg"
+    made = json.loads(run(running_server, "people", "qr", person_id, "--output", str(code), "--json").stdout)
+    assert made["file"] == str(code)
+    assert code.read_text().startswith("<svg")
+    assert code.stat().st_mode & 0o777 == 0o600
+    for body in ({"pin": pin}, {"qr": made["text"]}):
+        assert (await client.call("POST", "/api/v1/punches", body=body))["person"]["id"] == person_id
+    kept = code.read_bytes()
+    assert run(running_server, "people", "qr", person_id, "--output", str(code)).returncode == 1
+    assert code.read_bytes() == kept
+    assert (await client.call("POST", "/api/v1/punches", body={"qr": made["text"]}))["person"]["id"] == person_id
+    unknown = run(running_server, "people", "qr", str(uuid4()), "--output", str(tmp_path / "none.svg"), "--json")
+    assert json.loads(unknown.stdout)["error"]["code"] == "person_not_found"
+    assert not (tmp_path / "none.svg").exists()
+
+    table = tmp_path / "people.csv"
+    assert run(running_server, "roster", "export", "--output", str(table)).returncode == 0
+    line = f"p-{key},Pin {key},,"
+    assert line in table.read_text().splitlines()
+    assert line in run(running_server, "roster", "export").stdout.splitlines()
+    await client.call("DELETE", f"/api/v1/people/{person_id}")

@@ -22,6 +22,7 @@ from stream_server.events import GALLERY_CHANGED
 from stream_server.messages import Event
 from stream_server.people import PeopleKeeper
 from stream_server.secrets import SecretBox
+from stream_server.unknown_faces import forget_faces_like
 
 MODEL = "model-a"
 CIPHER = SecretBox(bytes(range(32)))
@@ -73,6 +74,9 @@ class Tables:
     async def load_ignored(self, _: Any, model_id: str, __: Any) -> list[Template]:
         return [Template("m-1", "ignored:1", model_id, np.full(128, number, np.float32)) for number in self.ignored]
 
+    async def ignored_ids(self, _: Any, model_id: str) -> frozenset[UUID]:
+        return frozenset(UUID(int=number) for number in self.ignored)
+
     async def count_ignored_of_others(self, _: Any, model_id: str) -> int:
         return self.ignored_of_others
 
@@ -93,9 +97,9 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> Tables:
     tables = Tables()
     for name in ("load_gallery", "enrolled_names", "count_of_others"):
         monkeypatch.setattr(template_table, name, getattr(tables, name))
-    for name in ("load_ignored", "count_ignored_of_others"):
+    for name in ("load_ignored", "ignored_ids", "count_ignored_of_others"):
         monkeypatch.setattr(unknown_face_table, name, getattr(tables, name))
-    monkeypatch.setattr(people_module, "PAUSE_S", 0.0)
+    monkeypatch.setattr(people_module, "PAUSE_MAX_S", 0.0)
     monkeypatch.setattr(people_module, "wait_exponential_jitter", lambda **_: wait_none())
     tables.enrol(1, "Ada")
     return tables
@@ -178,13 +182,13 @@ async def test_a_change_is_read_at_once_and_what_follows_it_together(
     sleep = asyncio.sleep
 
     async def pause(seconds: float) -> None:
-        if seconds == people_module.PAUSE_S:
+        if seconds > 0:
             pauses.append(seconds)
             await over.wait()
         else:
             await sleep(seconds)
 
-    monkeypatch.setattr(people_module, "PAUSE_S", 7.0)
+    monkeypatch.setattr(people_module, "PAUSE_MAX_S", 7.0)
     monkeypatch.setattr(asyncio, "sleep", pause)
     tables.enrol(2, "Bob")
     keeper.on_event(changed(person=2))
@@ -258,6 +262,29 @@ async def test_a_person_who_changes_again_while_being_read_is_read_again(keeper:
     await until(lambda: keeper.name(str(UUID(int=2))) == "Robert")
 
 
+@pytest.mark.parametrize("person", [None, 2])
+async def test_what_a_defect_kept_from_being_read_is_read_when_the_task_is_started_again(
+    tables: Any, monkeypatch: pytest.MonkeyPatch, person: int | None
+) -> None:
+    keeper = PeopleKeeper(tables, MODEL, CIPHER)
+    await keeper.load()
+    names = tables.enrolled_names
+
+    async def broken(*_: Any, **__: Any) -> dict[UUID, str]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(template_table, "enrolled_names", broken)
+    tables.enrol(2, "Bob")
+    keeper.on_event(changed(person=person))
+    with pytest.raises(ZeroDivisionError):
+        await keeper.run()
+    monkeypatch.setattr(template_table, "enrolled_names", names)
+    running = asyncio.create_task(keeper.run())
+    await until(lambda: keeper.people == 2)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_a_person_who_changes_during_an_outage_is_read_after_it(keeper: PeopleKeeper, tables: Tables) -> None:
     tables.away = True
     tables.enrol(2, "Bob")
@@ -319,6 +346,28 @@ async def test_ignored_faces_of_another_model_are_told_once(
         await keeper.load()
     assert [record.args for record in caplog.records if "ignored" in record.message] == [(2,)]
     assert keeper.ignored_of_other_models == 2
+
+
+async def test_an_ignored_face_that_goes_with_a_person_is_no_longer_compared_with(database: Database) -> None:
+    at, vector = datetime(2026, 3, 2, tzinfo=UTC), np.ones(128, np.float32)
+    made: dict[str, Any] = {"cipher": CIPHER, "model_id": MODEL, "embedding": vector, "quality": 0.5}
+    async with database.acquire() as connection:
+        ada = await people_table.create(connection, name="Ada", at=at, consent=people_table.Consent.GRANTED)
+        await template_table.add(connection, person_id=ada.person_id, source="photograph", **made)
+        face_id = await unknown_face_table.begin(connection, at)
+        await unknown_face_table.add_member(connection, face_id, camera_id="door", at=at, crop_jpeg=None, **made)
+        await unknown_face_table.ignore(connection, face_id, at, ignored_max=9)
+    keeper = PeopleKeeper(database, MODEL, CIPHER)
+    await keeper.load()
+    found = keeper.gallery.search(vector)
+    assert found is not None
+    assert found.runner_up_distance == pytest.approx(0, abs=1e-2)
+    async with database.acquire() as connection, connection.transaction():
+        assert await forget_faces_like(connection, CIPHER, [ada.person_id], 0.5) == 1
+        await people_table.erase(connection, ada.person_id, at=at)
+    keeper.on_event(Event(id=1, type=GALLERY_CHANGED, at=at, data={"person_id": str(ada.person_id)}))
+    await keeper.load_changed()
+    assert keeper.gallery.search(vector) is None
 
 
 @pytest.mark.parametrize("of_whom", ["everybody", "who changed"])

@@ -4,10 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any
 
-import pytest
-
 from storage.errors import StorageUnavailable
-from stream_server.api import reports
 from stream_server.api.reports import ReportStream
 from stream_server.reports.making import Format
 
@@ -70,23 +67,3 @@ async def test_a_report_whose_database_goes_away_never_looks_whole() -> None:
     assert reader.body == b"firstsecond"
     assert not reader.whole
     assert pieces.closed
-
-
-async def test_a_defect_is_not_hidden() -> None:
-    with pytest.raises((ZeroDivisionError, ExceptionGroup)):
-        await respond(Pieces(ZeroDivisionError()), Reader().take)
-
-
-async def test_who_takes_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reports, "SEND_TIMEOUT_S", 0.05)
-    pieces, taken = Pieces(), []
-
-    async def send(message: dict[str, Any]) -> None:
-        taken.append(message)
-        if len(taken) == 3:
-            await asyncio.Event().wait()
-
-    async with asyncio.timeout(20):
-        await respond(pieces, send)
-    assert pieces.closed
-    assert len(taken) == 3

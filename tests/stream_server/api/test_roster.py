@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from openpyxl import Workbook
 
-from storage import outbox, people, roster_memberships, templates
+from storage import outbox, people, people_locks, roster_memberships, templates
 from stream_server.roster.tables import cell_for_export
 from stream_server.secrets import SecretBox
 from tests.stream_server.roster import rosters
@@ -344,3 +344,18 @@ async def test_the_outbox_is_locked_last_also_when_many_take_consent_back(
     async with api.database.acquire() as connection:
         events = await outbox.read_after(connection, before)
     assert [event.type for event in events] == ["test", "gallery.changed", "gallery.changed", "roster.imported"]
+
+
+async def test_an_import_waits_for_whoever_else_brings_in_people_and_takes_theirs_for_known(api: Any) -> None:
+    async with api.database.acquire() as connection, connection.transaction():
+        await people_locks.take_turn(connection)
+        importing = asyncio.create_task(send(api, TABLE))
+        async with asyncio.timeout(60):
+            while not importing.done() and not await connection.fetchval(
+                "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            ):
+                await asyncio.sleep(0.01)
+        await people.create(connection, name="Ada", external_id="1", at=api.at)
+    outcome = {key: outcome for kind, key, outcome in outcomes(await importing) if kind == "person"}
+    assert outcome == {"1": "updated", "2": "created"}
+    assert await names(api) == ["Ada", "Alan"]
