@@ -15,7 +15,7 @@ import { socketUrl, WebSocketLink } from "../link/websocket";
 import { keepPreferences, type Preferences, readPreferences } from "../preferences";
 import type { Faces, Paired, ServerMessage, Welcome } from "../wire";
 import { FigureKeeper, NO_FIGURES } from "./figures";
-import { Confirmations } from "./kiosk";
+import { Confirmations, type Greeting } from "./kiosk";
 import { type Mark, withMark } from "./marks";
 import { ScreenLock } from "./wake";
 
@@ -29,7 +29,7 @@ export class Station {
   readonly hidden = signal(false);
   readonly faces = signal<Faces | null>(null);
   readonly marks = signal<Mark[]>([]);
-  readonly confirmed = signal<Mark | null>(null);
+  readonly confirmed = signal<Greeting | null>(null);
   readonly figures = signal(NO_FIGURES);
   readonly latencyMs = signal<number | null>(null);
   readonly picture = signal(ASKED_AT_FIRST);
@@ -113,6 +113,12 @@ export class Station {
   /** Use this device again after another took over, or try at once. */
   retry(): void {
     this.connection.retry();
+  }
+
+  /** Greet somebody who was marked in another way than by a face. */
+  greet(greeting: Greeting): void {
+    this.confirmations.add(greeting);
+    this.confirm();
   }
 
   private listen(): void {
