@@ -12,7 +12,7 @@ from benchmarks.browser.memory import held
 from benchmarks.browser.window import renderer_mb
 from stream_server.child import ChildServer
 from stream_server.client import ServerClient
-from tests.browser.conftest import INSECURE_HOST, Enrol, Phone
+from tests.browser.conftest import INSECURE_HOST, Enrol, Phone, write_mjpeg
 from tests.integration.conftest import Photographs
 from tests.partners.slow_line import slow_line
 from tests.partners.webrtc_client import needs_address
@@ -49,6 +49,14 @@ SPY_ON_CANVAS = """() => {
 def photos(pictures: Photographs) -> tuple[bytes, bytes]:
     """Of one woman; the second is what the cameras show."""
     return pictures.crop("sample1.jpg", 2), pictures.crop("sample3.jpg", 1)
+
+
+@pytest.fixture(scope="session")
+def blank_camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A camera that nobody stands before."""
+    import numpy as np
+
+    return write_mjpeg(tmp_path_factory.mktemp("camera") / "blank.mjpeg", np.full((480, 640, 3), 120, np.uint8))
 
 
 async def marked(client: ServerClient, person_id: UUID, within_s: float = 40.0) -> list[dict[str, Any]]:
@@ -298,6 +306,82 @@ async def test_a_kiosk_greets_one_person_with_name_and_time(
         await browser.page.keyboard.press("Escape")
         await browser.page.get_by_role("button", name="Settings").wait_for()
         assert browser.errors == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(820, 1180), (360, 640)])
+async def test_whoever_is_not_recognised_is_marked_by_a_pin_at_the_kiosk(
+    width: int, height: int, phone: Phone, client: ServerClient, code: Any, blank_camera: Path
+) -> None:
+    person_id = await client.add_person(NAME, consent=False)
+    pin = (await client.call("POST", f"/api/v1/people/{person_id}/pin"))["pin"]
+    place = f"pin-{width}"
+    async with phone(f"#code={await code(place, 'Door')}", camera=blank_camera, width=width, height=height) as browser:
+        page = browser.page
+        await browser.press("Start the camera")
+        await browser.says("Live")
+        await browser.press("Kiosk")
+        await browser.press("Use a PIN")
+        field = page.get_by_label("Type your PIN")
+        for digit in "0000":
+            await page.get_by_role("button", name=digit, exact=True).click()
+        assert await field.input_value() == "0000"
+        assert await field.get_attribute("type") == "password", "nobody reads it over a shoulder"
+        await browser.press("OK")
+        await browser.says("Nobody has this PIN")
+        browser.errors.clear()  # the browser notes the refusal
+        assert await field.input_value() == ""
+        keys = await page.get_by_role("group", name="Digits").bounding_box()
+        assert keys["y"] + keys["height"] <= height, "all keys are on the screen"
+        assert await browser.blocking_violations() == []
+        await browser.shot(f"kiosk-pin-{width}")
+        await page.get_by_role("button", name="1", exact=True).click()
+        await browser.press("Delete the last digit")
+        for digit in pin:
+            await page.get_by_role("button", name=digit, exact=True).click()
+        await browser.press("OK")
+        confirmation = page.locator(".confirmation")
+        await confirmation.wait_for()
+        assert re.search(rf"{NAME}\s+Present · \d\d:\d\d", await confirmation.inner_text())
+        await browser.shot(f"kiosk-pin-confirmed-{width}")
+        (record,) = await marked(client, person_id)
+        assert (record["method"], record["camera"]) == ("pin", place)
+        await confirmation.wait_for(state="detached")
+        # Once more, by the keys of a keyboard.
+        await browser.press("Use a PIN")
+        await page.locator("#pin:focus").wait_for()
+        await page.keyboard.type(pin)
+        await page.keyboard.press("Enter")
+        await browser.says("Present · marked already")
+        assert len(await marked(client, person_id)) == 1
+        assert browser.errors == []
+    await client.call("DELETE", f"/api/v1/people/{person_id}")
+
+
+async def test_a_personal_qr_code_before_a_kiosk_marks_its_person(
+    phone: Phone, client: ServerClient, code: Any, tmp_path: Path
+) -> None:
+    import cv2
+    import numpy as np
+
+    person_id = await client.add_person(NAME, consent=False)
+    text = (await client.call("POST", f"/api/v1/people/{person_id}/qr"))["text"]
+    signs = cv2.QRCodeEncoder.create().encode(text)
+    drawn = cv2.resize(signs, (260, 260), interpolation=cv2.INTER_NEAREST)
+    held_up = np.full((480, 640, 3), 200, np.uint8)
+    held_up[110:370, 190:450] = drawn[:, :, None]
+    scanned = await code("qr-door", "Door")
+    await client.call("PUT", "/api/v1/cameras/qr-door/place", body={"reads_qr": True})
+    async with phone(f"#code={scanned}", camera=write_mjpeg(tmp_path / "qr.mjpeg", held_up)) as browser:
+        await browser.press("Start the camera")
+        await browser.press("Kiosk")
+        confirmation = browser.page.locator(".confirmation")
+        await confirmation.wait_for(timeout=60_000)
+        assert NAME in await confirmation.inner_text()
+        (record,) = await marked(client, person_id)
+        assert (record["method"], record["camera"]) == ("qr", "qr-door")
+        await browser.shot("kiosk-qr")
+        assert browser.errors == []
+    await client.call("DELETE", f"/api/v1/people/{person_id}")
 
 
 async def test_a_page_that_is_hidden_sends_nothing_and_goes_on_when_it_is_seen(

@@ -1,5 +1,5 @@
 /** The way for those who are not recognised, or do not want to be: a PIN, on keys that fingers find. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { RequestFailed } from "../api";
 import { text } from "../text";
 import { Icon } from "../ui/icons";
@@ -29,7 +29,7 @@ export function PinPad({ station, onClose }: Props) {
   const [failure, setFailure] = useState("");
   const field = useRef<HTMLInputElement>(null);
 
-  useEffect(() => field.current?.focus(), []);
+  useLayoutEffect(() => field.current?.focus(), []);
   useEffect(() => {
     const timer = setTimeout(onClose, FORGET_MS);
     return () => clearTimeout(timer);
@@ -56,7 +56,7 @@ export function PinPad({ station, onClose }: Props) {
   return (
     <form
       class="pin-pad"
-      aria-label={words.title}
+      aria-label={words.field}
       onSubmit={(event) => {
         event.preventDefault();
         void send();
