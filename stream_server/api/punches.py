@@ -1,7 +1,7 @@
 """The ways without a face: personal PINs and QR codes, and the kiosk that takes them."""
 
 import io
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header
@@ -45,7 +45,7 @@ class CredentialUnknown(RequestError):
     code = "credential_unknown"
 
 
-_ATTEMPTED = {
+_ATTEMPTED: dict[int | str, dict[str, Any]] = {
     **NOT_FOUND,
     429: {"description": "Too many wrong attempts", "content": {"application/problem+json": {}}},
 }
