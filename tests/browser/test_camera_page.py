@@ -431,6 +431,8 @@ async def test_a_slow_line_gets_smaller_pictures_and_not_later_ones(
                 await asyncio.sleep(0.2)
                 sizes = await browser.page.evaluate("window.sizes")
         await browser.says("Live")
+        await browser.says("The line is slow, so smaller pictures are sent")
+        await browser.shot("camera-slow-line")
         async with asyncio.timeout(30):
             while int((await browser.figure("Answer after")).split()[0]) > 2500:
                 await asyncio.sleep(0.2)

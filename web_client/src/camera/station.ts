@@ -32,6 +32,8 @@ export class Station {
   readonly confirmed = signal<Greeting | null>(null);
   readonly figures = signal(NO_FIGURES);
   readonly latencyMs = signal<number | null>(null);
+  /** The line is too slow for pictures as they were asked for. */
+  readonly eased = signal(false);
   readonly picture = signal(ASKED_AT_FIRST);
   readonly nowMs = signal(performance.now());
   readonly preferences = signal<Preferences>(readPreferences(localStorage));
@@ -231,6 +233,7 @@ export class Station {
     const link = this.link();
     const video = link?.carrier === "webrtc" ? await link.figures().catch(() => null) : null;
     this.figures.value = this.counts.at(now, this.pump.counts, video);
+    this.eased.value = link?.carrier === "websocket" && this.uplink.eased;
     const works = this.view.state.value.is === "on" && !this.hidden.value && !this.view.muted.value;
     if (!link || !works) this.heardAt = now;
     else if (now - this.heardAt > SILENT_MS) this.connection.silent();

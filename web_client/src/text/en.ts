@@ -85,6 +85,7 @@ export const en = {
       takeOver: "Use this device again",
       retry: "Try now",
       offlineNote: "Nobody is marked meanwhile. It comes back by itself.",
+      eased: "The line is slow, so smaller pictures are sent. People have to come a little closer.",
       fellBack: "WebRTC did not connect, so pictures go over the WebSocket.",
     },
     face: {
