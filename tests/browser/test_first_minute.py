@@ -1,4 +1,4 @@
-"""Somebody who has never seen Rollcall enrols and is marked present: what they press, and what they are shown on the way.
+"""Somebody who has never seen Rollcall enrols and is marked present: what they press and are shown on the way.
 
 No time is asserted: what takes one is counted, that is presses and pages. A press with its reading is a few seconds, a
 picture is taken by itself as soon as it is good, and whoever is enrolled is recognised within a second or two.
@@ -66,7 +66,7 @@ async def test_somebody_new_is_enrolled_and_marked_with_six_presses_and_one_name
             await newcomer.tick()
             await newcomer.press("Add")
             await newcomer.press("By camera")
-            await browser.says("1 of 3 taken", within_s=60)
+            await browser.page.get_by_role("progressbar", name="1 of 3 taken").wait_for(timeout=60_000)
             await newcomer.press("Finish")
             await browser.page.get_by_role("table", name="Enrolled faces").wait_for()
             # They go to the door, where nothing is to be pressed.
@@ -75,7 +75,7 @@ async def test_somebody_new_is_enrolled_and_marked_with_six_presses_and_one_name
             assert NAME in await confirmation.inner_text()
             await kiosk.shot("first-minute-marked")
             assert len(newcomer.pressed) <= PRESSES_MAX, newcomer.pressed
-            assert [record["person"]["name"] for record in await client.attendance()][:1] == [NAME]
+            assert NAME in [record["person"]["name"] for record in await client.attendance()]
             assert browser.errors == kiosk.errors == []
     finally:
         for person in (await client.call("GET", "/api/v1/people?limit=200"))["people"]:
