@@ -12,21 +12,26 @@ from stream_server.roster_messages import Direction
 Kind = Literal["pin", "qr"]
 
 
-class PunchBody(Shape):
+class KioskPunchBody(Shape):
     """Somebody at a kiosk: a PIN, or the text of a QR code."""
 
     pin: Annotated[SecretStr, Field(min_length=4, max_length=12)] | None = None
     qr: Annotated[SecretStr, Field(min_length=1, max_length=200)] | None = None
-    camera: Annotated[str, Field(pattern=CAMERA_ID)] | None = Field(
-        None, description="The camera or kiosk; its room says which session is meant, its direction what it counts."
-    )
-    session_id: UUID | None = Field(None, description="Default: that of the camera's room, else the open one of today.")
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
         if (self.pin is None) == (self.qr is None):
             raise ValueError("give either pin or qr")
         return self
+
+
+class PunchBody(KioskPunchBody):
+    """The same, with where it is and what it counts for."""
+
+    camera: Annotated[str, Field(pattern=CAMERA_ID)] | None = Field(
+        None, description="The camera or kiosk; its room says which session is meant, its direction what it counts."
+    )
+    session_id: UUID | None = Field(None, description="Default: that of the camera's room, else the open one of today.")
 
 
 class PunchMade(Shape):

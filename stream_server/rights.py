@@ -165,6 +165,8 @@ _TABLE: tuple[tuple[str, str, Right], ...] = (
     ("PUT", "/api/v1/cameras/{camera_id}", Right.CAMERAS),
     ("DELETE", "/api/v1/cameras/{camera_id}", Right.CAMERAS),
     ("POST", "/api/v1/cameras/{camera_id}/test", Right.CAMERAS),
+    # A kiosk's own door: a device has it for its own camera alone, and wrong attempts are limited.
+    ("POST", "/api/v1/cameras/{camera_id}/punches", Right.STREAM),
     ("GET", "/api/v1/reports/attendance", Right.READ),
     ("GET", "/api/v1/webhooks", Right.ADMIN),
     ("POST", "/api/v1/webhooks", Right.ADMIN),

@@ -1,7 +1,7 @@
 """The ways without a face: personal PINs and QR codes, and the kiosk that takes them."""
 
 import io
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header
@@ -14,12 +14,12 @@ from storage.errors import Conflict
 from storage.statuses import Method
 from storage.visibility import Visible, is_known
 from stream_server.api.audited import AuditOf
-from stream_server.api.request import NOT_FOUND, PROBLEMS, ServicesOf
+from stream_server.api.request import NOT_FOUND, PROBLEMS, CameraId, ServicesOf
 from stream_server.api.visible import VisibleTo
 from stream_server.attempts import TooManyAttempts
 from stream_server.auditing import Action, Auditor
 from stream_server.messages import PersonRef
-from stream_server.punch_messages import Kind, PunchBody, PunchEntry, Punches, PunchMade
+from stream_server.punch_messages import Kind, KioskPunchBody, PunchBody, PunchEntry, Punches, PunchMade
 from stream_server.roster_messages import PinMade, QrMade
 from stream_server.services import Services
 
@@ -46,14 +46,13 @@ class CredentialUnknown(RequestError):
     code = "credential_unknown"
 
 
-@router.post(
-    "/punches",
-    summary="Mark somebody by PIN or QR code",
-    responses={
-        **NOT_FOUND,
-        429: {"description": "Too many wrong attempts", "content": {"application/problem+json": {}}},
-    },
-)
+_ATTEMPTED: dict[int | str, dict[str, Any]] = {
+    **NOT_FOUND,
+    429: {"description": "Too many wrong attempts", "content": {"application/problem+json": {}}},
+}
+
+
+@router.post("/punches", summary="Mark somebody by PIN or QR code", responses=_ATTEMPTED)
 async def punch(
     body: PunchBody,
     services: ServicesOf,
@@ -62,6 +61,27 @@ async def punch(
     idempotency_key: IdempotencyKey = None,
 ) -> PunchMade:
     """Needs no consent. Wrong attempts are limited for each camera or kiosk, and for the whole site."""
+    return await _once(body, services, audit, visible, idempotency_key)
+
+
+@router.post("/cameras/{camera_id}/punches", summary="Mark somebody at this kiosk", responses=_ATTEMPTED)
+async def punch_at_kiosk(
+    camera_id: CameraId,
+    body: KioskPunchBody,
+    services: ServicesOf,
+    audit: AuditOf,
+    visible: VisibleTo,
+    idempotency_key: IdempotencyKey = None,
+) -> PunchMade:
+    """For whoever may stream as this camera, as a paired device may. The room of the camera says which session."""
+    at = PunchBody(pin=body.pin, qr=body.qr, camera=camera_id)
+    return await _once(at, services, audit, visible, idempotency_key)
+
+
+async def _once(
+    body: PunchBody, services: Services, audit: Auditor, visible: Visible, idempotency_key: str | None
+) -> PunchMade:
+    """What came of an attempt; of one that is sent again, what came of it then."""
     key = None if idempotency_key is None else f"{audit.actor}:{idempotency_key}"
     digest = services.credentials.digest("punch", body.model_dump_json() + _secret(body))
     # A wrong attempt is stored too: it is a value here, and an error only after the commit.

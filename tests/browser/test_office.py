@@ -15,6 +15,8 @@ from storage.attendance_policy import AttendancePolicy
 from storage.database import Database
 from stream_server.child import ChildServer, temporary_folder
 from stream_server.client import ServerClient
+from stream_server.pages import OFFICE
+from tests.browser import test_people_pages
 from tests.browser.conftest import OWNER, Browser, Enrol, Office, Phone
 from tests.integration.conftest import Photographs
 
@@ -39,6 +41,11 @@ async def ready(browser: Browser) -> None:
     async with asyncio.timeout(20):
         while await browser.page.locator(".skeleton").count():
             await asyncio.sleep(0.05)
+
+
+def test_no_page_of_the_office_is_left_out_of_what_axe_is_shown() -> None:
+    elsewhere = {"/welcome", "/sign-in"}  # in the tests of what they are for
+    assert {*PAGES, *test_people_pages.PAGES} | elsewhere == set(OFFICE)
 
 
 @pytest.mark.parametrize(

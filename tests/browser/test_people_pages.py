@@ -20,6 +20,7 @@ from tests.integration.conftest import Photographs
 from tests.partners import http_cameras
 
 NAME = "Ada Lovelace"
+PAGES = ("/people", "/people/{person_id}", "/sessions", "/sessions/{session_id}", "/reports", "/unknown", "/cameras")
 CONSENT = "We keep a mathematical description of your face, to mark your attendance, until you take this back."
 # A browser notes each refusal of the server, also those that a page explains.
 REFUSAL = "Failed to load resource"
@@ -121,16 +122,8 @@ async def test_every_page_is_accessible_and_fits_the_screen(
     await client.call("POST", "/api/v1/attendance", body={"person_id": member, "session_id": session, "status": "late"})
     await client.call("PUT", "/api/v1/cameras/hall", body={"name": "Hall"})
     async with office("/people", width=width, height=800, scheme=scheme) as browser:
-        paths = (
-            "/people",
-            f"/people/{member}",
-            "/sessions",
-            f"/sessions/{session}",
-            "/reports",
-            "/unknown",
-            "/cameras",
-        )
-        for path in paths:
+        for page in PAGES:
+            path = page.format(person_id=member, session_id=session)
             await browser.page.goto(path)
             await ready(browser)
             await is_tidy(browser, width)

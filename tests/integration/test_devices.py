@@ -109,6 +109,38 @@ async def test_a_device_may_do_nothing_but_stream_as_its_camera(
         assert refused.value.response.status_code == 403
 
 
+async def test_a_device_takes_pins_and_codes_at_its_own_camera_and_wrong_ones_are_limited(
+    client: ServerClient, anybody: httpx.AsyncClient
+) -> None:
+    device = await paired(client, anybody, "kiosk-1")
+    person_id = await client.add_person("Never Photographed", consent=False)
+    pin = (await client.call("POST", f"/api/v1/people/{person_id}/pin"))["pin"]
+    code = (await client.call("POST", f"/api/v1/people/{person_id}/qr"))["text"]
+    door = "/api/v1/cameras/kiosk-1/punches"
+
+    async def punch(door: str, key: str = "", **body: str) -> httpx.Response:
+        headers = bearer(device) | ({"Idempotency-Key": key} if key else {})
+        return await anybody.post(door, json=body, headers=headers)
+
+    made = await punch(door, "once", pin=pin)
+    assert (made.status_code, made.json()["person"]["name"], made.json()["first"]) == (200, "Never Photographed", True)
+    assert (await punch(door, "once", pin=pin)).json() == made.json(), "sent again, it is answered again"
+    assert (await punch(door, qr=code)).json()["first"] is False
+    record = await client.call("GET", f"/api/v1/attendance/{made.json()['attendance_id']}")
+    assert (record["method"], record["camera"]) == ("pin", "kiosk-1")
+    # Neither another camera's door nor that of people is its own, and it says no session.
+    await client.add_camera("kiosk-2")
+    for elsewhere in ("/api/v1/cameras/kiosk-2/punches", "/api/v1/punches"):
+        assert (await punch(elsewhere, pin=pin)).status_code == 403
+    assert (await punch(door, pin=pin, session_id=str(uuid4()))).status_code == 422
+    assert (await punch(door)).status_code == 422
+    wrong = [(await punch(door, pin=f"{(int(pin) + 1 + number) % 10**6:06d}")).status_code for number in range(6)]
+    assert wrong == [400] * 5 + [429]
+    assert (await punch(door, pin=pin)).json()["code"] == "too_many_attempts"
+    noted = (await client.call("GET", "/api/v1/audit", params={"action": "attendance.marked"}))["audit"]
+    assert f"device:{device['device_id']}" in {entry["actor"] for entry in noted}
+
+
 async def test_revoking_a_device_closes_its_sockets_at_once_and_leaves_the_others(
     client: ServerClient, anybody: httpx.AsyncClient, running_server: ChildServer
 ) -> None:

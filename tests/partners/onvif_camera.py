@@ -1,9 +1,14 @@
 """An ONVIF camera: answers SOAP as the real ones do, and to those who look for cameras in the network."""
 
+import contextlib
+import re
+import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from uuid import uuid4
 
 ENVELOPE = (
     '<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:tds="http://www.onvif.org/ver10/device/wsdl" '
@@ -34,6 +39,21 @@ ANSWERS = {
         "<tt:Timeout>PT0S</tt:Timeout></trt:MediaUri></trt:GetStreamUriResponse>"
     ),
 }
+
+LOOK_GROUP, LOOK_PORT = "239.255.255.250", 3702
+MATCH = (
+    '<?xml version="1.0" encoding="UTF-8"?><s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" '
+    'xmlns:a="http://schemas.xmlsoap.org/ws/2004/08/addressing" '
+    'xmlns:d="http://schemas.xmlsoap.org/ws/2005/04/discovery" '
+    'xmlns:dn="http://www.onvif.org/ver10/network/wsdl"><s:Header><a:MessageID>urn:uuid:{message}</a:MessageID>'
+    "<a:RelatesTo>{asked}</a:RelatesTo>"
+    "<a:To>http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous</a:To>"
+    "<a:Action>http://schemas.xmlsoap.org/ws/2005/04/discovery/ProbeMatches</a:Action>"
+    '<d:AppSequence InstanceId="1" MessageNumber="1"/></s:Header><s:Body><d:ProbeMatches><d:ProbeMatch>'
+    "<a:EndpointReference><a:Address>urn:uuid:0b8c5a51-2f0b-4f3e-9c5a-6f2f5f0c1a01</a:Address></a:EndpointReference>"
+    "<d:Types>dn:NetworkVideoTransmitter</d:Types><d:Scopes/><d:XAddrs>{device}</d:XAddrs>"
+    "<d:MetadataVersion>1</d:MetadataVersion></d:ProbeMatch></d:ProbeMatches></s:Body></s:Envelope>"
+)
 
 
 @contextmanager
@@ -68,16 +88,32 @@ def onvif_camera(stream: str) -> Iterator[str]:
 @contextmanager
 def answers_who_looks(device: str) -> Iterator[None]:
     """Tell those who look for cameras in the network (WS-Discovery) that this one is there."""
-    from wsdiscovery import QName
-    from wsdiscovery.publishing import ThreadedWSPublishing
+    over = threading.Event()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("", LOOK_PORT))
+        for _, name in socket.if_nameindex():
+            # ip_mreqn: the group, any address, this interface.
+            member = struct.pack("=4s4si", socket.inet_aton(LOOK_GROUP), bytes(4), socket.if_nametoindex(name))
+            with contextlib.suppress(OSError):  # an interface that speaks no multicast
+                listening.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
+        listening.settimeout(0.1)
 
-    from stream_server.ingest.pull.onvif import CAMERA_TYPE
+        def answer() -> None:
+            while not over.is_set():
+                try:
+                    probe, asker = listening.recvfrom(65536)
+                except TimeoutError:
+                    continue
+                asked = re.search(rb"MessageID[^>]*>([^<]+)<", probe)
+                if asked and b"Probe<" in probe.replace(b"Probe>", b"Probe<"):
+                    match = MATCH.format(message=uuid4(), asked=asked[1].decode(), device=device)
+                    listening.sendto(match.encode(), asker)
 
-    publishing = ThreadedWSPublishing()
-    publishing.start()
-    try:
-        publishing.publishService([QName(*CAMERA_TYPE)], [], [device])
-        yield
-    finally:
-        publishing.clearLocalServices()
-        publishing.stop()
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()

@@ -58,7 +58,7 @@ def test_what_changes_something_needs_more_than_the_right_to_read() -> None:
 
 def test_whatever_streams_names_its_camera_so_that_a_device_can_be_held_to_its_own() -> None:
     streams = [rule for rule in RULES if rule.right is Right.STREAM]
-    assert len(streams) == 5
+    assert len(streams) == 6
     assert all("{camera_id}" in rule.path for rule in streams)
 
 

@@ -77,7 +77,7 @@ test("a kiosk never says that somebody is on the list who was not told to be", (
 
 test("confirmations come one after the other, each for as long as it takes to read", () => {
   const confirmations = new Confirmations();
-  const [first, second] = [marks[0] as Mark, { ...(marks[0] as Mark), key: 2, name: "Bob" }];
+  const [first, second] = [marks[0] as Mark, { ...(marks[0] as Mark), key: 2, personId: "b", name: "Bob" }];
   confirmations.add(first);
   confirmations.add(second);
   expect(confirmations.at(0)).toBe(first);
@@ -86,9 +86,21 @@ test("confirmations come one after the other, each for as long as it takes to re
   expect(confirmations.at(7000)).toBeNull();
 });
 
+test("whoever typed a PIN is greeted once, though the event of it comes too", () => {
+  const confirmations = new Confirmations();
+  const typed = { ...(marks[0] as Mark), key: -1, said: "Welcome · 08:02" };
+  confirmations.add(typed);
+  confirmations.add(marks[0] as Mark);
+  expect(confirmations.at(0)).toBe(typed);
+  confirmations.add(marks[0] as Mark);
+  expect(confirmations.at(3500)).toBeNull();
+  confirmations.add(marks[0] as Mark);
+  expect(confirmations.at(3600)).toBe(marks[0]);
+});
+
 test("of a crowd only the last confirmations wait", () => {
   const confirmations = new Confirmations();
-  for (let key = 0; key < 100; key += 1) confirmations.add({ ...(marks[0] as Mark), key });
+  for (let key = 0; key < 100; key += 1) confirmations.add({ ...(marks[0] as Mark), key, personId: `p${key}` });
   expect(confirmations.at(0)?.key).toBe(92);
 });
 

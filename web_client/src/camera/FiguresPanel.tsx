@@ -24,6 +24,9 @@ export function FiguresPanel({ station }: { station: Station }) {
       {station.connection.fellBack.value && carrier === "websocket" && (
         <p class="help">{text.camera.status.fellBack}</p>
       )}
+      <p class="help" role="status">
+        {station.eased.value ? text.camera.status.eased : ""}
+      </p>
       <dl>
         {rows.map(([name, value, help]) => (
           <div key={name} title={help}>

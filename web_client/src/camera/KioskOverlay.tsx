@@ -1,17 +1,15 @@
 /** Kiosk: one person at a time, a large answer. */
-import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { text, timeOfDay } from "../text";
 import { Icon } from "../ui/icons";
 import { capital, type Prompt, promptFor } from "./kiosk";
+import { PinPad } from "./PinPad";
 import type { Station } from "./station";
 
 interface Props {
   station: Station;
   live: boolean;
   onLeave: () => void;
-  /** A way for those who are not recognised or do not want to be, such as a PIN. */
-  otherWay?: ComponentChildren;
 }
 
 // Words that change with every picture cannot be read.
@@ -27,9 +25,10 @@ function useSettled(prompt: Prompt): Prompt {
   return settled;
 }
 
-export function KioskOverlay({ station, live, onLeave, otherWay }: Props) {
+export function KioskOverlay({ station, live, onLeave }: Props) {
   const words = text.camera.kiosk;
   const prompt = useSettled(promptFor(station.faces.value, station.marks.value));
+  const [typing, setTyping] = useState(false);
   const mark = live ? station.confirmed.value : null;
   return (
     <div class="kiosk">
@@ -42,15 +41,19 @@ export function KioskOverlay({ station, live, onLeave, otherWay }: Props) {
             <Icon name="check" />
           </span>
           <p class="name">{mark.name}</p>
-          <p class="detail">{words.confirmed(capital(text.camera.attendance[mark.status]), timeOfDay(mark.at))}</p>
+          <p class="detail">{mark.said ?? words.confirmed(capital(text.camera.attendance[mark.status]), timeOfDay(mark.at))}</p>
         </div>
+      ) : typing ? (
+        <PinPad station={station} onClose={() => setTyping(false)} />
       ) : (
         <>
           <span class={`aim ${live ? prompt.tone : "idle"}`} aria-hidden="true" />
           <div class={`prompt ${live ? prompt.tone : "stranger"}`} role="status">
             <p class="title">{live ? prompt.title : words.notLive}</p>
             {live && prompt.detail && <p class="detail">{prompt.detail}</p>}
-            {otherWay}
+            <button type="button" class="other-way" onClick={() => setTyping(true)}>
+              {words.pin.open}
+            </button>
           </div>
         </>
       )}

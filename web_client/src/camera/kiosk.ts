@@ -40,19 +40,27 @@ export function capital(words: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
+/** Somebody to greet; `said` stands for status and time. */
+export interface Greeting extends Mark {
+  said?: string;
+}
+
 /** Confirmations are shown one after the other, each long enough to be read. Times are milliseconds of one clock. */
 export class Confirmations {
-  private waiting: Mark[] = [];
-  private shown: Mark | null = null;
+  private waiting: Greeting[] = [];
+  private shown: Greeting | null = null;
   private until = 0;
 
-  add(mark: Mark): void {
+  /** Whoever is greeted already, because a PIN was answered before its event came, is not greeted twice. */
+  add(mark: Greeting): void {
+    const known = [this.shown, ...this.waiting].some((other) => other?.personId === mark.personId);
+    if (known) return;
     this.waiting.push(mark);
     if (this.waiting.length > WAITING_MAX) this.waiting.shift();
   }
 
   /** The one to show now; null when there is none. */
-  at(now: number): Mark | null {
+  at(now: number): Greeting | null {
     if (this.shown && now < this.until) return this.shown;
     this.shown = this.waiting.shift() ?? null;
     this.until = now + CONFIRM_MS;

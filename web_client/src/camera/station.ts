@@ -15,7 +15,7 @@ import { socketUrl, WebSocketLink } from "../link/websocket";
 import { keepPreferences, type Preferences, readPreferences } from "../preferences";
 import type { Faces, Paired, ServerMessage, Welcome } from "../wire";
 import { FigureKeeper, NO_FIGURES } from "./figures";
-import { Confirmations } from "./kiosk";
+import { Confirmations, type Greeting } from "./kiosk";
 import { type Mark, withMark } from "./marks";
 import { ScreenLock } from "./wake";
 
@@ -29,9 +29,11 @@ export class Station {
   readonly hidden = signal(false);
   readonly faces = signal<Faces | null>(null);
   readonly marks = signal<Mark[]>([]);
-  readonly confirmed = signal<Mark | null>(null);
+  readonly confirmed = signal<Greeting | null>(null);
   readonly figures = signal(NO_FIGURES);
   readonly latencyMs = signal<number | null>(null);
+  /** The line is too slow for pictures as they were asked for. */
+  readonly eased = signal(false);
   readonly picture = signal(ASKED_AT_FIRST);
   readonly nowMs = signal(performance.now());
   readonly preferences = signal<Preferences>(readPreferences(localStorage));
@@ -113,6 +115,12 @@ export class Station {
   /** Use this device again after another took over, or try at once. */
   retry(): void {
     this.connection.retry();
+  }
+
+  /** Greet somebody who was marked in another way than by a face. */
+  greet(greeting: Greeting): void {
+    this.confirmations.add(greeting);
+    this.confirm();
   }
 
   private listen(): void {
@@ -225,6 +233,7 @@ export class Station {
     const link = this.link();
     const video = link?.carrier === "webrtc" ? await link.figures().catch(() => null) : null;
     this.figures.value = this.counts.at(now, this.pump.counts, video);
+    this.eased.value = link?.carrier === "websocket" && this.uplink.eased;
     const works = this.view.state.value.is === "on" && !this.hidden.value && !this.view.muted.value;
     if (!link || !works) this.heardAt = now;
     else if (now - this.heardAt > SILENT_MS) this.connection.silent();

@@ -57,6 +57,11 @@ export class Uplink {
     return DETAILS[this.level] ?? { scale: 1, quality: 1 };
   }
 
+  /** Whether pictures are made smaller than was asked for. */
+  get eased(): boolean {
+    return this.level > 0;
+  }
+
   get framesUnderWay(): number {
     return this.underWay.length;
   }

@@ -1,5 +1,6 @@
 /** Signs of the buttons; each button says in words what it does too. */
 const PATHS = {
+  back: "M21 6H9l-6 6 6 6h12zM17 9.500l-5 5M12 9.500l5 5",
   check: "m5 12.500 4.500 4.500L19 7",
   close: "M6 6l12 12M18 6 6 18",
   flip: "M4 9a8 8 0 0 1 14-3l2 2M20 3v5h-5M20 15a8 8 0 0 1-14 3l-2-2M4 21v-5h5",

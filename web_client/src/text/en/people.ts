@@ -12,6 +12,7 @@ const WHY: Record<string, string> = {
   image_too_small: "The picture is too small.",
   image_too_many_bytes: "The file is too large.",
   image_too_many_pixels: "The picture is too large.",
+  consent_missing: "This person has not agreed to be recognised by their face. Record the consent first.",
   template_limit: "So many faces of this person are enrolled that no more are taken. Delete some first.",
 };
 

@@ -197,7 +197,7 @@ function Photographs() {
                 label: words.imports.picturesColumns.outcome,
                 cell: (picture) => <Badge tone={picture.enrolled ? "good" : "bad"}>{picture.enrolled ? words.imports.enrolledOne : words.imports.outcomes.refused}</Badge>,
               },
-              { key: "why", label: words.imports.picturesColumns.reason, cell: (picture) => [picture.detail, picture.hint].filter(Boolean).join("; ") || "–" },
+              { key: "why", label: words.imports.picturesColumns.reason, cell: (picture) => words.upload.why(picture.code) || [picture.detail, picture.hint].filter(Boolean).join("; ") || "–" },
             ]}
           />
         </>
