@@ -71,6 +71,7 @@ class Governor:
         cgroups: Path = CGROUPS,
         proc: Path = PROC,
         give_back: Callable[[], bool] = memory.give_back,
+        rss_mb: Callable[[], float] = memory.rss_mb,
         mono: Callable[[], float] = time.monotonic,
     ) -> None:
         """`fitted` are the settings that the server runs with."""
@@ -84,6 +85,7 @@ class Governor:
         self._cgroups = cgroups
         self._proc = proc
         self._give_back = give_back
+        self._rss_mb = rss_mb
         self._mono = mono
         self._gauge = PressureGauge(
             Thresholds(
@@ -122,7 +124,7 @@ class Governor:
         Looked at now, and by resident memory too: mapped files that are in use can be dropped only to be read again,
         and some hosts count them.
         """
-        resident_mb = memory.rss_mb() + sum(memory.private_mb(pid) for pid in self._reader_pids())
+        resident_mb = self._rss_mb() + sum(memory.private_mb(pid) for pid in self._reader_pids())
         resident_bytes = max(WORKING_BYTES, round(resident_mb * _MB)) + more_bytes
         limits, use, soft = self._read_limits(), self._tightest_use(), self._settings.governor.soft_share
         if resident_bytes > soft * limits.memory_bytes:

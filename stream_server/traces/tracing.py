@@ -79,7 +79,7 @@ def start_traces(settings: Settings) -> Traces | None:
         from opentelemetry.sdk.trace.sampling import ALWAYS_ON
     except ImportError:
         # The name of a collector may have been set for every program of a cluster: no reason not to start.
-        log.warning("a collector of traces is named, but its packages are not installed: pip install 'rollcall[otel]'")
+        log.warning("a collector of traces is named, but its packages are not installed: run `make extras`")
         return None
     exporter = OTLPSpanExporter(settings.traces.url, headers=settings.traces.header_values, timeout=_SEND_TIMEOUT_S)
     facts = {"service.name": settings.traces.service, "service.version": version("rollcall")}

@@ -29,8 +29,9 @@ def test_a_frame_counts_at_every_stage_and_its_faces_by_what_was_said() -> None:
 
 def test_a_frame_counts_by_how_much_of_it_was_searched() -> None:
     times = StageTimes()
+    frame = Frame("door", 1, b"", datetime(2026, 3, 2, tzinfo=UTC), 0.0)
     for searched in (Searched.WHOLE, Searched.NOTHING, Searched.NOTHING):
-        times.take(FrameResult("door", 1, 640, 480, (), searched=searched), 0.0)
+        times.take(frame, FrameResult("door", 1, 640, 480, (), searched=searched), 0.0)
     assert times.searched == {Searched.WHOLE: 1, Searched.PART: 0, Searched.NOTHING: 2}
 
 

@@ -60,6 +60,7 @@ class World:
             cgroups=self.host.cgroups,
             proc=self.host.proc,
             give_back=self.give_back,
+            rss_mb=lambda: 150.0,
             mono=lambda: self.now,
         )
 
