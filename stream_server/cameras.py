@@ -4,13 +4,11 @@ import asyncio
 import re
 from collections.abc import Callable, Sequence
 
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
-
-from recognition.errors import UnavailableError
 from storage import cameras, devices
 from storage.database import Database
 from storage.errors import NotFound
 from stream_server.auditing import Action, Auditor
+from stream_server.due import whenever
 from stream_server.messages import CAMERA_ID, Event
 
 CAMERA_REMOVED = "camera.removed"
@@ -52,15 +50,7 @@ class CameraRegistry:
 
     async def run(self) -> None:
         """Read again whenever a camera was removed, for ever."""
-        while True:
-            await self._stale.wait()
-            self._stale.clear()
-            async for attempt in AsyncRetrying(
-                retry=retry_if_exception_type(UnavailableError),
-                wait=wait_exponential_jitter(multiplier=0.2, max=5.0),
-            ):
-                with attempt:
-                    await self.load()
+        await whenever(self._stale, self.load)
 
     async def require(self, camera_id: str) -> None:
         """NotFound unless the camera is known; where the site allows it, one that was never removed is added."""

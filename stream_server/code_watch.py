@@ -5,7 +5,6 @@ import logging
 from datetime import datetime
 
 import numpy as np
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
 
 from recognition.codes import read_codes
 from recognition.errors import ImageError, RequestError, UnavailableError
@@ -17,6 +16,7 @@ from storage.database import Database
 from storage.statuses import Method
 from storage.visibility import EVERYTHING
 from stream_server.credentials import CredentialMaker
+from stream_server.due import whenever
 from stream_server.messages import Event
 from stream_server.settings import Settings
 from stream_server.site import Site
@@ -104,15 +104,7 @@ class CodeWatch:
         self._looked_mono = {key: at for key, at in self._looked_mono.items() if key in self._cameras}
 
     async def _keep_cameras(self) -> None:
-        while True:
-            await self._stale.wait()
-            self._stale.clear()
-            async for attempt in AsyncRetrying(
-                retry=retry_if_exception_type(UnavailableError),
-                wait=wait_exponential_jitter(multiplier=0.2, max=5.0),
-            ):
-                with attempt:
-                    await self.load()
+        await whenever(self._stale, self.load)
 
     async def _mark_all(self) -> None:
         while True:

@@ -5,11 +5,10 @@ taken their consent back or were erased, here or on another server.
 import asyncio
 import logging
 
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
-
 from recognition.errors import UnavailableError
 from storage import people
 from storage.database import Database
+from stream_server.due import whenever
 from stream_server.events import GALLERY_CHANGED
 from stream_server.messages import Event
 from stream_server.recorder import Recorder
@@ -36,19 +35,7 @@ class Forgetter:
 
     async def run(self) -> None:
         """Forget whenever there may be something to forget, for ever."""
-        while True:
-            await self._due.wait()
-            async for attempt in AsyncRetrying(
-                retry=retry_if_exception_type((UnavailableError, OSError)),
-                wait=wait_exponential_jitter(multiplier=0.2, max=5.0),
-            ):
-                with attempt:
-                    self._due.clear()
-                    try:
-                        await self.forget()
-                    except BaseException:
-                        self._due.set()  # also after a defect: the task is then started again
-                        raise
+        await whenever(self._due, self.forget, away=(UnavailableError, OSError))
 
     async def forget(self) -> int:
         """Overwrite the sightings of people without consent; returns how many. Raises UnavailableError."""

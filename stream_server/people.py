@@ -5,13 +5,11 @@ import logging
 import time
 from uuid import UUID
 
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
-
-from recognition.errors import UnavailableError
 from recognition.gallery import Gallery
 from storage import sealing, templates, unknown_faces
 from storage.cipher import Cipher
 from storage.database import Database
+from stream_server.due import whenever
 from stream_server.events import GALLERY_CHANGED
 from stream_server.messages import Event
 
@@ -87,7 +85,7 @@ class PeopleKeeper:
         try:
             await self._load()
         except BaseException:
-            self.look_again()  # also after a defect: the task is then started again
+            self._all_changed = True
             raise
 
     async def _load(self) -> None:
@@ -131,7 +129,6 @@ class PeopleKeeper:
             await self._load_some(person_ids)
         except BaseException:
             self._changed |= person_ids
-            self._stale.set()
             raise
 
     async def _load_some(self, person_ids: frozenset[UUID]) -> None:
@@ -165,16 +162,11 @@ class PeopleKeeper:
 
     async def run(self) -> None:
         """Read again whenever something has changed, for ever."""
-        while True:
-            await self._stale.wait()
-            async for attempt in AsyncRetrying(
-                retry=retry_if_exception_type(UnavailableError),
-                wait=wait_exponential_jitter(multiplier=0.2, max=5.0),
-            ):
-                with attempt:
-                    began_mono = time.monotonic()
-                    self._stale.clear()
-                    await self.load_changed()
-            # One change is read at once. Of the thousand of an import each reading takes what has come meanwhile, and
-            # half of the time is left to others.
-            await asyncio.sleep(min(time.monotonic() - began_mono, PAUSE_MAX_S))
+        await whenever(self._stale, self._read_changed)
+
+    async def _read_changed(self) -> None:
+        began_mono = time.monotonic()
+        await self.load_changed()
+        # One change is read at once. Of the thousand of an import each reading takes what has come meanwhile, and
+        # half of the time is left to others.
+        await asyncio.sleep(min(time.monotonic() - began_mono, PAUSE_MAX_S))

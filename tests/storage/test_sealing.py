@@ -7,7 +7,7 @@ import pytest
 
 from storage import cameras, people, sealing, templates
 from storage.cipher import SecretUnreadable
-from storage.database import Connection, Database
+from storage.database import Connection, Database, open_connection
 from storage.embedded import EmbeddedPostgres
 from storage.sealing import Rotated
 from stream_server.keys import KeyRing
@@ -272,6 +272,18 @@ async def test_a_transaction_that_has_written_nothing_is_waited_for_as_well(data
             await other.execute("SELECT 1")
             assert await waiting == 0
     assert waiting_for == [1, 1]
+
+
+async def test_nobody_in_another_database_of_the_server_is_waited_for(
+    database: Database, empty_database_dsn: str
+) -> None:
+    elsewhere = await open_connection(empty_database_dsn)
+    try:
+        async with elsewhere.transaction():
+            await elsewhere.execute("SELECT 1")
+            assert await sealing.earlier_transactions_ended(database, 0) == 0
+    finally:
+        await elsewhere.close()
 
 
 async def test_a_sealed_value_of_another_length_is_no_embedding(

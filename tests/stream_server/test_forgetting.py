@@ -73,30 +73,3 @@ async def test_what_happened_while_the_line_was_down_is_made_up_for(
             await asyncio.sleep(0)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-
-
-async def test_what_a_defect_kept_from_being_forgotten_is_forgotten_when_the_task_is_started_again(
-    database: Database,
-    spools: tuple[Spool, Spool],
-    make_sighting: Callable[..., Sighting],
-    noon: datetime,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    spool, refused = spools
-    refused.append(make_sighting(person_id=await add(database, noon, consent=people.Consent.NONE)))
-    recorder = Recorder(away, spool, refused)
-    forgetter = Forgetter(database, recorder)
-    forgetter.look_again()
-
-    async def broken() -> set[UUID]:
-        raise ZeroDivisionError
-
-    with monkeypatch.context() as defect, pytest.raises(ZeroDivisionError):
-        defect.setattr(recorder, "people_on_disk", broken)
-        await forgetter.run()
-    running = asyncio.create_task(forgetter.run())
-    async with asyncio.timeout(10):
-        while refused.pending:
-            await asyncio.sleep(0)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)

@@ -17,6 +17,7 @@ from storage import unknown_faces as unknown_face_table
 from storage.database import Database
 from storage.errors import StorageUnavailable
 from storage.templates import EnrolledFaces
+from stream_server import due as due_module
 from stream_server import people as people_module
 from stream_server.events import GALLERY_CHANGED
 from stream_server.messages import Event
@@ -100,7 +101,7 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> Tables:
     for name in ("load_ignored", "ignored_ids", "count_ignored_of_others"):
         monkeypatch.setattr(unknown_face_table, name, getattr(tables, name))
     monkeypatch.setattr(people_module, "PAUSE_MAX_S", 0.0)
-    monkeypatch.setattr(people_module, "wait_exponential_jitter", lambda **_: wait_none())
+    monkeypatch.setattr(due_module, "wait_exponential_jitter", lambda **_: wait_none())
     tables.enrol(1, "Ada")
     return tables
 
