@@ -28,6 +28,8 @@ OFFICE = (
     "/cameras",
     "/devices",
     "/access",
+    "/webhooks",
+    "/webhooks/{webhook_id}",
     "/settings",
     "/health",
 )

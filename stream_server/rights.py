@@ -61,6 +61,8 @@ _TABLE: tuple[tuple[str, str, Right], ...] = (
     ("GET", "/devices", Right.OPEN),
     ("GET", "/access", Right.OPEN),
     ("GET", "/settings", Right.OPEN),
+    ("GET", "/webhooks", Right.OPEN),
+    ("GET", "/webhooks/{webhook_id}", Right.OPEN),
     ("GET", "/health", Right.OPEN),
     ("GET", "/camera", Right.OPEN),
     ("GET", "/assets/{name}", Right.OPEN),

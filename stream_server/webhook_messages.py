@@ -68,10 +68,18 @@ class WebhookWithSecret(WebhookBody):
     secret: str = Field(description="`whsec_…`: give it to the receiver, which checks signatures with it.")
 
 
+class EventKind(Shape):
+    """A type of event."""
+
+    type: str = Field(examples=["attendance.marked"])
+    about: str = Field(description="What has happened then.")
+
+
 class Webhooks(Shape):
     """All receivers, oldest first; their number is bounded."""
 
     webhooks: tuple[WebhookBody, ...]
+    event_kinds: tuple[EventKind, ...] = Field(description="What a receiver can be told of.")
 
 
 class SecretRotation(Shape):

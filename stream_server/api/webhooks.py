@@ -7,12 +7,14 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from storage import webhook_deliveries, webhooks
+from storage.event_types import EVENT_TYPES
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
 from stream_server.auditing import Action
 from stream_server.webhook_messages import (
     Deliveries,
     DeliveryBody,
+    EventKind,
     SecretRotation,
     WebhookBody,
     WebhookCreate,
@@ -29,7 +31,8 @@ async def list_webhooks(services: ServicesOf) -> Webhooks:
     """All of them and how they do, oldest first; their number is bounded."""
     async with services.database.acquire() as connection:
         rows = await webhooks.list_webhooks(connection)
-    return Webhooks(webhooks=tuple(map(_webhook, rows)))
+    kinds = tuple(EventKind(type=type_, about=about) for type_, about in EVENT_TYPES.items())
+    return Webhooks(webhooks=tuple(map(_webhook, rows)), event_kinds=kinds)
 
 
 @router.post("", status_code=201, summary="Add a webhook", responses=CONFLICT)

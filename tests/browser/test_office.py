@@ -25,7 +25,7 @@ CLASS = (
     "Ada Lovelace", "Alan Turing", "Grace Hopper", "Katherine Johnson", "Edsger Dijkstra", "Barbara Liskov",
     "Donald Knuth", "Margaret Hamilton", "Tony Hoare", "Frances Allen", "Ken Thompson", "Radia Perlman",
 )  # fmt: skip
-PAGES = ("/", "/devices", "/access", "/health", "/settings")
+PAGES = ("/", "/devices", "/access", "/webhooks", "/health", "/settings")
 
 
 async def is_tidy(browser: Browser, width: int) -> None:
@@ -86,20 +86,46 @@ async def test_the_first_owner_is_led_from_the_printed_address_to_the_dashboard(
                 browser.errors.clear()  # the browser notes the refusal
                 await page.get_by_label("Password", exact=True).fill(OWNER["password"])
                 await browser.press("Make me the owner")
-                await browser.says("Time zone")
+                await page.get_by_label("Name of the site").fill("")
+                await browser.press("Next")
+                await browser.says("What is the site called?")
+                await page.get_by_label("Name of the site").fill("Hill School")
+                await page.get_by_label("Time zone").select_option("Asia/Tokyo")
                 await is_tidy(browser, 360)
                 await browser.shot("office-welcome-site-360")
                 await browser.press("Next")
-                await page.get_by_label("Name of this camera").fill("Phone of room 5")
-                assert await page.get_by_label("Camera id").input_value() == "phone-of-room-5"
-                await browser.press("Make a code")
                 await page.get_by_role("img", name="QR code").wait_for()
-                await is_tidy(browser, 360)
-                await browser.shot("office-welcome-phone-360")
-                code = await page.locator(".pair-code").inner_text()
                 async with server.client() as client:
+                    ready_now = await client.readiness()
+                    assert (ready_now["site"], ready_now["time_zone"]) == ("Hill School", "Asia/Tokyo")
+                    assert [one["id"] for one in (await client.call("GET", "/api/v1/cameras"))["cameras"]] == [
+                        "phone-1"
+                    ]
+                    await page.get_by_text("Call it something else").click()
+                    await page.get_by_label("Name of this camera").fill("Phone of room 5")
+                    assert await page.get_by_label("Camera id").input_value() == "phone-of-room-5"
+                    await is_tidy(browser, 360)
+                    await browser.shot("office-welcome-phone-360")
+                    first = await page.locator(".pair-code").inner_text()
+                    await browser.press("Make a code")
+                    await page.get_by_text("It will be called Phone of room 5").wait_for()
+                    code = await page.locator(".pair-code").inner_text()
+                    assert code != first
+                    cameras = (await client.call("GET", "/api/v1/cameras"))["cameras"]
+                    assert [one["id"] for one in cameras] == ["phone-of-room-5"], "what was not used is gone"
                     await client.call("POST", "/api/v1/pair", body={"code": code, "device_name": "Pixel"})
                 await browser.says("Phone of room 5 is paired.")
+                await browser.press("Next")
+                await browser.says("The first people")
+                await is_tidy(browser, 360)
+                await browser.press("Add the demo people")
+                await page.get_by_role("button", name="Erase the demo people").wait_for(timeout=120_000)
+                await browser.shot("office-welcome-people-360")
+                async with server.client() as client:
+                    demo = await client.call("GET", "/api/v1/demo")
+                    assert all(one["enrolled"] for one in demo["people"])
+                    people = (await client.call("GET", "/api/v1/people?limit=200"))["people"]
+                    assert len(people) == len(demo["people"]) >= 10
                 await browser.press("To the dashboard")
                 await browser.page.get_by_role("heading", name="Today").wait_for()
                 assert page.url == f"{server.url}/"
@@ -111,6 +137,63 @@ async def test_the_first_owner_is_led_from_the_printed_address_to_the_dashboard(
         finally:
             await server.stop()
         assert server.token not in server.log_path.read_text()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
+async def test_the_site_is_set_among_the_settings_and_what_the_environment_sets_is_locked(
+    width: int, scheme: str, office: Office, pages: Path, models_dir: Path
+) -> None:
+    with temporary_folder() as folder:
+        settings = {"ROLLCALL_SITE__NAME": "Dale School"}
+        server = ChildServer(data_dir=Path(folder) / "data", models_dir=models_dir, settings=settings)
+        server.upgrade()
+        await server.start()
+        try:
+            async with office("/settings", of=server, width=width, scheme=scheme) as browser, server.client() as client:
+                page = browser.page
+                await ready(browser)
+                name = page.get_by_label("Name of the site")
+                assert await name.input_value() == "Dale School"
+                assert await name.is_disabled()
+                await browser.says("The server's environment sets it (ROLLCALL_SITE__NAME)")
+                await page.get_by_label("Time zone").select_option("America/Lima")
+                await page.get_by_role("button", name="Save").click()
+                await browser.says("The site is set.")
+                assert (await client.readiness())["time_zone"] == "America/Lima"
+                await client.call("PUT", "/api/v1/demo/person-01")
+                await page.reload()
+                await browser.says("are here.")
+                await is_tidy(browser, width)
+                await browser.shot(f"office-settings-site-{width}-{scheme}")
+                await browser.press("Erase the demo people")
+                await browser.press("Erase them")
+                await browser.says("None of them is here.")
+                assert (await client.call("GET", "/api/v1/people"))["people"] == []
+        finally:
+            await server.stop()
+
+
+async def test_a_phone_among_the_cameras_has_its_code_at_once_and_leaves_nothing_unused(
+    office: Office, client: ServerClient
+) -> None:
+    async with office("/cameras", width=360) as browser:
+        page = browser.page
+        before = (await client.call("GET", "/api/v1/cameras"))["cameras"]
+        await page.get_by_role("button", name="Add a camera").first.click()
+        await page.get_by_label("Network camera").focus()
+        await page.keyboard.press("ArrowDown")
+        await page.get_by_role("img", name="QR code").wait_for()
+        assert await page.get_by_label("Phone or tablet").evaluate("one => one === document.activeElement")
+        await is_tidy(browser, 360)
+        await browser.shot("office-camera-phone-360")
+        assert len((await client.call("GET", "/api/v1/pairings"))["pairings"]) > 0
+        opened = {one["id"] for one in (await client.call("GET", "/api/v1/pairings"))["pairings"]}
+        await page.keyboard.press("Escape")
+        async with asyncio.timeout(10):
+            while len((await client.call("GET", "/api/v1/cameras"))["cameras"]) > len(before):
+                await asyncio.sleep(0.05)
+        left = {one["id"] for one in (await client.call("GET", "/api/v1/pairings"))["pairings"]}
+        assert len(left) == len(opened) - 1
 
 
 async def test_whoever_is_not_signed_in_signs_in_and_is_where_they_wanted_to_be(office: Office, server: Any) -> None:

@@ -23,6 +23,7 @@ const PATHS = {
   reload: "M20 12a8 8 0 1 1-2.500-5.800M20 3v5h-5",
   remove: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13M10 11v5M14 11v5",
   search: "M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM16 16l5 5",
+  send: "M3 11 21 3l-6 18-4-8zM11 13l4-4",
   sessions: "M4 6h16v14H4zM4 10h16M8 3v4M16 3v4M8 14h3",
   settings: "M4 7h9M19 7h1M4 17h1M11 17h9M16 4.500v5M8 14.500v5",
   shield: "M12 3l8 3v6c0 5-3.500 8-8 9-4.500-1-8-4-8-9V6z",

@@ -71,6 +71,13 @@ export const PAGES: readonly PageEntry[] = [
     nav: { name: "access", icon: "person", group: "site" },
   },
   {
+    path: "/webhooks",
+    right: "admin",
+    load: () => import("./pages/webhooks/Webhooks"),
+    nav: { name: "webhooks", icon: "send", group: "site" },
+  },
+  { path: "/webhooks/{webhook_id}", right: "admin", load: () => import("./pages/webhooks/WebhookPage") },
+  {
     path: "/health",
     right: "read",
     load: () => import("./pages/health/Health"),

@@ -23,10 +23,11 @@ export function DemoPeople({ onAdded }: { onAdded?: () => void }) {
 
   const add = async (people: readonly Shapes["DemoPerson"][]) => {
     stopped.current = false;
+    const isStopped = () => stopped.current;
     const problems: string[] = [];
     const missing = people.filter((person) => !person.enrolled);
     for (const [number, { key, name }] of missing.entries()) {
-      if (stopped.current) break;
+      if (isStopped()) break;
       setDone(people.length - missing.length + number);
       try {
         await rest.put("/api/v1/demo/{key}", { path: { key }, timeoutMs: ENROL_TIMEOUT_MS });

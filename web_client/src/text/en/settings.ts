@@ -33,16 +33,4 @@ export const words = {
     given: "set",
     onlySet: "Only those that were set",
   },
-  webhooks: {
-    title: "Webhooks",
-    lead: "Programs elsewhere that are told of events.",
-    none: "None. docs/how-to/webhooks.md says how to add one.",
-    caption: "Webhooks",
-    address: "Address",
-    events: "Told of",
-    state: "State",
-    on: "on",
-    off: "off",
-    all: "everything",
-  },
 };

@@ -16,6 +16,7 @@ export const words = {
     cameras: "Cameras",
     devices: "Devices",
     access: "Users",
+    webhooks: "Webhooks",
     health: "Health",
     settings: "Settings",
   },

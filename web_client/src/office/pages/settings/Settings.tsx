@@ -16,7 +16,6 @@ import { DemoPeople } from "../../site/DemoPeople";
 import { SiteForm } from "../../site/SiteForm";
 import { chosenTheme, chooseTheme, type Theme } from "../../theme";
 import { SiteSettings } from "./SiteSettings";
-import { WebhookList } from "./WebhookList";
 
 const THEMES: readonly Theme[] = ["auto", "light", "dark"];
 
@@ -37,7 +36,6 @@ export default function Settings() {
           </Section>
         </div>
       )}
-      {may("admin") && <WebhookList />}
       {may("admin") && <SiteSettings />}
     </Page>
   );
