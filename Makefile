@@ -50,9 +50,11 @@ web: web_client/dist/.built ## build the web pages (does nothing when they are u
 demo: models web ## enrol people, stream cameras, show and check the attendance list; ends by itself
 	$(BIN)/rollcall demo
 
-run: models web ## start the server
+# Phones give their camera to https alone. `make run SERVE=` is for this machine only, over plain http.
+SERVE ?= --https auto
+run: models web ## start the server; prints its address, and a QR code that makes a phone a camera
 	$(BIN)/rollcall db upgrade
-	$(BIN)/rollcall serve
+	$(BIN)/rollcall serve $(SERVE)
 
 test: .venv/.dev models web ## install what the tests need and run all of them
 	$(BIN)/python tests/system_packages.py

@@ -125,7 +125,7 @@ async def test_the_first_owner_is_led_from_the_printed_address_to_the_dashboard(
                     demo = await client.call("GET", "/api/v1/demo")
                     assert all(one["enrolled"] for one in demo["people"])
                     people = (await client.call("GET", "/api/v1/people?limit=200"))["people"]
-                    assert len(people) == len(demo["people"]) >= 10
+                    assert len(people) == len(demo["people"]) >= 9
                 await browser.press("To the dashboard")
                 await browser.page.get_by_role("heading", name="Today").wait_for()
                 assert page.url == f"{server.url}/"

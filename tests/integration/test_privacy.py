@@ -16,10 +16,18 @@ from stream_server.client import ServerAway, ServerClient, ServerSaidNo
 from stream_server.feed import open_feed
 
 
+async def show(client: ServerClient, pictures: Any, camera: str, seed: int) -> None:
+    """A few people walk through the view of a camera."""
+    async with open_feed(client, camera) as feed:
+        for frame in pictures.view("sample1.jpg", frames=24, seed=seed):
+            await feed.send(frame)
+            await asyncio.sleep(0.12)
+
+
 async def test_a_lost_key_costs_the_names_and_not_the_server(
     own_server: Callable[..., ChildServer], pictures: Any
 ) -> None:
-    server = own_server()
+    server = own_server(ROLLCALL_UNKNOWN_FACES__KEEP_DAYS="3")
     await asyncio.to_thread(server.upgrade)
     await server.start()
     async with server.client() as client:
@@ -38,6 +46,12 @@ async def test_a_lost_key_costs_the_names_and_not_the_server(
         assert any("1 templates cannot be opened" in reason for reason in ready["reasons"])
         seen = await client.call("POST", "/api/v1/recognise", photo=photo)
         assert {face["name"] for face in seen["faces"]} == {None}
+        # Whoever is enrolled looks like a stranger now, and must not be collected as one.
+        async with asyncio.timeout(60):
+            while not (recognition := (await client.readiness())["recognition"])["unknown_faces_dropped"]:
+                await show(client, pictures, "door", 1)
+        assert recognition["unknown_faces_stored"] == 0
+        assert (await client.call("GET", "/api/v1/unknown-faces"))["unknown_faces"] == []
         by_hand = await client.call("POST", "/api/v1/attendance", body={"person_id": str(ada)})
         assert by_hand["method"] == "manual"
     await server.stop()
@@ -214,16 +228,10 @@ async def test_a_stranger_is_kept_where_the_site_says_so_and_becomes_a_person_or
         async def listed() -> list[dict[str, Any]]:
             return list((await client.call("GET", path))["unknown_faces"])
 
-        async def show(camera: str, seed: int) -> None:
-            async with open_feed(client, camera) as feed:
-                for frame in pictures.view("sample1.jpg", frames=24, seed=seed):
-                    await feed.send(frame)
-                    await asyncio.sleep(0.12)
-
-        await show("door", 1)
+        await show(client, pictures, "door", 1)
         async with asyncio.timeout(20):
             while len(await listed()) < 2:
-                await show("door", 1)
+                await show(client, pictures, "door", 1)
         faces = await listed()
         assert {tuple(face["cameras"]) for face in faces} == {("door",)}
         first, second = faces[0]["id"], faces[1]["id"]
@@ -253,7 +261,7 @@ async def test_a_stranger_is_kept_where_the_site_says_so_and_becomes_a_person_or
         seen = await client.call("POST", "/api/v1/recognise", photo=pictures.view("sample1.jpg", frames=1)[0])
         assert "No Stranger" in {face["name"] for face in seen["faces"]}
         others = {face["id"] for face in await listed()}
-        await show("yard", 2)
+        await show(client, pictures, "yard", 2)
         assert {first, second}.isdisjoint(face["id"] for face in await listed())
         # Whoever was named or is ignored is not collected anew.
         assert all("door" in face["cameras"] for face in await listed() if face["id"] in others)

@@ -66,13 +66,5 @@ export const words = {
     addSearch: "Name or number",
     addNobody: "Nobody is found.",
     mark: "Mark present",
-    reviews: "Near matches",
-    reviewsLead: "Faces that came near to somebody. Who was it?",
-    reviewWhen: (camera: string, time: string) => `${camera}, ${time}`,
-    reviewsNobody: "Nobody of these",
-    reviewKeys: "1 to 9 choose, 0 is nobody.",
-    distance: (distance: string) => `distance ${distance}`,
-    settled: (name: string) => `It was ${name}.`,
-    settledNobody: "It was nobody of these.",
   },
 };

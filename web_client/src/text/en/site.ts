@@ -13,7 +13,7 @@ export const words = {
   saved: "The site is set. It holds at once, on every server.",
   demo: {
     title: "People to try it with",
-    lead: "The demo has photographs of people whom nobody knows, with names that are made up. Add them, hold one of the photographs before the camera, and see them marked.",
+    lead: "The demo has photographs of people whom nobody knows, with names that are made up. Add them, hold one of the photographs (they are in the folder photographs of the model folder) before the camera, and see them marked.",
     honest: "They are marked (demo) everywhere, and their consent says that it is of the demo and nobody was asked. One button erases them all.",
     nobody: "None of them is here.",
     here: (count: number, all: number) => `${count} of ${all} are here.`,

@@ -73,6 +73,6 @@ export const words = {
   taken: "taken",
   notTaken: "not taken",
   again: "Send again",
-  againOf: (type: string, when: string) => `Send ${type} of ${when} again`,
+  againOf: (type: string, when: string) => `Send again: ${type} of ${when}`,
   answer: "Answer",
 };
