@@ -6,8 +6,6 @@ from storage import outbox
 from storage.database import Connection
 from storage.names import checked
 
-CHANGED = "site.changed"
-
 
 @dataclass(frozen=True, slots=True)
 class StoredSite:
@@ -36,7 +34,7 @@ async def change(connection: Connection, *, name: str | None = None, time_zone: 
     if after != before:
         await connection.execute("UPDATE site SET name = $1, time_zone = $2", after.name, after.time_zone)
         fields = [field for field in ("name", "time_zone") if getattr(after, field) != getattr(before, field)]
-        await outbox.append(connection, CHANGED, {"fields": fields})
+        await outbox.append(connection, "site.changed", {"fields": fields})
     return after
 
 

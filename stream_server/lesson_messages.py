@@ -1,16 +1,28 @@
 """JSON shapes of lessons and timetables."""
 
+import re
 from datetime import date, datetime, time
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, StrictInt
+from pydantic import BeforeValidator, Field, StrictInt, WithJsonSchema
 
 from stream_server.day import Day
 from stream_server.messages import Name, Page, Shape
 
 Weekday = Literal["mo", "tu", "we", "th", "fr", "sa", "su"]
+_CLOCK_TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$"
 _Year = Annotated[Day, Field(ge=date(2000, 1, 1), lt=date(2200, 1, 1))]
+
+
+def _written_time(value: object) -> object:
+    # A number would be taken for seconds since midnight; a zone would be one beside the site's.
+    if not isinstance(value, time) and not (isinstance(value, str) and re.fullmatch(_CLOCK_TIME, value, re.ASCII)):
+        raise ValueError("a time of the clock is written like 08:45")
+    return value
+
+
+ClockTime = Annotated[time, BeforeValidator(_written_time), WithJsonSchema({"type": "string", "pattern": _CLOCK_TIME})]
 
 
 class Repeat(Shape):
@@ -26,8 +38,8 @@ class LessonTimes(Shape):
     """When a lesson is held, by the site's clock."""
 
     day: _Year = Field(description="First day.")
-    starts_at: time = Field(examples=["08:00"])
-    ends_at: time = Field(description="At or before the start: on the next day.", examples=["08:45"])
+    starts_at: ClockTime = Field(examples=["08:00"])
+    ends_at: ClockTime = Field(description="At or before the start: on the next day.", examples=["08:45"])
     repeat: Repeat | None = Field(None, description="Null: held once.")
 
 

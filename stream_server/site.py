@@ -11,7 +11,7 @@ from recognition.errors import RequestError, UnavailableError
 from storage import site
 from storage.database import Database
 from storage.errors import Conflict
-from storage.site import CHANGED, StoredSite
+from storage.site import StoredSite
 from stream_server.auditing import Action, Auditor
 from stream_server.messages import Event
 from stream_server.settings import SiteSettings
@@ -78,7 +78,7 @@ class Site:
 
     def on_event(self, event: Event) -> None:
         """Notice that it was changed, maybe on another server."""
-        if event.type == CHANGED:
+        if event.type == "site.changed":
             self._stale.set()
 
     def look_again(self) -> None:

@@ -141,21 +141,3 @@ async def test_a_program_is_told_where_to_send_and_its_camera_is_live_when_it_do
             sender.kill()
             await asyncio.to_thread(sender.communicate)
         assert browser.errors == []
-
-
-async def test_a_phone_is_added_by_its_name_and_leads_to_the_pairing(
-    office: Office, camera_server: ChildServer
-) -> None:
-    async with office("/cameras", of=camera_server, width=390, height=800) as browser:
-        page = browser.page
-        await page.get_by_role("button", name="Add a camera").first.click()
-        await page.get_by_role("radio", name="Phone or tablet").check()
-        await page.get_by_label("Name", exact=True).fill("Tablet at the door")
-        await browser.press("Save")
-        await browser.says("Pair the phone under Devices")
-        await page.get_by_role("link", name="To devices").click()
-        await page.get_by_role("heading", name="Devices", exact=True).wait_for()
-        async with camera_server.client() as client:
-            cameras = (await client.call("GET", "/api/v1/cameras"))["cameras"]
-        assert "tablet-at-the-door" in [camera["id"] for camera in cameras]
-        assert browser.errors == []
