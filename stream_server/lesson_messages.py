@@ -34,21 +34,16 @@ class Repeat(Shape):
     except_on: Annotated[tuple[_Year, ...], Field(max_length=400)] = Field((), description="Days without the lesson.")
 
 
-class LessonTimes(Shape):
-    """When a lesson is held, by the site's clock."""
-
-    day: _Year = Field(description="First day.")
-    starts_at: ClockTime = Field(examples=["08:00"])
-    ends_at: ClockTime = Field(description="At or before the start: on the next day.", examples=["08:45"])
-    repeat: Repeat | None = Field(None, description="Null: held once.")
-
-
-class LessonForm(LessonTimes):
+class LessonForm(Shape):
     """A lesson to hold. Times are those of the site's clock."""
 
     title: Name = Field(examples=["Maths"])
     group_id: UUID | None = Field(None, description="Who is expected.")
     room_id: UUID | None = Field(None, description="Whose cameras count.")
+    day: _Year = Field(description="First day.")
+    starts_at: ClockTime = Field(examples=["08:00"])
+    ends_at: ClockTime = Field(description="At or before the start: on the next day.", examples=["08:45"])
+    repeat: Repeat | None = Field(None, description="Null: held once.")
     late_after_s: StrictInt | None = Field(None, ge=0, le=86_400, description="Null: as the settings say.")
 
 
@@ -65,6 +60,16 @@ class Lesson(Shape):
     next_at: datetime | None = Field(description="When the next one that is planned starts.")
     planned_until: datetime | None
     version: int = Field(description="Also the `ETag`.")
+
+
+class LessonTimes(Shape):
+    """When a lesson is held, by the site's clock: as it was filled in."""
+
+    day: date = Field(description="First day.")
+    # As text: the format `time` of JSON Schema wants an offset, which a clock on the wall has not.
+    starts_at: str = Field(examples=["08:00:00"])
+    ends_at: str = Field(examples=["08:45:00"])
+    repeat: Repeat | None
 
 
 class OneLesson(Lesson):

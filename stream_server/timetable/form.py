@@ -44,8 +44,8 @@ def times_of(ical: str) -> LessonTimes:
     starts_at: datetime = event["DTSTART"].dt
     return LessonTimes(
         day=starts_at.date(),
-        starts_at=starts_at.time(),
-        ends_at=event["DTEND"].dt.time(),
+        starts_at=starts_at.time().isoformat(),
+        ends_at=event["DTEND"].dt.time().isoformat(),
         repeat=_repeat(event) if "RRULE" in event else None,
     )
 

@@ -49,7 +49,7 @@ def filled(path: str) -> str:
     for name in re.findall(r"{(\w+_id)}", path.replace("{camera_id}", "")):
         path = path.replace(f"{{{name}}}", str(UUID(int=1)))
     path = path.replace("{camera_id}", "door").replace("{kind}", "pin").replace("{name}", "camera.js")
-    path = path.replace("{version}", "1").replace("{key}", "ada")
+    path = path.replace("{version}", "1").replace("{key}", "person-01")
     assert "{" not in path
     return path
 

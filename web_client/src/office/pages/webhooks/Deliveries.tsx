@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import { words } from "words/webhooks";
 import { moment } from "../../../text/format";
+import "../../../ui/rows.css";
 import { Badge } from "../../parts/Badge";
 import { Button } from "../../parts/Button";
 import { SelectField } from "../../parts/Field";
