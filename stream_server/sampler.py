@@ -113,12 +113,18 @@ class Sampler:
             self._forget(camera_id)
 
     def offer(self, frame: Frame) -> bool:
-        """Take a frame; says whether it now waits to be recognised. A frame of an unknown camera is a KeyError."""
+        """Take a frame; says whether there is more to recognise. A frame of an unknown camera is a KeyError.
+
+        Beyond the pace it only takes the place of one that waits.
+        """
         slot = self._slots[frame.camera_id]
         slot.counts.received += 1
         period_s = 1.0 / self.pace_fps
         if frame.received_mono < slot.due_mono - period_s:
             slot.counts.dropped_paced += 1
+            if slot.waiting is not None:
+                # Whose turn comes late is looked at as it is then, and not dropped for its age, round after round.
+                slot.waiting = frame
             return False
         slot.due_mono = max(slot.due_mono, frame.received_mono) + period_s
         if slot.waiting is not None:

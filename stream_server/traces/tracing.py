@@ -77,11 +77,18 @@ def start_traces(settings: Settings) -> Traces | None:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
         from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+
+        from stream_server.traces.sending import Sending
     except ImportError:
         # The name of a collector may have been set for every program of a cluster: no reason not to start.
-        log.warning("a collector of traces is named, but its packages are not installed: run `make extras`")
+        log.warning("a collector of traces is named, but its packages are not installed; `make extras` does it")
         return None
-    exporter = OTLPSpanExporter(settings.traces.url, headers=settings.traces.header_values, timeout=_SEND_TIMEOUT_S)
+    # It would say for every batch, twice and at length, what `Sending` says once.
+    logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
+    exporter = Sending(
+        OTLPSpanExporter(settings.traces.url, headers=settings.traces.header_values, timeout=_SEND_TIMEOUT_S),
+        urlsplit(settings.traces.url).netloc,
+    )
     facts = {"service.name": settings.traces.service, "service.version": version("rollcall")}
     # Whether something is traced is decided before its first span is made.
     provider = TracerProvider(sampler=ALWAYS_ON, resource=Resource(facts), shutdown_on_exit=False)

@@ -7,9 +7,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchmarks import __main__ as command
-from benchmarks import soak
+from benchmarks import envelope, soak
+from benchmarks.cgroups import NoControlGroups
 from benchmarks.measurement import Measurement
 from recognition.errors import UnavailableError
+from tests.benchmarks.test_envelope_report import came
 from tests.partners.rtsp_cameras import PartnerMissing
 
 Run = Callable[..., Result]
@@ -117,3 +119,41 @@ def test_a_soak_without_its_partners_says_what_is_missing(monkeypatch: pytest.Mo
     monkeypatch.setattr(soak, "soak", missing)
     done = CliRunner().invoke(command.main, ["soak", "--output", str(tmp_path)])
     assert (done.exit_code, done.stderr.strip()) == (1, "Error: VLC is not installed")
+
+
+@pytest.mark.parametrize(("flags", "exit_code"), [((), 1), (("--where-possible",), 0)])
+def test_where_no_control_group_can_be_made_it_is_said_and_nothing_is_written(
+    run: Run, flags: tuple[str, ...], exit_code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def impossible(*_: Any, **__: Any) -> Any:
+        raise NoControlGroups("no control group can be made here")
+
+    monkeypatch.setattr(envelope, "envelope", impossible)
+    result = run("envelope", *flags, "--output", str(tmp_path))
+    assert result.exit_code == exit_code
+    assert "no control group can be made here" in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "flags", "exit_code"),
+    [
+        ({"peak_rss_mb": 230.0}, (), 1),
+        ({"peak_rss_mb": 230.0}, ("--only-kills",), 0),
+        ({"oom_kills": 1, "exit_code": -9}, ("--only-kills",), 1),
+    ],
+)
+def test_a_missed_aim_may_pass_and_a_kill_never_does(
+    run: Run,
+    changes: dict[str, Any],
+    flags: tuple[str, ...],
+    exit_code: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def ran(*_: Any, **__: Any) -> envelope.Envelope:
+        return came(**changes)
+
+    monkeypatch.setattr(envelope, "envelope", ran)
+    assert run("envelope", *flags, "--output", str(tmp_path)).exit_code == exit_code
+    assert (tmp_path / "ENVELOPE.md").is_file()

@@ -108,6 +108,8 @@ async def test_a_collector_that_hangs_or_is_away_holds_up_nothing_and_not_the_en
     assert await away.stop() == 0
     for log in (server.log_path.read_text(), away.log_path.read_text()):
         assert "Traceback" not in log, log
+        assert log.count("does not take traces") == 1
+        assert "opentelemetry" not in log
 
 
 async def test_without_a_collector_nothing_is_loaded_for_it_whatever_is_done(

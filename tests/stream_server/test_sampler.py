@@ -144,3 +144,17 @@ def test_the_age_of_the_queue_is_that_of_its_oldest_frame() -> None:
     assert sampler.oldest_waiting_s(5.0) == 4.0
     sampler.take(1.5)
     assert sampler.oldest_waiting_s(5.0) == 2.0
+
+
+def test_a_camera_whose_turn_comes_late_has_its_newest_frame_looked_at_and_not_one_too_old() -> None:
+    sampler = Sampler(Pacing(max_fps=1.0, min_fps=0.5, frame_deadline_s=1.0))
+    sampler.add("door")
+    for number in range(31):  # three seconds at ten frames a second, faster than the pace
+        sampler.offer(Frame("door", number, b"", datetime(2026, 3, 2, tzinfo=UTC), 100.0 + number / 10))
+    taken = sampler.take(103.2)
+    assert taken is not None
+    assert taken.sequence == 30
+    counts = sampler.counts("door")
+    assert counts.received == 31
+    assert counts.dropped == 30
+    assert counts.dropped_expired == 0
