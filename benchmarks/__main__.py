@@ -17,6 +17,7 @@ from benchmarks import attendance, cameras, latency, memory, pipeline, report, s
 from benchmarks.machine import machine_facts
 from benchmarks.measurement import Measurement
 from benchmarks.peers.command import peers_command
+from benchmarks.profile.command import profile_command
 from recognition.errors import RollcallError
 from stream_server.settings import load_settings
 
@@ -153,6 +154,7 @@ def envelope_command(minutes: float, only_kills: bool, as_json: bool, output: Pa
 
 
 main.add_command(peers_command)
+main.add_command(profile_command)
 
 
 def _progress(console: Console) -> Progress:
