@@ -19,6 +19,7 @@ from benchmarks.browser import report as browser_report
 from benchmarks.machine import machine_facts
 from benchmarks.measurement import Measurement
 from benchmarks.peers.command import peers_command
+from benchmarks.profile.command import profile_command
 from recognition.errors import RollcallError
 from stream_server.settings import load_settings
 
@@ -171,6 +172,7 @@ def envelope_command(minutes: float, only_kills: bool, where_possible: bool, as_
 
 
 main.add_command(peers_command)
+main.add_command(profile_command)
 
 
 def _progress(console: Console) -> Progress:

@@ -14,8 +14,9 @@ _STATUS = Path("/proc/self/status")
 
 # Of glibc's malloc.h. Setting a threshold also ends its growing by itself.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-_TRIM_BYTES = 256 * 1024
-_MMAP_BYTES = 512 * 1024
+# A decoded frame of 640 x 480 stays on the heap (docs/performance.md: a tenth of a frame's time for some 5 MB).
+_TRIM_BYTES = 1024 * 1024
+_MMAP_BYTES = 2048 * 1024
 
 
 def limit_malloc() -> bool:

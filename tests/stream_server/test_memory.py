@@ -38,7 +38,7 @@ import numpy as np
 from stream_server.memory import limit_malloc, rss_mb
 LIMIT and limit_malloc()
 np.ones(2_500_000)
-blocks = [np.ones(100_000) for _ in range(60)]
+blocks = [np.ones(400_000) for _ in range(20)]
 keep = blocks[-1]
 full = rss_mb()
 del blocks
