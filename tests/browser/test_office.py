@@ -270,6 +270,30 @@ async def test_a_name_ticks_in_on_the_dashboard_the_moment_a_camera_sees_somebod
         assert await board.page.locator(".glance img").count() == 0
 
 
+async def test_names_that_come_together_all_tick_in_without_another_look_at_the_server(
+    office: Office, server: ChildServer
+) -> None:
+    names = [f"Together {number}" for number in range(8)]
+    async with server.client() as client:
+        people = [
+            (await client.call("POST", "/api/v1/people", body={"name": name, "consent": False}))["id"] for name in names
+        ]
+        # So that there is a session that runs.
+        await client.call("POST", "/api/v1/attendance", body={"person_id": people[0], "status": "present"})
+        async with office() as browser:
+            await ready(browser)
+            await browser.page.locator(".items .item-name", has_text=names[0]).wait_for()
+            await browser.page.route("**/api/v1/sessions?**", lambda route: route.abort())
+            bodies = [{"person_id": person_id, "status": "present"} for person_id in people[1:]]
+            await asyncio.gather(*(client.call("POST", "/api/v1/attendance", body=body) for body in bodies))
+            card = browser.page.locator(".session-card", has_text="Open check-in")
+            for name in names[1:]:
+                await browser.page.locator(".items .item-name", has_text=name).wait_for()
+            assert int(await card.locator(".ring-number").inner_text()) >= len(names)
+        for person_id in people:
+            await client.call("DELETE", f"/api/v1/people/{person_id}")
+
+
 async def test_the_dashboard_says_when_it_is_not_live_and_misses_nothing_while_the_server_starts_again(
     office: Office, server: ChildServer
 ) -> None:

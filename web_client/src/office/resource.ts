@@ -10,6 +10,8 @@ export interface Resource<T> {
   reload: () => void;
   /** Show something else at once, such as what a change has answered. */
   set: (data: T) => void;
+  /** As it is now. Two events that come together are told before either is shown, and the second builds on the first. */
+  current: { readonly data: T | null; readonly loading: boolean };
 }
 
 /** What was thrown, as something that can be told to people. */
@@ -19,9 +21,18 @@ export function failureOf(error: unknown): RequestFailed {
 
 /** Read when the component is shown, and again when a key changes. Of two readings the later one counts. */
 export function useResource<T>(read: () => Promise<T>, keys: readonly unknown[] = []): Resource<T> {
-  const [data, set] = useState<T | null>(null);
+  const [data, show] = useState<T | null>(null);
   const [failure, setFailure] = useState<RequestFailed | null>(null);
-  const [loading, setLoading] = useState(true);
+  const [loading, showLoading] = useState(true);
+  const current = useRef<{ data: T | null; loading: boolean }>({ data: null, loading: true }).current;
+  const set = useCallback((next: T) => {
+    current.data = next;
+    show(() => next);
+  }, []);
+  const setLoading = useCallback((next: boolean) => {
+    current.loading = next;
+    showLoading(next);
+  }, []);
   const turn = useRef(0);
   const latest = useRef(read);
   latest.current = read;
@@ -47,7 +58,7 @@ export function useResource<T>(read: () => Promise<T>, keys: readonly unknown[] 
     reload();
     return () => void (turn.current += 1);
   }, keys);
-  return { data, failure, loading, reload, set };
+  return { data, failure, loading, reload, set, current };
 }
 
 /** A list that comes in pages: the page that is shown, and the ways to its neighbours. */

@@ -76,9 +76,10 @@ export default function Dashboard() {
   useInterval(day.reload, SESSIONS_EVERY_MS);
   useInterval(cameras.reload, CAMERAS_EVERY_MS);
   useEvents(live, ["attendance.marked"], (event) => {
-    const after = day.data && marked(day.data.board, event);
-    if (!after || day.loading) readSoon();
-    if (after && day.data) day.set({ ...day.data, board: after });
+    const { data, loading } = day.current;
+    const after = data && marked(data.board, event);
+    if (!after || loading) readSoon();
+    if (after) day.set({ ...data, board: after });
     const { attendance_id: id, person, status } = event.data as { attendance_id: string; person: { name: string }; status: "present" };
     setAnnounced(words.announced(person.name, words.status[status], timeOfDay(event.at)));
     setFresh((before) => new Set(before).add(id));

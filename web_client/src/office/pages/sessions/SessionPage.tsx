@@ -62,7 +62,7 @@ export default function SessionPage({ params }: PageProps) {
   });
   const shown = session.data;
   const put = (record: (typeof records)["data"] extends readonly (infer R)[] | null ? R : never) => {
-    const others = (records.data ?? []).filter((one) => one.person.id !== record.person.id);
+    const others = (records.current.data ?? []).filter((one) => one.person.id !== record.person.id);
     records.set([...others, record]);
   };
   /** Mark or correct; false when it was refused. What somebody else has changed meanwhile is not overwritten. */
