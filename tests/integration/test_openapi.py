@@ -86,7 +86,6 @@ def test_every_list_has_pages_or_a_bound() -> None:
         "/api/v1/demo",  # as many as the model package has photographs
         "/api/v1/webhooks",
         "/api/v1/settings",
-        "/api/v1/demo",
         "/api/v1/consent-texts",
         "/api/v1/people/{person_id}/consents",  # as many as somebody has changed their mind
         "/api/v1/people/{person_id}/templates",
