@@ -25,7 +25,7 @@ from storage import migrate
 from storage.embedded import EmbeddedPostgres
 from stream_server.child import ChildServer, temporary_folder
 from stream_server.client import ServerAway, ServerClient, ServerSaidNo
-from stream_server.feed import CameraFeed, open_feed
+from stream_server.demo.feed import CameraFeed, open_feed
 from tests.partners import http_cameras
 
 MEMORY_BYTES = 256 * 2**20

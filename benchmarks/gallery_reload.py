@@ -21,7 +21,7 @@ from storage.database import open_connection
 from stream_server.child import ChildServer
 from stream_server.client import ServerClient
 from stream_server.models import chosen_embedder
-from stream_server.secrets import SecretBox
+from stream_server.privacy.secrets import SecretBox
 from stream_server.settings import load_settings
 
 AIM_MS = 200.0

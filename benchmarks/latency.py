@@ -18,7 +18,7 @@ from benchmarks.pictures import RING_FPS, Scene, empty_room, scenes
 from recognition.errors import InternalError
 from stream_server.child import ChildServer, temporary_folder
 from stream_server.client import ServerClient
-from stream_server.messages import Event
+from stream_server.messages.wire import Event
 
 CAMERAS = 4
 AIM_P95_MS = 300.0

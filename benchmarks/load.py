@@ -9,7 +9,7 @@ from uuid import UUID
 
 from benchmarks.pictures import RING_FPS, Scene, empty_room
 from stream_server.client import ServerClient, ServerSaidNo
-from stream_server.feed import CameraFeed, open_feed
+from stream_server.demo.feed import CameraFeed, open_feed
 
 
 class LoadCamera:

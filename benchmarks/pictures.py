@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from recognition.models.photographs import Photograph, photographs, read
 from recognition.types import ImageBgr
-from stream_server.views import MovingView, encode_jpeg
+from stream_server.demo.views import MovingView, encode_jpeg
 
 WIDTH_PX, HEIGHT_PX = 640, 480
 QUALITY = 80

@@ -13,7 +13,7 @@ import av
 
 from benchmarks.soak_scenes import FPS, Person, record
 from stream_server.client import ServerClient
-from stream_server.feed import open_feed
+from stream_server.demo.feed import open_feed
 from tests.partners import http_cameras, rtsp_cameras
 
 KINDS = ("rtsp-tcp", "rtsp-udp", "mjpeg", "websocket", "webrtc")

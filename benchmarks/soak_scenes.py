@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.pictures import HEIGHT_PX, WIDTH_PX, empty_room
 from recognition.models.photographs import PhotographedFace, photographs, read
 from recognition.types import ImageBgr
-from stream_server.views import MovingView, encode_jpeg
+from stream_server.demo.views import MovingView, encode_jpeg
 
 FPS = 15
 # Longer than a track is kept without its face, so that whoever walks in is looked at anew.

@@ -17,9 +17,9 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from pydantic_settings import BaseSettings
 
 from storage.reports import COLUMNS
-from stream_server import messages
 from stream_server.cli import rollcall
 from stream_server.commands.openapi import describe
+from stream_server.messages import wire as messages
 from stream_server.settings import Settings
 
 DOCS = Path(__file__).resolve().parent

@@ -17,55 +17,55 @@ from storage import attendance
 from storage.database import Database
 from storage.spool import Spool
 from stream_server import health, housekeeping
-from stream_server.access import Access
-from stream_server.accounts import Accounts
-from stream_server.alerts import AlertDesk
-from stream_server.api_tokens import API_TOKEN, ApiTokens
-from stream_server.auth import load_or_make_token
+from stream_server.access.accounts import Accounts
+from stream_server.access.api_tokens import API_TOKEN, ApiTokens
+from stream_server.access.auth import load_or_make_token
+from stream_server.access.cookies import SESSION_TOKEN
+from stream_server.access.door import Traffic
+from stream_server.access.holders import Access
+from stream_server.access.identities import Identities
+from stream_server.access.pairing import DEVICE_TOKEN, Pairing
+from stream_server.access.passwords import Passwords
+from stream_server.access.phones import Invitation
+from stream_server.access.shared_attempts import SharedAttempts
 from stream_server.cameras import CameraRegistry
-from stream_server.clock import SessionClock
-from stream_server.code_watch import CodeWatch
-from stream_server.cookies import SESSION_TOKEN
-from stream_server.credentials import CredentialMaker, load_keys
-from stream_server.door import Traffic
 from stream_server.errors import install_error_handlers
-from stream_server.events import EventBus
+from stream_server.events.bus import EventBus
+from stream_server.events.outbox import OutboxSource
 from stream_server.executor import RecognitionExecutor
-from stream_server.forgetting import Forgetter
 from stream_server.glances import Glances
 from stream_server.governor.governor import Governor, fit_to_host
-from stream_server.identities import Identities
 from stream_server.ingest import conversation
 from stream_server.ingest.pull.keeper import PullKeeper, patience_of
 from stream_server.ingest.pull.supervisor import PullSupervisor
 from stream_server.ingest.webrtc import WebRtcPeers
-from stream_server.layers import install_layers
 from stream_server.models import LoadedModels
-from stream_server.outbox import OutboxSource
 from stream_server.own_postgres import database_dsn
-from stream_server.pairing import DEVICE_TOKEN, Pairing
-from stream_server.passwords import Passwords
-from stream_server.people import PeopleKeeper
-from stream_server.phones import Invitation
+from stream_server.people.code_watch import CodeWatch
+from stream_server.people.credentials import CredentialMaker, load_keys
+from stream_server.people.keeper import PeopleKeeper
+from stream_server.people.review_desk import ReviewDesk
+from stream_server.people.unknown_faces import UnknownFaceCollector
+from stream_server.privacy.forgetting import Forgetter
+from stream_server.privacy.secrets import SecretBox
 from stream_server.recorder import Recorder
 from stream_server.reports.making import ReportMaker
-from stream_server.review_desk import ReviewDesk
 from stream_server.routes import include_routes
 from stream_server.sampler import Pacing, Sampler
-from stream_server.secrets import SecretBox
 from stream_server.services import Services, utc_now
+from stream_server.serving.layers import install_layers
 from stream_server.session import CameraHub
 from stream_server.settings import Settings
-from stream_server.shared_attempts import SharedAttempts
 from stream_server.site import Site
-from stream_server.stage_times import StageTimes
 from stream_server.supervision import Supervisor, cancelled
+from stream_server.telemetry.alerts import AlertDesk
+from stream_server.telemetry.stage_times import StageTimes
+from stream_server.timetable.clock import SessionClock
 from stream_server.tls.identity import TlsIdentity
 from stream_server.traces.frames import Measure, Store
 from stream_server.traces.tracing import start_traces
 from stream_server.tunnel.choice import line_of, make_keeper
 from stream_server.tunnel.keeper import TunnelKeeper
-from stream_server.unknown_faces import UnknownFaceCollector
 from stream_server.webhooks.dispatcher import Dispatcher
 from stream_server.webhooks.register import WebhookRegister
 from stream_server.webhooks.sender import Sender

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from stream_server.messages import AttendanceNotice, ErrorNotice, Faces, Pace
+from stream_server.messages.wire import AttendanceNotice, ErrorNotice, Faces, Pace
 
 
 class CameraSink(Protocol):

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from storage import cameras, devices
 from storage.database import Database
 from storage.errors import NotFound
-from stream_server.auditing import Action, Auditor
 from stream_server.due import whenever
-from stream_server.messages import CAMERA_ID, Event
+from stream_server.messages.wire import CAMERA_ID, Event
+from stream_server.privacy.auditing import Action, Auditor
 
 CAMERA_REMOVED = "camera.removed"
 _ID = re.compile(CAMERA_ID)

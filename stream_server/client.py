@@ -16,8 +16,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
 
 from recognition.errors import RequestError, RollcallError, UnavailableError
-from stream_server.local_address import address_of
-from stream_server.messages import Event
+from stream_server.messages.wire import Event
+from stream_server.serving.local_address import address_of
 from stream_server.settings import Settings
 
 MESSAGE_MAX_BYTES = 1024 * 1024

@@ -16,8 +16,8 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from recognition.errors import ImageError, RequestError, RollcallError, UnavailableError
-from stream_server.attempts import TooManyAttempts
-from stream_server.messages import Problem
+from stream_server.access.attempts import TooManyAttempts
+from stream_server.messages.wire import Problem
 
 log = logging.getLogger("rollcall.http")
 

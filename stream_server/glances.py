@@ -13,7 +13,7 @@ import numpy as np
 from recognition.errors import RequestError, UnavailableError
 from recognition.frames import DecodeLimits, decode
 from recognition.types import FaceState, Frame, FrameResult, ImageBgr
-from stream_server.views import encode_jpeg
+from stream_server.demo.views import encode_jpeg
 
 WIDTH_PX = 320
 QUALITY = 65

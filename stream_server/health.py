@@ -12,12 +12,12 @@ from starlette.responses import JSONResponse
 
 from recognition.errors import RollcallError
 from recognition.models.store import load_pack
+from stream_server.access.auth import COOKIE_SCHEME, TOKEN_SCHEME
 from stream_server.api.request import ServicesOf, problems
-from stream_server.auth import COOKIE_SCHEME, TOKEN_SCHEME
-from stream_server.health_messages import Health, Readiness
 from stream_server.memory import peak_rss_mb, rss_mb
-from stream_server.messages import StatusNotice
-from stream_server.people import KEY_IS_MISSING
+from stream_server.messages.health import Health, Readiness
+from stream_server.messages.wire import StatusNotice
+from stream_server.people.keeper import KEY_IS_MISSING
 from stream_server.services import Services
 
 log = logging.getLogger("rollcall.health")

@@ -4,7 +4,8 @@ import asyncio
 import logging
 
 from recognition.errors import UnavailableError
-from stream_server import loaded_code, memory, retention
+from stream_server import loaded_code, memory
+from stream_server.privacy import retention
 from stream_server.services import Services
 
 log = logging.getLogger("rollcall.housekeeping")

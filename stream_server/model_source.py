@@ -20,8 +20,8 @@ from recognition.models.store import (
     ModelFile,
     ModelStore,
 )
-from stream_server.model_settings import ModelsSettings
 from stream_server.settings import Settings
+from stream_server.settings.models import ModelsSettings
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore

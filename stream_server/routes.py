@@ -2,7 +2,8 @@
 
 from fastapi import APIRouter, FastAPI
 
-from stream_server import health, pages, scrape
+from stream_server import health
+from stream_server.access.auth import COOKIE_SCHEME, TOKEN_SCHEME
 from stream_server.api import (
     attendance,
     audit,
@@ -32,9 +33,10 @@ from stream_server.api import (
 )
 from stream_server.api import settings as settings_api
 from stream_server.api.examples import install_examples
-from stream_server.auth import COOKIE_SCHEME, TOKEN_SCHEME
 from stream_server.ingest import websocket, whip
+from stream_server.serving import pages
 from stream_server.settings import Settings
+from stream_server.telemetry import scrape
 
 JSON_BODY_MAX_BYTES = 64 * 1024
 # What anybody may send who has no credential yet.

@@ -7,40 +7,40 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from storage.database import Database
-from stream_server.access import Access
-from stream_server.accounts import Accounts
-from stream_server.api_tokens import ApiTokens
-from stream_server.auditing import SeenLately
+from stream_server.access.accounts import Accounts
+from stream_server.access.api_tokens import ApiTokens
+from stream_server.access.holders import Access
+from stream_server.access.pairing import Pairing
+from stream_server.access.phones import Invitation
 from stream_server.cameras import CameraRegistry
-from stream_server.code_watch import CodeWatch
-from stream_server.credentials import CredentialMaker
-from stream_server.events import EventBus
+from stream_server.events.bus import EventBus
 from stream_server.executor import RecognitionExecutor
 from stream_server.glances import Glances
 from stream_server.governor.governor import Governor
 from stream_server.ingest.pull.keeper import PullKeeper
 from stream_server.ingest.webrtc import WebRtcPeers
 from stream_server.models import LoadedModels
-from stream_server.pairing import Pairing
-from stream_server.people import PeopleKeeper
-from stream_server.phones import Invitation
+from stream_server.people.code_watch import CodeWatch
+from stream_server.people.credentials import CredentialMaker
+from stream_server.people.keeper import PeopleKeeper
+from stream_server.people.review_desk import ReviewDesk
+from stream_server.people.unknown_faces import UnknownFaceCollector
+from stream_server.privacy.auditing import SeenLately
+from stream_server.privacy.secrets import SecretBox
 from stream_server.recorder import Recorder
 from stream_server.reports.making import ReportMaker
-from stream_server.review_desk import ReviewDesk
 from stream_server.sampler import Sampler
-from stream_server.secrets import SecretBox
 from stream_server.session import CameraHub
 from stream_server.settings import Settings
 from stream_server.site import Site
-from stream_server.stage_times import StageTimes
 from stream_server.supervision import Supervisor
+from stream_server.telemetry.stage_times import StageTimes
 from stream_server.tunnel.keeper import TunnelKeeper
-from stream_server.unknown_faces import UnknownFaceCollector
 from stream_server.webhooks.dispatcher import Deliveries
 from stream_server.webhooks.register import WebhookRegister
 
 if TYPE_CHECKING:
-    from stream_server.alerts import AlertDesk
+    from stream_server.telemetry.alerts import AlertDesk
 
 
 def utc_now() -> datetime:

@@ -20,10 +20,10 @@ from recognition.pipeline import CameraState, Recogniser
 from recognition.types import FaceResult, FaceState, Frame, FrameResult, ImageBgr, Sighting
 from stream_server.camera_sink import CameraSink as CameraSink
 from stream_server.executor import RecognitionExecutor
-from stream_server.log_context import about
-from stream_server.messages import AttendanceNotice, ErrorNotice, Event, Face, Faces, Pace, PersonRef
+from stream_server.messages.wire import AttendanceNotice, ErrorNotice, Event, Face, Faces, Pace, PersonRef
+from stream_server.people.unknown_faces import UnknownSighting
 from stream_server.sampler import FrameCounts, FrameEnd, Sampler
-from stream_server.unknown_faces import UnknownSighting
+from stream_server.telemetry.log_context import about
 
 log = logging.getLogger("rollcall.session")
 

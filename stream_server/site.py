@@ -12,8 +12,8 @@ from storage import site
 from storage.database import Database
 from storage.errors import Conflict
 from storage.site import StoredSite
-from stream_server.auditing import Action, Auditor
-from stream_server.messages import Event
+from stream_server.messages.wire import Event
+from stream_server.privacy.auditing import Action, Auditor
 from stream_server.settings import SiteSettings
 from stream_server.time_zones import is_time_zone
 

@@ -118,3 +118,10 @@ def test_every_rollcall_command_of_the_documents_exists() -> None:
     for document in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
         for used in re.findall(r"rollcall ((?:[a-z]+))(?= |`|$)", document.read_text(), flags=re.MULTILINE):
             assert used in known | {"listens"}, f"{document.relative_to(ROOT)} names `rollcall {used}`"
+
+
+def test_every_package_of_the_server_is_on_the_map() -> None:
+    map_ = (ROOT / "docs/why/architecture.md").read_text()
+    packages = {path.parent.name for path in (ROOT / "stream_server").glob("*/__init__.py")}
+    assert packages
+    assert {name for name in packages if f"`{name}/`" not in map_} == set()

@@ -5,8 +5,8 @@ from operator import attrgetter
 from pathlib import Path
 
 from storage.database import Connection, Database
-from stream_server import retention
-from stream_server.auditing import Action
+from stream_server.privacy import retention
+from stream_server.privacy.auditing import Action
 from stream_server.settings import Settings
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "privacy.md"

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from stream_server.pages import BUILT
+from stream_server.serving.pages import BUILT
 
 CLIENT = Path(__file__).resolve().parent.parent / "web_client"
 # Compressed, with everything that a page's script loads before it shows something, the encoder's worker included.

@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.pictures import HEIGHT_PX, RING_FPS, Scene, empty_room
 from recognition.types import ImageBgr
-from stream_server.views import encode_jpeg
+from stream_server.demo.views import encode_jpeg
 
 # Chromium plays a file of pictures at this pace.
 FILM_FPS = 30

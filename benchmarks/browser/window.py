@@ -9,7 +9,7 @@ from typing import Any
 from unittest import SkipTest
 
 from stream_server.child import ChildServer
-from stream_server.pages import BUILT
+from stream_server.serving.pages import BUILT
 from tests.partners import chromium
 
 _FLAGS = tuple(flag for flag in chromium.FLAGS if not flag.startswith(("--headless", "--remote-debugging")))

@@ -13,7 +13,7 @@ from benchmarks.pictures import HEIGHT_PX, QUALITY, WIDTH_PX, empty_room
 from recognition.models.photographs import FOLDER, Photograph, photographs, read
 from recognition.picture_files import pictures_of_people
 from recognition.types import ImageBgr
-from stream_server.views import encode_jpeg
+from stream_server.demo.views import encode_jpeg
 
 if TYPE_CHECKING:
     import cv2

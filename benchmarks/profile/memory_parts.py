@@ -36,8 +36,8 @@ def steps() -> Iterator[str]:
     import uvloop
 
     yield "asyncpg, uvicorn, uvloop"
-    from stream_server import server
     from stream_server.app import create_app
+    from stream_server.serving import server
     from stream_server.settings import load_settings
 
     yield "Rollcall's own modules"

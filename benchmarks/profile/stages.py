@@ -32,8 +32,8 @@ from storage import attendance, migrate, people
 from storage.database import Database
 from storage.embedded import EmbeddedPostgres
 from stream_server.child import temporary_folder
-from stream_server.messages import Face, Faces
-from stream_server.views import encode_jpeg
+from stream_server.demo.views import encode_jpeg
+from stream_server.messages.wire import Face, Faces
 
 WIDTHS_PX = (320, 480, 640, 960)
 

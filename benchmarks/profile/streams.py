@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.pictures import HEIGHT_PX, QUALITY, RING_FPS, WIDTH_PX, picture_of_four, scenes
 from recognition.frames import decode
 from recognition.types import ImageBgr
-from stream_server.views import encode_jpeg, video_frames
+from stream_server.demo.views import encode_jpeg, video_frames
 
 _FRAMES = 60
 # Of a sensor, before compression; what is left of it in a cell of 8 x 8 px is an eighth.

@@ -11,9 +11,8 @@ from stream_server.api.audited import AuditOf
 from stream_server.api.etags import CHANGES, IfMatch, show_version, wanted_version
 from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
 from stream_server.api.visible import VisibleTo
-from stream_server.auditing import Action
 from stream_server.day import Day
-from stream_server.messages import (
+from stream_server.messages.wire import (
     Attendance,
     AttendanceCorrection,
     AttendanceList,
@@ -23,6 +22,7 @@ from stream_server.messages import (
     PersonRef,
     Status,
 )
+from stream_server.privacy.auditing import Action
 
 router = APIRouter(prefix="/attendance", tags=["attendance"], responses=PROBLEMS)
 

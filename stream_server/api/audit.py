@@ -9,8 +9,8 @@ from pydantic import AwareDatetime
 from storage import audit as audit_log
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import PROBLEMS, Cursor, Limit, ServicesOf
-from stream_server.auditing import Action
-from stream_server.privacy_messages import AuditEntry, AuditLog
+from stream_server.messages.privacy import AuditEntry, AuditLog
+from stream_server.privacy.auditing import Action
 
 router = APIRouter(tags=["audit"], responses=PROBLEMS)
 

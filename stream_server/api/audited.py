@@ -6,7 +6,7 @@ from fastapi import Depends
 from fastapi.requests import HTTPConnection
 
 from stream_server.api.request import actor_of, services_of
-from stream_server.auditing import Auditor
+from stream_server.privacy.auditing import Auditor
 
 
 def auditor_of(connection: HTTPConnection) -> Auditor:

@@ -7,11 +7,14 @@ from fastapi import APIRouter, Header
 from starlette.responses import Response
 
 from storage import cameras
+from stream_server.access.principals import Forbidden
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, CameraId, ServicesOf
 from stream_server.api.visible import VisibleTo
-from stream_server.auditing import Action
-from stream_server.camera_messages import (
+from stream_server.ingest.pull.keeper import SourceChange
+from stream_server.ingest.pull.onvif import discover
+from stream_server.ingest.pull.trial import try_camera
+from stream_server.messages.cameras import (
     CameraBody,
     CameraPut,
     Cameras,
@@ -22,10 +25,7 @@ from stream_server.camera_messages import (
     FoundCameras,
     PullBody,
 )
-from stream_server.ingest.pull.keeper import SourceChange
-from stream_server.ingest.pull.onvif import discover
-from stream_server.ingest.pull.trial import try_camera
-from stream_server.principals import Forbidden
+from stream_server.privacy.auditing import Action
 from stream_server.services import Services
 
 router = APIRouter(prefix="/cameras", tags=["cameras"], responses=PROBLEMS)

@@ -10,14 +10,14 @@ from storage import consents, people
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import NOT_FOUND, PROBLEMS, ServicesOf
 from stream_server.api.visible import VisibleTo
-from stream_server.auditing import Action
-from stream_server.privacy_messages import (
+from stream_server.messages.privacy import (
     ConsentEntry,
     ConsentHistory,
     ConsentTextBody,
     ConsentTextPut,
     ConsentTexts,
 )
+from stream_server.privacy.auditing import Action
 
 router = APIRouter(tags=["consent"], responses=PROBLEMS)
 

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from stream_server import demo_people
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, ServicesOf
-from stream_server.site_messages import DemoPeople, DemoPerson
+from stream_server.demo import people as demo_people
+from stream_server.messages.site import DemoPeople, DemoPerson
 
 router = APIRouter(prefix="/demo", tags=["people"], responses=PROBLEMS)
 

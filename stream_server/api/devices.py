@@ -6,7 +6,12 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from storage import devices
-from stream_server.access_messages import (
+from stream_server.access.attempts import source_of
+from stream_server.access.principals import Forbidden, principal_of
+from stream_server.access.rights import Right
+from stream_server.api.audited import AuditOf
+from stream_server.api.request import NOT_FOUND, PROBLEMS, TOO_MANY, Cursor, Limit, ServicesOf, problems
+from stream_server.messages.access import (
     DeviceBody,
     Devices,
     OpenPairing,
@@ -16,12 +21,7 @@ from stream_server.access_messages import (
     PairingCreate,
     PairRequest,
 )
-from stream_server.api.audited import AuditOf
-from stream_server.api.request import NOT_FOUND, PROBLEMS, TOO_MANY, Cursor, Limit, ServicesOf, problems
-from stream_server.attempts import source_of
-from stream_server.auditing import Action
-from stream_server.principals import Forbidden, principal_of
-from stream_server.rights import Right
+from stream_server.privacy.auditing import Action
 from stream_server.services import Services
 
 router = APIRouter(tags=["access"], responses=PROBLEMS)

@@ -10,16 +10,16 @@ from starlette.requests import HTTPConnection
 from starlette.responses import StreamingResponse
 
 from recognition.errors import RequestError, RollcallError, UnavailableError
+from stream_server.access.auth import SUBPROTOCOL
+from stream_server.access.principals import OWNER_TOKEN, principal_of
 from stream_server.api.audited import AuditOf, auditor_of
 from stream_server.api.request import PROBLEMS, ServicesOf, services_of
 from stream_server.api.timed_stream import TimedStream
 from stream_server.api.visible import VisibleTo, visible_to
-from stream_server.auditing import Action, Auditor
-from stream_server.auth import SUBPROTOCOL
 from stream_server.errors import response_to
-from stream_server.events import BusItem, KeepAlive
-from stream_server.messages import Event, GapNotice, StatusNotice
-from stream_server.principals import OWNER_TOKEN, principal_of
+from stream_server.events.bus import BusItem, KeepAlive
+from stream_server.messages.wire import Event, GapNotice, StatusNotice
+from stream_server.privacy.auditing import Action, Auditor
 from stream_server.services import Services
 
 log = logging.getLogger("rollcall.events")

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from stream_server.messages import Problem
+from stream_server.messages.wire import Problem
 
 _OF_NAME: dict[str, Any] = {
     "address": "https://school.example/hooks/…",

@@ -12,10 +12,8 @@ from stream_server.api.audited import AuditOf
 from stream_server.api.etags import CHANGES, IfMatch, show_version, wanted_version
 from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
 from stream_server.api.visible import VisibleTo
-from stream_server.auditing import Action
 from stream_server.day import Day
-from stream_server.messages import PersonRef
-from stream_server.roster_messages import (
+from stream_server.messages.roster import (
     Group,
     GroupCreate,
     GroupRef,
@@ -26,6 +24,8 @@ from stream_server.roster_messages import (
     Memberships,
     MembershipUpdate,
 )
+from stream_server.messages.wire import PersonRef
+from stream_server.privacy.auditing import Action
 
 router = APIRouter(tags=["roster"], responses=PROBLEMS)
 

@@ -21,10 +21,10 @@ from stream_server.api.etags import CHANGES, IfMatch, show_version, wanted_versi
 from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
 from stream_server.api.roster import report_of
 from stream_server.api.visible import VisibleTo
-from stream_server.auditing import Action
-from stream_server.lesson_messages import Lesson, LessonForm, Lessons, OneLesson
+from stream_server.messages.lessons import Lesson, LessonForm, Lessons, OneLesson
+from stream_server.messages.roster import RosterReport
+from stream_server.privacy.auditing import Action
 from stream_server.roster.uploads import uploaded
-from stream_server.roster_messages import RosterReport
 from stream_server.services import Services
 from stream_server.timetable.expansion import WINDOW_DAYS, RuleUnusable
 

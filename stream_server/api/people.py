@@ -21,10 +21,7 @@ from stream_server.api.request import (
     read_photo,
 )
 from stream_server.api.visible import VisibleTo
-from stream_server.auditing import Action, Auditor
-from stream_server.enrolment import enrol_photograph, forget_unknown_faces_of, look_at_photograph, why_refused
-from stream_server.messages import PersonRef
-from stream_server.person_messages import (
+from stream_server.messages.people import (
     Enrolled,
     FaceCheck,
     LooksLike,
@@ -37,6 +34,9 @@ from stream_server.person_messages import (
     TemplateBody,
     Templates,
 )
+from stream_server.messages.wire import PersonRef
+from stream_server.people.enrolment import enrol_photograph, forget_unknown_faces_of, look_at_photograph, why_refused
+from stream_server.privacy.auditing import Action, Auditor
 from stream_server.services import Services
 
 

@@ -11,8 +11,8 @@ from storage.errors import NotFound
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import NOT_FOUND, PROBLEMS, ServicesOf
 from stream_server.api.timed_stream import TimedStream
-from stream_server.auditing import Action
-from stream_server.person_export import document
+from stream_server.privacy.auditing import Action
+from stream_server.privacy.person_export import document
 
 router = APIRouter(prefix="/people", tags=["people"], responses=PROBLEMS)
 

@@ -13,14 +13,14 @@ from storage.database import Connection
 from storage.errors import Conflict
 from storage.statuses import Method
 from storage.visibility import Visible, is_known
+from stream_server.access.attempts import TooManyAttempts
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import NOT_FOUND, PROBLEMS, CameraId, ServicesOf
 from stream_server.api.visible import VisibleTo
-from stream_server.attempts import TooManyAttempts
-from stream_server.auditing import Action, Auditor
-from stream_server.messages import PersonRef
-from stream_server.punch_messages import Kind, KioskPunchBody, PunchBody, PunchEntry, Punches, PunchMade
-from stream_server.roster_messages import PinMade, QrMade
+from stream_server.messages.punches import Kind, KioskPunchBody, PunchBody, PunchEntry, Punches, PunchMade
+from stream_server.messages.roster import PinMade, QrMade
+from stream_server.messages.wire import PersonRef
+from stream_server.privacy.auditing import Action, Auditor
 from stream_server.services import Services
 
 # Even with a hundred thousand PINs one try in a thousand meets one that is taken.

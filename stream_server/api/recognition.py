@@ -14,9 +14,9 @@ from storage.visibility import known_people
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import PHOTO_BODY, PHOTO_PROBLEMS, PROBLEMS, ServicesOf, photo_limits, read_photo
 from stream_server.api.visible import VisibleTo
-from stream_server.auditing import Action
-from stream_server.people import PeopleKeeper
-from stream_server.person_messages import Recognised, RecognisedFace
+from stream_server.messages.people import Recognised, RecognisedFace
+from stream_server.people.keeper import PeopleKeeper
+from stream_server.privacy.auditing import Action
 
 
 def make_router(*, max_photo_bytes: int) -> APIRouter:

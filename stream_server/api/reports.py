@@ -13,9 +13,9 @@ from stream_server.api.audited import AuditOf
 from stream_server.api.request import PROBLEMS, ServicesOf
 from stream_server.api.timed_stream import TimedStream
 from stream_server.api.visible import VisibleTo
-from stream_server.auditing import Action
 from stream_server.day import Day
-from stream_server.messages import ReportDocument
+from stream_server.messages.wire import ReportDocument
+from stream_server.privacy.auditing import Action
 from stream_server.reports.making import MEDIA_TYPES, Format
 from stream_server.reports.page import CONTENT_SECURITY_POLICY
 

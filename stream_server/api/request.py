@@ -8,8 +8,8 @@ from fastapi.requests import HTTPConnection
 
 from recognition.errors import RequestError, UnavailableError
 from recognition.frames import PHOTOGRAPH_LIMITS, DecodeLimits
-from stream_server.messages import CAMERA_ID
-from stream_server.principals import found_principal
+from stream_server.access.principals import found_principal
+from stream_server.messages.wire import CAMERA_ID
 from stream_server.services import Services
 
 

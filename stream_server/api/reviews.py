@@ -9,9 +9,9 @@ from storage import reviews
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
 from stream_server.api.visible import VisibleTo
-from stream_server.auditing import Action
-from stream_server.messages import PersonRef
-from stream_server.punch_messages import CandidateBody, ReviewBody, Reviews, ReviewSettlement
+from stream_server.messages.punches import CandidateBody, ReviewBody, Reviews, ReviewSettlement
+from stream_server.messages.wire import PersonRef
+from stream_server.privacy.auditing import Action
 
 router = APIRouter(prefix="/reviews", tags=["attendance"], responses=PROBLEMS)
 

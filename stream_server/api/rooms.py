@@ -9,8 +9,8 @@ from storage import people, rooms
 from stream_server.api.audited import AuditOf
 from stream_server.api.etags import CHANGES, IfMatch, show_version, wanted_version
 from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, CameraId, Cursor, Limit, ServicesOf
-from stream_server.auditing import Action
-from stream_server.roster_messages import CameraPlaceBody, Room, RoomCreate, Rooms, RoomUpdate
+from stream_server.messages.roster import CameraPlaceBody, Room, RoomCreate, Rooms, RoomUpdate
+from stream_server.privacy.auditing import Action
 
 router = APIRouter(tags=["roster"], responses=PROBLEMS)
 

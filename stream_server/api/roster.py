@@ -21,14 +21,14 @@ from storage.database import Connection
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import PROBLEMS, ServicesOf
 from stream_server.api.timed_stream import TimedStream
-from stream_server.auditing import Action, Auditor
-from stream_server.enrolment import enrol_photograph, forget_unknown_faces_of
+from stream_server.messages.roster import PhotographOutcome, PhotographReport, RosterReport
+from stream_server.people.enrolment import enrol_photograph, forget_unknown_faces_of
+from stream_server.privacy.auditing import Action, Auditor
 from stream_server.roster import archives
 from stream_server.roster.photo_names import is_picture, possible_ids
 from stream_server.roster.reading import read_roster
 from stream_server.roster.tables import cell_for_export
 from stream_server.roster.uploads import uploaded
-from stream_server.roster_messages import PhotographOutcome, PhotographReport, RosterReport
 from stream_server.services import Services
 
 IMPORT_BODY_MAX_BYTES = 64 * 2**20

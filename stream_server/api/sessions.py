@@ -7,14 +7,14 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from storage import session_clock, sessions
+from stream_server.access.principals import Forbidden
 from stream_server.api.audited import AuditOf
 from stream_server.api.etags import CHANGES, IfMatch, show_version, wanted_version
 from stream_server.api.request import NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
 from stream_server.api.visible import VisibleTo
-from stream_server.auditing import Action
 from stream_server.day import Day
-from stream_server.messages import ClassSession, ClassSessions, SessionState
-from stream_server.principals import Forbidden
+from stream_server.messages.wire import ClassSession, ClassSessions, SessionState
+from stream_server.privacy.auditing import Action
 
 router = APIRouter(prefix="/sessions", tags=["sessions"], responses=PROBLEMS)
 

@@ -7,8 +7,8 @@ from fastapi import APIRouter
 from pydantic import AliasChoices, BaseModel, SecretStr
 
 from stream_server.api.request import PROBLEMS, ServicesOf
-from stream_server.setting_messages import SettingBody, SettingList
-from stream_server.setting_names import PREFIX
+from stream_server.messages.settings import SettingBody, SettingList
+from stream_server.settings.names import PREFIX
 
 router = APIRouter(prefix="/settings", tags=["health"], responses=PROBLEMS)
 

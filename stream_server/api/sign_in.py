@@ -3,15 +3,15 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from stream_server.access_messages import Me
-from stream_server.account_messages import PasswordChange, SessionBody, SetUp, SetUpState, SignIn
-from stream_server.accounts import SignedIn
+from stream_server.access.accounts import SignedIn
+from stream_server.access.attempts import source_of
+from stream_server.access.cookies import clear_session, csrf_token, session_token_of, set_session
+from stream_server.access.principals import principal_of
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import CONFLICT, PROBLEMS, TOO_MANY, ServicesOf
 from stream_server.api.users import user_body
-from stream_server.attempts import source_of
-from stream_server.cookies import clear_session, csrf_token, session_token_of, set_session
-from stream_server.principals import principal_of
+from stream_server.messages.access import Me
+from stream_server.messages.accounts import PasswordChange, SessionBody, SetUp, SetUpState, SignIn
 
 router = APIRouter(tags=["access"], responses=PROBLEMS)
 open_router = APIRouter(tags=["access"], responses=PROBLEMS)

@@ -4,8 +4,8 @@ from fastapi import APIRouter
 
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import CONFLICT, PROBLEMS, ServicesOf
+from stream_server.messages.site import SiteBody, SiteUpdate
 from stream_server.site import Site
-from stream_server.site_messages import SiteBody, SiteUpdate
 
 router = APIRouter(prefix="/site", tags=["health"], responses=PROBLEMS)
 

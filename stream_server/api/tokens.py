@@ -6,12 +6,12 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from storage import api_tokens
-from stream_server.account_messages import TokenBody, TokenCreate, TokenCreated, Tokens
+from stream_server.access.principals import principal_of
+from stream_server.access.rights import Right
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import NOT_FOUND, PROBLEMS, ServicesOf
-from stream_server.auditing import Action
-from stream_server.principals import principal_of
-from stream_server.rights import Right
+from stream_server.messages.accounts import TokenBody, TokenCreate, TokenCreated, Tokens
+from stream_server.privacy.auditing import Action
 
 router = APIRouter(prefix="/tokens", tags=["access"], responses=PROBLEMS)
 

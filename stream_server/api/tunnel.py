@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from recognition.errors import RequestError
 from stream_server.api.request import NOT_FOUND, PROBLEMS, ServicesOf
-from stream_server.tunnel_messages import TunnelBody
+from stream_server.messages.tunnel import TunnelBody
 
 router = APIRouter(prefix="/tunnel", tags=["tunnel"], responses={**PROBLEMS, **NOT_FOUND})
 

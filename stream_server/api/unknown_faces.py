@@ -11,14 +11,14 @@ from storage.unknown_faces import StoredUnknown
 from stream_server.api.audited import AuditOf
 from stream_server.api.people import add
 from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
-from stream_server.auditing import Action, Auditor
-from stream_server.privacy_messages import (
+from stream_server.messages.privacy import (
     UnknownFaceAssign,
     UnknownFaceBody,
     UnknownFaceNamed,
     UnknownFacePerson,
     UnknownFaces,
 )
+from stream_server.privacy.auditing import Action, Auditor
 from stream_server.services import Services
 
 router = APIRouter(prefix="/unknown-faces", tags=["unknown faces"], responses=PROBLEMS)

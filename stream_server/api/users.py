@@ -8,12 +8,12 @@ from starlette.responses import Response
 
 from storage import users
 from storage.users import Role, User
-from stream_server.account_messages import PasswordSet, UserBody, UserCreate, Users, UserUpdate
-from stream_server.accounts import plain_login, user_subject
+from stream_server.access.accounts import plain_login, user_subject
+from stream_server.access.principals import Forbidden, Principal, principal_of
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
-from stream_server.auditing import Action
-from stream_server.principals import Forbidden, Principal, principal_of
+from stream_server.messages.accounts import PasswordSet, UserBody, UserCreate, Users, UserUpdate
+from stream_server.privacy.auditing import Action
 from stream_server.services import Services
 
 router = APIRouter(prefix="/users", tags=["access"], responses={**PROBLEMS, **CONFLICT})

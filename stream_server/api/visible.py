@@ -6,7 +6,7 @@ from fastapi import Depends
 from fastapi.requests import HTTPConnection
 
 from storage.visibility import Visible
-from stream_server.principals import principal_of
+from stream_server.access.principals import principal_of
 
 
 def visible_to(connection: HTTPConnection) -> Visible:

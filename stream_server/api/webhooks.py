@@ -10,8 +10,7 @@ from storage import webhook_deliveries, webhooks
 from storage.event_types import EVENT_TYPES
 from stream_server.api.audited import AuditOf
 from stream_server.api.request import CONFLICT, NOT_FOUND, PROBLEMS, Cursor, Limit, ServicesOf
-from stream_server.auditing import Action
-from stream_server.webhook_messages import (
+from stream_server.messages.webhooks import (
     Deliveries,
     DeliveryBody,
     EventKind,
@@ -22,6 +21,7 @@ from stream_server.webhook_messages import (
     WebhookUpdate,
     WebhookWithSecret,
 )
+from stream_server.privacy.auditing import Action
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"], responses=PROBLEMS)
 

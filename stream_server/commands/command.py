@@ -98,7 +98,7 @@ def typed_password(prompt: str, *, confirm: bool = False) -> str:
 
 def check_camera_id(camera_id: str) -> str:
     """The id as it is; RequestError `camera_id_invalid` when it can be none."""
-    from stream_server.messages import CAMERA_ID  # where it is needed: the models of all messages come with it
+    from stream_server.messages.wire import CAMERA_ID  # where it is needed: the models of all messages come with it
 
     if re.fullmatch(CAMERA_ID, camera_id):
         return camera_id

@@ -17,7 +17,7 @@ from stream_server.commands.command import Group, json_option
 if TYPE_CHECKING:
     from storage.database import Database
     from storage.migrate import Migrated
-    from stream_server.secrets import SecretBox
+    from stream_server.privacy.secrets import SecretBox
 
 EXIT_OUTDATED = 1
 TRY_EVERY_S = 2.0
@@ -152,8 +152,8 @@ class _Rotation:
 async def _rotate(dsn: str, rotation: _Rotation) -> None:
     from storage.database import Database
     from storage.sealing import alone, earlier_transactions_ended
-    from stream_server.auditing import Action, command_auditor
-    from stream_server.credentials import load_keys
+    from stream_server.people.credentials import load_keys
+    from stream_server.privacy.auditing import Action, command_auditor
 
     database = await Database.connect(dsn)
     box, audit = rotation.box, command_auditor()
@@ -211,8 +211,8 @@ async def _reseal(database: "Database", rotation: _Rotation) -> None:
 async def _keep_credential_keys(dsn: str) -> None:
     """Store the key of PINs and codes, if this machine has the one that it is made of."""
     from storage.database import Database
-    from stream_server.credentials import load_keys
-    from stream_server.keys import SecretKeyUnusable
+    from stream_server.people.credentials import load_keys
+    from stream_server.privacy.keys import SecretKeyUnusable
 
     try:
         box = box_of_settings(make=False)
@@ -229,8 +229,8 @@ def box_of_settings(*, make: bool | None = None) -> "SecretBox":
     """The keys of the settings. `make` says whether a key that is not there may be made; by default only for the
     embedded database, which has no server elsewhere whose key it would have to be. Raises SecretKeyUnusable.
     """
-    from stream_server.keys import KeyRing
-    from stream_server.secrets import SecretBox
+    from stream_server.privacy.keys import KeyRing
+    from stream_server.privacy.secrets import SecretBox
     from stream_server.settings import load_settings
 
     settings = load_settings()

@@ -22,8 +22,8 @@ from recognition.errors import RequestError
 from stream_server.child import ChildServer, temporary_folder
 from stream_server.client import ServerClient, ServerSaidNo
 from stream_server.commands.command import Command, json_option
-from stream_server.demo_cast import Cast, own_cast, photograph_cast
-from stream_server.feed import open_feed
+from stream_server.demo.cast import Cast, own_cast, photograph_cast
+from stream_server.demo.feed import open_feed
 from stream_server.settings import load_settings
 
 FPS = 5.0

@@ -11,10 +11,10 @@ from uuid import UUID
 import click
 
 from recognition.errors import RequestError
+from stream_server.access.phones import pairing_link, qr_text
 from stream_server.client import ServerClient, ServerSaidNo, local_client
 from stream_server.commands.command import Group, check_camera_id, json_option, server_option
-from stream_server.local_address import address_of
-from stream_server.phones import pairing_link, qr_text
+from stream_server.serving.local_address import address_of
 from stream_server.settings import load_settings
 
 _FOR_PHONES = "for phones start the server with `rollcall serve --https auto` or `--tunnel ngrok`"

@@ -41,9 +41,9 @@ def gallery() -> None:
 @json_option
 def export(file: Path, passphrase_file: Path, as_json: bool) -> None:
     """Write people, consent and enrolled faces to an encrypted FILE. It is there whole or not at all."""
-    from stream_server.auditing import command_auditor
-    from stream_server.gallery_backup import write_backup
-    from stream_server.gallery_file import checked_passphrase
+    from stream_server.people.gallery_backup import write_backup
+    from stream_server.people.gallery_file import checked_passphrase
+    from stream_server.privacy.auditing import command_auditor
 
     passphrase = checked_passphrase(passphrase_file.read_text())
     model, model_id = _model()
@@ -71,9 +71,9 @@ def export(file: Path, passphrase_file: Path, as_json: bool) -> None:
 @json_option
 def import_backup(file: Path, passphrase_file: Path, as_json: bool) -> None:
     """Add what is missing from a backup. Nobody is changed; who took consent back or was erased stays so."""
-    from stream_server.auditing import command_auditor
-    from stream_server.gallery_backup import read_backup, restore_backup
-    from stream_server.gallery_file import checked_passphrase
+    from stream_server.people.gallery_backup import read_backup, restore_backup
+    from stream_server.people.gallery_file import checked_passphrase
+    from stream_server.privacy.auditing import command_auditor
 
     passphrase = checked_passphrase(passphrase_file.read_text())
     _, model_id = _model()
@@ -104,8 +104,8 @@ def import_backup(file: Path, passphrase_file: Path, as_json: bool) -> None:
 def import_encodings(file: Path, names: Path | None, consent: bool, dry_run: bool, as_json: bool) -> None:
     """Import encodings of a `face_recognition` installation: JSON, CSV or npy, never pickle."""
     from recognition.old_encodings import read_encodings
-    from stream_server.auditing import command_auditor
-    from stream_server.encodings_import import import_encodings as import_rows
+    from stream_server.people.encodings_import import import_encodings as import_rows
+    from stream_server.privacy.auditing import command_auditor
 
     if file.stat().st_size > FILE_MAX_BYTES:
         raise RequestError(f"{file} is larger than {FILE_MAX_BYTES // 2**20} MB", hint="split it")

@@ -11,20 +11,20 @@ import click
 from pydantic import ValidationError
 
 from recognition.errors import RollcallError, UnavailableError
-from stream_server.access_settings import HttpsSettings
 from stream_server.commands.command import Command, exit_code_of, say_error
 from stream_server.commands.preparation import prepare
 from stream_server.loaded_code import let_go
-from stream_server.local_address import AddressFile, LocalAddress
 from stream_server.memory import limit_malloc
 from stream_server.model_source import missing_files
+from stream_server.serving.local_address import AddressFile, LocalAddress
 from stream_server.settings import Settings, check_folders, load_settings
+from stream_server.settings.access import HttpsSettings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from stream_server.server import Doorway
     from stream_server.services import Services
+    from stream_server.serving.server import Doorway
     from stream_server.tls.identity import TlsIdentity
 
 # A peer that acknowledges nothing for so long is gone. It also ends connections whose client never reads: nothing
@@ -84,8 +84,8 @@ def run(settings: Settings) -> None:
     """Serve; exits the process with 1 or 3 when the server cannot start, as every command."""
     limit_malloc()  # before anything is imported that allocates much
     from stream_server.app import create_app
-    from stream_server.logs import configure_logging
-    from stream_server.server import DoorServer
+    from stream_server.serving.server import DoorServer
+    from stream_server.telemetry.logs import configure_logging
 
     let_go()  # and again when the rest is loaded: the highest of memory is a start's
     configure_logging(settings.log_level, format_=settings.log.format)
@@ -155,8 +155,8 @@ def _listen_all(
 def _doorways(
     settings: Settings, app: "FastAPI", sockets: dict[str, socket.socket], identity: "TlsIdentity | None"
 ) -> "tuple[Doorway, ...]":
-    from stream_server.door import Door
-    from stream_server.server import Doorway
+    from stream_server.access.door import Door
+    from stream_server.serving.server import Doorway
 
     doorways = [Doorway(sockets["main"], tls=None if identity is None else identity.context)]
     if "tunnel" in sockets:
@@ -188,7 +188,7 @@ def _greet(settings: Settings, sockets: dict[str, socket.socket], identity: "Tls
 
 async def _invite_owner(settings: Settings, services: "Services", address: str) -> None:
     """Say where the first owner is made, while there is none."""
-    from stream_server.auth import load_or_make_token
+    from stream_server.access.auth import load_or_make_token
 
     try:
         if not await services.accounts.needs_set_up():

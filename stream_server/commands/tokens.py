@@ -8,9 +8,9 @@ from uuid import UUID
 
 import click
 
+from stream_server.access.scopes import SCOPES
 from stream_server.client import local_client
 from stream_server.commands.command import Group, json_option, server_option
-from stream_server.scopes import SCOPES
 from stream_server.settings import load_settings
 
 

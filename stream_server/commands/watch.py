@@ -11,7 +11,7 @@ import click
 
 from stream_server.client import local_client
 from stream_server.commands.command import Command, json_option, server_option
-from stream_server.feed import Message, open_feed
+from stream_server.demo.feed import Message, open_feed
 from stream_server.settings import load_settings
 
 # After the last frame: time for the server to finish it and for the event to come back.
@@ -74,7 +74,7 @@ async def _watch(source: str, server: str | None, camera: str, fps: float, *, qu
 
 
 def _encoded(source: str, fps: float, welcome: Message) -> Iterator[tuple[float, bytes]]:
-    from stream_server.views import encode_jpeg, video_frames
+    from stream_server.demo.views import encode_jpeg, video_frames
 
     for at_s, image_bgr in video_frames(source, fps, max_width_px=welcome["width_px"]):
         yield at_s, encode_jpeg(image_bgr, max(_JPEG_QUALITY, welcome["quality"]))

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from stream_server.messages import AttendanceNotice, ErrorNotice, Faces, Hello, Pace, Shape, Welcome
+from stream_server.messages.wire import AttendanceNotice, ErrorNotice, Faces, Hello, Pace, Shape, Welcome
 from stream_server.session import CameraSession
 from stream_server.settings import CameraSettings
 

@@ -18,10 +18,10 @@ from recognition.errors import RequestError, UnavailableError
 from stream_server import memory
 from stream_server.ice import IceServer, ice_servers
 from stream_server.ingest.webrtc_sdp import Fragment, read_fragment, read_offer
-from stream_server.log_context import about
-from stream_server.messages import Welcome
+from stream_server.messages.wire import Welcome
 from stream_server.session import CLOSE_REMOVED, CameraHub, MemoryFull
 from stream_server.settings import WebRtcSettings
+from stream_server.telemetry.log_context import about
 
 if TYPE_CHECKING:
     from stream_server.ingest.webrtc_peer import Peer

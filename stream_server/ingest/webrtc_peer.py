@@ -24,7 +24,7 @@ from stream_server.ingest import webrtc_aiortc
 from stream_server.ingest.conversation import CLOSE_POLICY, TEXTS_MAX, QueuedSink, take_text
 from stream_server.ingest.webrtc_frames import FrameOutlet
 from stream_server.ingest.webrtc_sdp import Fragment, Offer, SdpUnusable, limit_bandwidth
-from stream_server.messages import ErrorNotice, Welcome
+from stream_server.messages.wire import ErrorNotice, Welcome
 from stream_server.session import CLOSE_REMOVED, CLOSE_REPLACED, CameraHub, CameraSession
 from stream_server.settings import WebRtcSettings
 

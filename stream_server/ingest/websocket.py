@@ -7,14 +7,14 @@ from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from recognition.errors import RollcallError, UnavailableError
+from stream_server.access.auth import SUBPROTOCOL
 from stream_server.api.request import services_of
-from stream_server.auth import SUBPROTOCOL
 from stream_server.errors import response_to
 from stream_server.ingest.conversation import CLOSE_POLICY, TEXTS_MAX, QueuedSink, take_text, welcome
-from stream_server.log_context import about
-from stream_server.messages import ErrorNotice
+from stream_server.messages.wire import ErrorNotice
 from stream_server.services import Services
 from stream_server.session import CameraSession
+from stream_server.telemetry.log_context import about
 
 CLOSE_TRY_AGAIN = 1013
 

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
 from recognition.errors import RequestError
+from stream_server.access.auth import TOKEN_SCHEME
+from stream_server.access.principals import principal_of
 from stream_server.api.request import NOT_FOUND, PROBLEMS, CameraId, ServicesOf, problems
-from stream_server.auth import TOKEN_SCHEME
-from stream_server.principals import principal_of
 from stream_server.services import utc_now
 
 SDP = "application/sdp"

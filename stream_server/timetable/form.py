@@ -4,7 +4,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, TypeAlias, cast
 from uuid import uuid4
 
-from stream_server.lesson_messages import LessonForm, LessonTimes, Repeat, Weekday
+from stream_server.messages.lessons import LessonForm, LessonTimes, Repeat, Weekday
 
 # icalendar's own type: the value of a property is one of thirty.
 Event: TypeAlias = Any

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from recognition.errors import UnavailableError
-from stream_server.access_settings import HttpsSettings
+from stream_server.settings.access import HttpsSettings
 
 log = logging.getLogger("rollcall.tls")
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from stream_server.door import HttpsRequired
+from stream_server.access.door import HttpsRequired
 from stream_server.errors import problem_response, response_to
 from stream_server.tls.identity import TlsIdentity
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from recognition.types import Frame, FrameResult, Sighting
-from stream_server.messages import Event
+from stream_server.messages.wire import Event
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stream_server.rights import asked_for
+from stream_server.access.rights import asked_for
 
 if TYPE_CHECKING:
     from stream_server.traces.tracing import Traces

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from stream_server.door import Traffic
-from stream_server.phones import Invitation
+from stream_server.access.door import Traffic
+from stream_server.access.phones import Invitation
 from stream_server.settings import Settings
 from stream_server.tunnel.cloudflared import CloudflaredLine
 from stream_server.tunnel.keeper import TunnelKeeper

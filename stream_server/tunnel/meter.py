@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from stream_server.door import Traffic
+from stream_server.access.door import Traffic
 
 
 class MeteredTransport(asyncio.Transport):

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from stream_server.door import Traffic
+from stream_server.access.door import Traffic
 
 log = logging.getLogger("rollcall.tunnel")
 

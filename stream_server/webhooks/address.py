@@ -2,7 +2,7 @@
 
 from recognition.errors import RequestError
 from stream_server.ingest.pull.address import AddressRules, CameraAddress, Resolver, parse, resolve, shown
-from stream_server.webhook_settings import WebhookSettings
+from stream_server.settings.webhooks import WebhookSettings
 
 SHOWN_MAX = 120
 

@@ -19,9 +19,9 @@ from storage import outbox, webhook_deliveries
 from storage.database import Database
 from storage.outbox import Event
 from storage.webhook_deliveries import Attempt, Cause, Claim
-from stream_server.messages import Event as BusEvent
-from stream_server.secrets import SecretBox
-from stream_server.webhook_settings import WebhookSettings
+from stream_server.messages.wire import Event as BusEvent
+from stream_server.privacy.secrets import SecretBox
+from stream_server.settings.webhooks import WebhookSettings
 from stream_server.webhooks.message import send_event
 from stream_server.webhooks.schedule import next_attempt, why_disable
 from stream_server.webhooks.sender import Sender

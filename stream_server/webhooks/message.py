@@ -6,7 +6,7 @@ from uuid import uuid4
 from storage.outbox import Event
 from storage.webhook_deliveries import Attempt, Cause
 from storage.webhooks import Webhook
-from stream_server.secrets import SecretBox, SecretUnreadable
+from stream_server.privacy.secrets import SecretBox, SecretUnreadable
 from stream_server.webhooks.payload import message_body, message_id
 from stream_server.webhooks.secrets import Sealed, signature_headers
 from stream_server.webhooks.sender import Answer, Sender

@@ -10,10 +10,10 @@ from storage import outbox, webhook_deliveries, webhooks
 from storage.database import Database
 from storage.webhook_deliveries import Attempt, Cause, Delivery
 from storage.webhooks import Webhook
-from stream_server.auditing import Action, Auditor
 from stream_server.ingest.pull.address import CameraAddress, Resolver
-from stream_server.secrets import SecretBox
-from stream_server.webhook_settings import WebhookSettings
+from stream_server.privacy.auditing import Action, Auditor
+from stream_server.privacy.secrets import SecretBox
+from stream_server.settings.webhooks import WebhookSettings
 from stream_server.webhooks.address import shown_address, webhook_address, where_to
 from stream_server.webhooks.message import send_event, send_test
 from stream_server.webhooks.secrets import Sealed, new_secret

@@ -12,7 +12,7 @@ from typing import Self
 from uuid import UUID
 
 from storage.webhooks import context
-from stream_server.secrets import SecretBox
+from stream_server.privacy.secrets import SecretBox
 
 SECRET_BYTES = 32  # the specification asks for 24 to 64
 

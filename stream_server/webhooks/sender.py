@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from recognition.errors import RequestError
 from storage.webhook_deliveries import RESPONSE_MAX
 from stream_server.ingest.pull.address import CameraAddress, Resolver
-from stream_server.webhook_settings import WebhookSettings
+from stream_server.settings.webhooks import WebhookSettings
 from stream_server.webhooks.address import webhook_address, where_to
 
 if TYPE_CHECKING:

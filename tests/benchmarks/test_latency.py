@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from benchmarks.latency import Arrivals
-from stream_server.messages import Event
+from stream_server.messages.wire import Event
 
 ADA, BEN = UUID(int=1), UUID(int=2)
 SEEN = datetime(2030, 1, 2, 8, 0, tzinfo=UTC)

@@ -18,8 +18,8 @@ import pytest_asyncio
 from recognition.types import ImageBgr
 from stream_server.child import ChildServer, temporary_folder
 from stream_server.client import ServerClient
-from stream_server.pages import BUILT
-from stream_server.views import MovingView
+from stream_server.demo.views import MovingView
+from stream_server.serving.pages import BUILT
 from tests.integration.conftest import Photographs
 from tests.partners import chromium
 

@@ -9,7 +9,7 @@ import pytest
 
 from stream_server.child import ChildServer, temporary_folder
 from stream_server.client import ServerClient
-from stream_server.feed import open_feed
+from stream_server.demo.feed import open_feed
 from tests.browser.conftest import Phone
 
 

@@ -15,7 +15,7 @@ from storage.attendance_policy import AttendancePolicy
 from storage.database import Database
 from stream_server.child import ChildServer, temporary_folder
 from stream_server.client import ServerClient
-from stream_server.pages import OFFICE
+from stream_server.serving.pages import OFFICE
 from tests.browser import test_people_pages
 from tests.browser.conftest import OWNER, Browser, Enrol, Office, Phone
 from tests.integration.conftest import Photographs

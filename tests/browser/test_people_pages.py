@@ -109,7 +109,7 @@ def files(tmp_path: Path, pictures: Photographs, blank_picture: bytes) -> dict[s
 def blank_picture() -> bytes:
     import numpy as np
 
-    from stream_server.views import encode_jpeg
+    from stream_server.demo.views import encode_jpeg
 
     return encode_jpeg(np.full((480, 640, 3), 128, np.uint8), 85)
 

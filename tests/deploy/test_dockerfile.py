@@ -8,8 +8,8 @@ import pytest
 from deploy.proof.container import Image
 from deploy.proof.context import Context
 from deploy.proof.dockerfile import Dockerfile, DockerfileError, expand, parse, read
-from stream_server.setting_names import strangers
 from stream_server.settings import HttpSettings, Settings
+from stream_server.settings.names import strangers
 
 ROOT = Path(__file__).resolve().parents[2]
 

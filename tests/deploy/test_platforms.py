@@ -14,8 +14,8 @@ import pytest
 import yaml
 from dotenv import dotenv_values
 
-from stream_server.setting_names import strangers
 from stream_server.settings import HttpSettings, Settings, load_settings
+from stream_server.settings.names import strangers
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = re.compile(r"\bROLLCALL_[A-Z0-9_]+")

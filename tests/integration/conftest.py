@@ -14,7 +14,7 @@ from recognition.models.photographs import PhotographedFace, photographs, read
 from recognition.types import ImageBgr
 from stream_server.child import ChildServer, temporary_folder
 from stream_server.client import ServerClient
-from stream_server.views import MovingView, encode_jpeg
+from stream_server.demo.views import MovingView, encode_jpeg
 from tests.partners.tunnelled import Make, Tunnelled, tunnelled
 
 

@@ -8,8 +8,8 @@ import httpx
 import pytest_asyncio
 
 from storage.database import Connection, open_connection
-from stream_server.auditing import Action
 from stream_server.child import ChildServer
+from stream_server.privacy.auditing import Action
 from tests.partners.session_browser import GOOD, Browser, browser_of
 
 ABOUT_ACCESS = {action for action in Action if action.value.partition(".")[0] in ("user", "token", "pairing", "device")}

@@ -11,7 +11,7 @@ import pytest
 
 from stream_server.child import ChildServer
 from stream_server.client import ServerAway, ServerClient, ServerSaidNo
-from stream_server.views import encode_jpeg
+from stream_server.demo.views import encode_jpeg
 
 
 async def refused(client: ServerClient, method: str, path: str, **options: Any) -> ServerSaidNo:

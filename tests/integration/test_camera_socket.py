@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from stream_server.child import ChildServer
 from stream_server.client import ServerClient
-from stream_server.feed import open_feed
+from stream_server.demo.feed import open_feed
 
 
 async def until(connection: ClientConnection, type_: str, within_s: float = 10.0) -> dict[str, Any]:

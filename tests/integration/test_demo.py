@@ -141,7 +141,7 @@ def test_people_are_added_with_photographs_and_a_refused_one_is_named(
 def _write_video(path: Path, pictures: Any) -> None:
     import av
 
-    from stream_server.views import MovingView
+    from stream_server.demo.views import MovingView
 
     view = MovingView(pictures.image("sample1.jpg"), seed=3)
     with av.open(str(path), "w") as container:

@@ -16,9 +16,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from storage.embedded import EmbeddedPostgres
+from stream_server.access.rights import RULES, Right
 from stream_server.child import ChildServer, temporary_folder
 from stream_server.client import ServerClient, ServerSaidNo
-from stream_server.rights import RULES, Right
 from tests.partners.webrtc_client import Client, Pictures
 
 

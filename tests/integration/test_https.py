@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from stream_server.child import ChildServer
 from stream_server.client import ServerAway, ServerClient, ServerSaidNo
-from stream_server.feed import open_feed
+from stream_server.demo.feed import open_feed
 from stream_server.tls.plain_door import fingerprint_in_words
 from tests.partners import chromium
 from tests.partners.tunnel_edge import certified

@@ -13,7 +13,7 @@ import pytest
 from storage.embedded import EmbeddedPostgres
 from stream_server.child import ChildServer, temporary_folder
 from stream_server.client import ServerAway, ServerClient
-from stream_server.feed import open_feed
+from stream_server.demo.feed import open_feed
 
 OUTAGE_S = 20.0
 

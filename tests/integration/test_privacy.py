@@ -13,7 +13,7 @@ import pytest
 
 from stream_server.child import ChildServer
 from stream_server.client import ServerAway, ServerClient, ServerSaidNo
-from stream_server.feed import open_feed
+from stream_server.demo.feed import open_feed
 
 
 async def show(client: ServerClient, pictures: Any, camera: str, seed: int) -> None:

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from stream_server.child import ChildServer, temporary_folder
 from stream_server.client import ServerClient, ServerSaidNo
-from stream_server.feed import open_feed
+from stream_server.demo.feed import open_feed
 from tests.partners import http_cameras as partners
 
 

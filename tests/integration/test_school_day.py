@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from stream_server.child import ChildServer
 from stream_server.client import ServerClient, ServerSaidNo
-from stream_server.feed import open_feed
+from stream_server.demo.feed import open_feed
 
 API = "/api/v1"
 ROSTER = """external_id,name,groups

@@ -12,8 +12,8 @@ import psutil
 
 from storage.embedded import EmbeddedPostgres
 from stream_server.child import ChildServer, temporary_folder
-from stream_server.feed import open_feed
-from stream_server.http_protocol import DeadlineProtocol
+from stream_server.demo.feed import open_feed
+from stream_server.serving.http_protocol import DeadlineProtocol
 
 
 def signal_all(postmaster_pid: int, number: int) -> None:

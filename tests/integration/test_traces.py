@@ -9,7 +9,7 @@ import httpx
 
 from stream_server.child import ChildServer
 from stream_server.client import ServerClient
-from stream_server.feed import open_feed
+from stream_server.demo.feed import open_feed
 from tests.integration.test_overload import readiness_where, started
 from tests.partners.otlp_collector import Collector, attributes, collector
 from tests.stream_server.traces.test_tracing import NEEDED

@@ -13,8 +13,8 @@ from aioice.stun import TransactionFailed
 from aioice.turn import create_turn_endpoint
 
 from stream_server.child import ChildServer
+from stream_server.demo.views import MovingView
 from stream_server.ice import turn_credential
-from stream_server.views import MovingView
 from tests.partners import chromium
 from tests.partners.coturn import turn_server
 from tests.partners.pages import serve_pages

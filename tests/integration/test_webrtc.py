@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from stream_server.child import ChildServer
 from stream_server.client import ServerClient
-from stream_server.views import MovingView
+from stream_server.demo.views import MovingView
 from tests.partners.webrtc_client import Client, Pictures, needs_address
 
 pytestmark = needs_address

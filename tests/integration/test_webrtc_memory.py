@@ -8,9 +8,9 @@ import httpx
 
 from benchmarks.processes import webrtc_files
 from stream_server.child import ChildServer
-from stream_server.feed import open_feed
+from stream_server.demo.feed import open_feed
+from stream_server.demo.views import MovingView
 from stream_server.ingest.webrtc import CODE_BYTES, PEER_BYTES
-from stream_server.views import MovingView
 from tests.integration.test_overload import readiness_where, started
 from tests.partners.webrtc_client import Client, Pictures, needs_address
 

@@ -13,7 +13,7 @@ import pytest
 
 from stream_server.child import ChildServer, temporary_folder
 from stream_server.client import ServerClient
-from stream_server.views import MovingView
+from stream_server.demo.views import MovingView
 from tests.partners import chromium
 from tests.partners.pages import serve_pages
 from tests.partners.webrtc_client import needs_address

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stream_server.views import encode_jpeg
+from stream_server.demo.views import encode_jpeg
 
 
 def picture(seed: int = 1, width: int = 640, height: int = 480) -> bytes:

@@ -8,7 +8,7 @@ import pytest
 from recognition.types import Sighting
 from storage import people
 from storage.database import Connection, Database
-from stream_server.secrets import SecretBox
+from stream_server.privacy.secrets import SecretBox
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 

@@ -16,8 +16,8 @@ from storage.database import HEAD_REVISION, Connection, Database, Record, open_c
 from storage.errors import StorageUnavailable
 from stream_server.commands import db as commands
 from stream_server.commands.db import db
-from stream_server.credentials import load_keys
-from stream_server.secrets import SecretBox
+from stream_server.people.credentials import load_keys
+from stream_server.privacy.secrets import SecretBox
 from tests.postgres import open_folder, run_async
 
 

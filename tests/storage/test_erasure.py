@@ -40,8 +40,8 @@ from storage.database import Connection
 from storage.statuses import Status
 from storage.visibility import EVERYTHING
 from storage.webhook_deliveries import Attempt, Cause
-from stream_server.enrolment import forget_unknown_faces_of
-from stream_server.secrets import SecretBox
+from stream_server.people.enrolment import forget_unknown_faces_of
+from stream_server.privacy.secrets import SecretBox
 
 NAME, OLD_NAME, NUMBER, NOTE = "Quirina Oddname", "Quirina Formername", "number-4711", "came with her twin"
 MODEL = "model-a"

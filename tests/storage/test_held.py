@@ -35,7 +35,7 @@ from storage.rooms import Direction
 from storage.statuses import Method, Status
 from storage.visibility import EVERYTHING
 from storage.webhook_deliveries import Attempt, Cause
-from stream_server.secrets import SecretBox
+from stream_server.privacy.secrets import SecretBox
 
 SECTION = {section.name: section for section in held.SECTIONS}
 

@@ -16,7 +16,7 @@ from storage.database import Connection
 from storage.errors import Conflict, NotFound
 from storage.people import Consent
 from storage.visibility import EVERYTHING
-from stream_server.secrets import SecretBox
+from stream_server.privacy.secrets import SecretBox
 
 UTC_ZONE = ZoneInfo("UTC")
 CIPHER = SecretBox(bytes(range(32)))

@@ -10,8 +10,8 @@ from storage.cipher import SecretUnreadable
 from storage.database import Connection, Database, open_connection
 from storage.embedded import EmbeddedPostgres
 from storage.sealing import Rotated
-from stream_server.keys import KeyRing
-from stream_server.secrets import SecretBox
+from stream_server.privacy.keys import KeyRing
+from stream_server.privacy.secrets import SecretBox
 
 OLD, NEW = bytes(range(32)), bytes(range(1, 33))
 # Kept as they are on purpose: nothing secret in it, or hashed.

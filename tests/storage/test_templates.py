@@ -14,7 +14,7 @@ from storage import outbox, people, templates
 from storage.database import Connection, Database
 from storage.errors import Conflict, NotFound
 from storage.people import Consent
-from stream_server.secrets import SecretBox
+from stream_server.privacy.secrets import SecretBox
 
 CIPHER = SecretBox(bytes(range(32)))
 

@@ -10,7 +10,7 @@ from storage import outbox, unknown_faces
 from storage.cipher import SecretUnreadable
 from storage.database import Connection
 from storage.errors import Conflict, NotFound
-from stream_server.secrets import SecretBox
+from stream_server.privacy.secrets import SecretBox
 
 
 async def keep(

@@ -11,8 +11,8 @@ import pytest
 
 from recognition.types import Sighting
 from storage.database import Database
-from stream_server.auditing import Auditor, SeenLately
-from stream_server.shared_attempts import SharedAttempts
+from stream_server.access.shared_attempts import SharedAttempts
+from stream_server.privacy.auditing import Auditor, SeenLately
 from tests.stream_server.stage import make_stage, stage
 
 __all__ = ["attempts", "auditor", "make_sighting", "make_stage", "noon", "stage"]

@@ -13,7 +13,7 @@ from recognition.gallery import Gallery
 from recognition.pipeline import CameraState
 from recognition.types import FaceResult, FaceState, Frame, FrameResult, Match, Sighting
 from stream_server.executor import RecognitionExecutor
-from stream_server.messages import Faces
+from stream_server.messages.wire import Faces
 from stream_server.sampler import Pacing, Sampler
 from stream_server.session import CameraHub, CameraSession
 

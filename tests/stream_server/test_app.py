@@ -12,10 +12,10 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
+from stream_server.access.rights import RULES, Right
 from stream_server.app import create_app
-from stream_server.pages import OFFICE
-from stream_server.rights import RULES, Right
 from stream_server.routes import JSON_BODY_MAX_BYTES, OPEN_BODY_MAX_BYTES
+from stream_server.serving.pages import OFFICE
 from stream_server.settings import AuthSettings, HttpSettings, Settings
 
 TOKEN = "correct-horse-battery"

@@ -11,7 +11,7 @@ from storage import devices
 from storage.database import Database
 from storage.errors import NotFound, StorageUnavailable
 from stream_server.cameras import CameraRegistry
-from stream_server.messages import Event
+from stream_server.messages.wire import Event
 
 
 class Table:

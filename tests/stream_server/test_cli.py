@@ -202,7 +202,7 @@ def taken_port() -> Any:
 
 @pytest.fixture
 def _logging_untouched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stream_server.logs.configure_logging", lambda level, format_: None)
+    monkeypatch.setattr("stream_server.telemetry.logs.configure_logging", lambda level, format_: None)
 
 
 @pytest.mark.usefixtures("_logging_untouched")

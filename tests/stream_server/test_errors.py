@@ -14,7 +14,7 @@ import stream_server
 from recognition.errors import ImageError, InternalError, ModelError, RequestError, RollcallError, UnavailableError
 from storage.cipher import SecretUnreadable
 from storage.errors import Conflict, NotFound, SchemaOutdated, StorageUnavailable
-from stream_server.auth import OriginNotAllowed, Unauthenticated
+from stream_server.access.auth import OriginNotAllowed, Unauthenticated
 from stream_server.errors import RETRY_AFTER_S, BodyLimitProblem, EnrolmentRefused, install_error_handlers, status_of
 from stream_server.executor import ExecutorBusy
 

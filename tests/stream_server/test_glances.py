@@ -7,8 +7,8 @@ import pytest
 from recognition.errors import ImageError
 from recognition.frames import decode
 from recognition.types import FaceResult, FaceState, Frame, FrameResult, ImageBgr
+from stream_server.demo.views import encode_jpeg
 from stream_server.glances import Glances, GlancesOff, NoPicture, small_picture
-from stream_server.views import encode_jpeg
 from tests.stream_server.stage import NOW, Stage
 
 GREY: ImageBgr = np.full((480, 640, 3), 90, np.uint8)

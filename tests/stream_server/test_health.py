@@ -10,18 +10,18 @@ import pytest
 from recognition.errors import ModelError
 from recognition.models.store import YUNET, load_pack
 from stream_server import health
-from stream_server.alerts import Alert, AlertDesk
 from stream_server.governor.fitting import Fitted
 from stream_server.governor.limits import Limits, MemoryUse, Source
 from stream_server.governor.pressure import Pressure
 from stream_server.health import STAND_IN, readiness
-from stream_server.health_messages import Readiness
-from stream_server.messages import StatusNotice
+from stream_server.messages.health import Readiness
+from stream_server.messages.wire import StatusNotice
 from stream_server.sampler import Pacing, Sampler
 from stream_server.services import utc_now
 from stream_server.settings import Settings
-from stream_server.stage_times import StageTimes
 from stream_server.supervision import Supervisor
+from stream_server.telemetry.alerts import Alert, AlertDesk
+from stream_server.telemetry.stage_times import StageTimes
 from stream_server.webhooks.dispatcher import Deliveries
 
 

@@ -10,8 +10,9 @@ from storage import webhook_deliveries, webhooks
 from storage.database import Database
 from storage.errors import StorageUnavailable
 from storage.webhook_deliveries import Attempt, Cause
-from stream_server import housekeeping, retention
-from stream_server.accounts import Accounts
+from stream_server import housekeeping
+from stream_server.access.accounts import Accounts
+from stream_server.privacy import retention
 from stream_server.settings import Settings
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -19,8 +19,8 @@ import pytest
 from recognition.errors import ModelError
 from recognition.models.store import FACE_RECOGNITION_INT8, YUNET, ModelFile, ModelStore, Pack, Recipe, Role
 from stream_server import model_source
-from stream_server.model_settings import ModelsSettings
 from stream_server.settings import Settings
+from stream_server.settings.models import ModelsSettings
 
 CONTENT = {YUNET: b"detector" * 1000, FACE_RECOGNITION_INT8: b"embedder" * 20_000}
 # Of its own, in an environment of its own: what it is made of wants an older python-dateutil than we do.

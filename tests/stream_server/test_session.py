@@ -8,7 +8,7 @@ import pytest
 
 from recognition.errors import ImageError
 from recognition.types import FaceState, Frame, Quality, QualityVerdict
-from stream_server.messages import AttendanceNotice, ErrorNotice, Event, Faces, Pace, PersonRef
+from stream_server.messages.wire import AttendanceNotice, ErrorNotice, Event, Faces, Pace, PersonRef
 from stream_server.sampler import FrameEnd, Pacing
 from tests.stream_server.stage import ADA, NOW, Stage, face, until
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from stream_server.messages import Faces
+from stream_server.messages.wire import Faces
 from stream_server.session import CLOSE_REMOVED, CLOSE_REPLACED, MemoryFull, TooManyCameras
 from tests.stream_server.stage import Stage, until
 

@@ -23,7 +23,7 @@ from stream_server.executor import RecognitionExecutor
 from stream_server.ingest import websocket
 from stream_server.memory import limit_malloc
 from stream_server.sampler import Pacing, Sampler
-from stream_server.server import config_of
+from stream_server.serving.server import config_of
 from stream_server.session import CameraHub
 from stream_server.settings import load_settings
 

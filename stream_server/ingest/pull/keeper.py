@@ -18,7 +18,7 @@ from stream_server.ingest.pull.life import Patience
 from stream_server.ingest.pull.share import PullShare
 from stream_server.ingest.pull.state import PullState
 from stream_server.ingest.pull.supervisor import PullSupervisor
-from stream_server.secrets import SecretBox, SecretUnreadable
+from stream_server.privacy.secrets import SecretBox, SecretUnreadable
 from stream_server.settings import PullSettings, Settings
 
 log = logging.getLogger("rollcall.pull")

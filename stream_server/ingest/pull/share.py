@@ -15,7 +15,7 @@ from storage import camera_leases, cameras
 from storage.database import Database
 from stream_server.ingest.pull.job import Order
 from stream_server.ingest.pull.supervisor import PullSupervisor
-from stream_server.messages import Event
+from stream_server.messages.wire import Event
 
 log = logging.getLogger("rollcall.pull")
 

@@ -14,9 +14,9 @@ from stream_server.ingest.pull.life import Patience, PullLife, Todo
 from stream_server.ingest.pull.pictures import payload_of
 from stream_server.ingest.pull.state import PullState
 from stream_server.ingest.pull.wire import Header
-from stream_server.log_context import about
-from stream_server.messages import AttendanceNotice, ErrorNotice, Faces, Pace
+from stream_server.messages.wire import AttendanceNotice, ErrorNotice, Faces, Pace
 from stream_server.session import CLOSE_REPLACED, CameraHub, CameraSession
+from stream_server.telemetry.log_context import about
 
 log = logging.getLogger("rollcall.pull")
 

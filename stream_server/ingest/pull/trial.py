@@ -4,11 +4,11 @@ import asyncio
 import base64
 from dataclasses import replace
 
-from stream_server.camera_messages import CameraTest
 from stream_server.ingest.pull.group import ReaderGroup
 from stream_server.ingest.pull.job import Order
 from stream_server.ingest.pull.pictures import payload_of
 from stream_server.ingest.pull.wire import Header
+from stream_server.messages.cameras import CameraTest
 
 TRIAL_TIMEOUT_S = 25.0
 JPEG_QUALITY = 85
@@ -58,7 +58,7 @@ async def try_camera(order: Order) -> CameraTest:
 def _jpeg(header: Header, payload: bytearray) -> tuple[bytes | None, int, int]:
     from recognition.errors import ImageError
     from recognition.frames import decode
-    from stream_server.views import encode_jpeg
+    from stream_server.demo.views import encode_jpeg
 
     picture = payload_of(header, payload)
     if isinstance(picture, bytes):

@@ -15,9 +15,9 @@ from pydantic import SecretStr
 
 from storage.database import Database
 from stream_server.app import create_app
-from stream_server.auditing import SeenLately
-from stream_server.credentials import CredentialMaker
-from stream_server.secrets import SecretBox
+from stream_server.people.credentials import CredentialMaker
+from stream_server.privacy.auditing import SeenLately
+from stream_server.privacy.secrets import SecretBox
 from stream_server.settings import AuthSettings, Settings, SiteSettings
 from stream_server.site import Site
 

@@ -2,7 +2,7 @@ from typing import Any
 from uuid import UUID
 
 from recognition.types import FaceResult, FaceState, Frame, Match
-from stream_server.review_desk import QUEUE_MAX, ReviewDesk
+from stream_server.people.review_desk import QUEUE_MAX, ReviewDesk
 
 
 async def test_two_teachers_who_correct_one_record_lose_nothing(api: Any) -> None:

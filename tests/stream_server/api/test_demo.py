@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from storage import audit, consents
-from stream_server.demo_cast import enrolled_people
-from stream_server.demo_people import CONSENT_ACTOR
+from stream_server.demo.cast import enrolled_people
+from stream_server.demo.people import CONSENT_ACTOR
 from stream_server.errors import EnrolmentRefused
 
 
@@ -16,10 +16,10 @@ def photograph(monkeypatch: pytest.MonkeyPatch) -> None:
     async def refuse(*_: Any) -> None:
         raise EnrolmentRefused("no face was found in the photograph")
 
-    monkeypatch.setattr("stream_server.demo_people.portrait", lambda key, folder: b"")
-    monkeypatch.setattr("stream_server.demo_people.are_photographs_there", lambda folder: None)
-    monkeypatch.setattr("stream_server.demo_people.enrol_photograph", refuse)
-    monkeypatch.setattr("stream_server.enrolment.forget_faces_like", _nothing)
+    monkeypatch.setattr("stream_server.demo.people.portrait", lambda key, folder: b"")
+    monkeypatch.setattr("stream_server.demo.people.are_photographs_there", lambda folder: None)
+    monkeypatch.setattr("stream_server.demo.people.enrol_photograph", refuse)
+    monkeypatch.setattr("stream_server.people.enrolment.forget_faces_like", _nothing)
 
 
 async def _nothing(*_: Any) -> None:

@@ -17,14 +17,14 @@ from pydantic import SecretStr
 
 from recognition.errors import UnavailableError
 from storage.visibility import Visible
+from stream_server.access.auth import Guard
+from stream_server.access.principals import Kind, Principal
+from stream_server.access.rights import Right
 from stream_server.api import events as events_api
 from stream_server.app import create_app
-from stream_server.auditing import SeenLately
-from stream_server.auth import Guard
-from stream_server.events import EventBus
-from stream_server.messages import Event, StatusNotice
-from stream_server.principals import Kind, Principal
-from stream_server.rights import Right
+from stream_server.events.bus import EventBus
+from stream_server.messages.wire import Event, StatusNotice
+from stream_server.privacy.auditing import SeenLately
 from stream_server.settings import AuthSettings, Settings
 
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from stream_server.clock import SessionClock
+from stream_server.timetable.clock import SessionClock
 from tests.stream_server.timetable.calendars import calendar, event
 
 WEEKLY = event("maths", "20260302T100000", "20260302T104500", "RRULE:FREQ=WEEKLY", "CATEGORIES:7a", "LOCATION:Room 12")

@@ -10,7 +10,7 @@ import pytest
 from recognition.codes import read_codes
 from recognition.types import Frame
 from storage import cameras, idempotency
-from stream_server.code_watch import AGAIN_AFTER_S, CodeWatch
+from stream_server.people.code_watch import AGAIN_AFTER_S, CodeWatch
 
 
 async def add_camera(api: Any, camera_id: str, **place: Any) -> None:

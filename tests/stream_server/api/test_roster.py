@@ -8,8 +8,8 @@ import pytest
 from openpyxl import Workbook
 
 from storage import outbox, people, people_locks, roster_memberships, templates
+from stream_server.privacy.secrets import SecretBox
 from stream_server.roster.tables import cell_for_export
-from stream_server.secrets import SecretBox
 from tests.stream_server.roster import rosters
 
 

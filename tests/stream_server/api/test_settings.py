@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from stream_server.api.settings import list_settings
-from stream_server.setting_messages import SettingBody
+from stream_server.messages.settings import SettingBody
 from stream_server.settings import AuthSettings, HttpSettings, Settings, SiteSettings
 
 SECRETS = ("owner-token-of-the-test", "postgresql://ada:hidden@db/rollcall", "ngrok-secret")

@@ -4,10 +4,10 @@ from typing import Any
 from pydantic import SecretStr
 
 from storage import audit
-from stream_server.clock import SessionClock
-from stream_server.messages import Event
+from stream_server.messages.wire import Event
 from stream_server.settings import AuthSettings, Settings, SiteSettings
 from stream_server.site import Site
+from stream_server.timetable.clock import SessionClock
 from tests.stream_server.api.test_lessons import FORM, planned
 from tests.stream_server.timetable.calendars import calendar, event
 

@@ -10,11 +10,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from storage import users
 from storage.users import Role, User
-from stream_server.accounts import Accounts
-from stream_server.passwords import Passwords
-from stream_server.principals import Kind, Principal
-from stream_server.rights import ALL_RIGHTS, Right
-from stream_server.shared_attempts import SharedAttempts
+from stream_server.access.accounts import Accounts
+from stream_server.access.passwords import Passwords
+from stream_server.access.principals import Kind, Principal
+from stream_server.access.rights import ALL_RIGHTS, Right
+from stream_server.access.shared_attempts import SharedAttempts
 from tests.stream_server.api.conftest import MORNING, Api
 
 ADMIN = Principal(

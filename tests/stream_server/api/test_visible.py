@@ -20,12 +20,12 @@ import pytest
 from recognition.types import FaceResult, FaceState, Match
 from storage import cameras, outbox
 from storage.users import Role
-from stream_server.auth import Guard
-from stream_server.events import EventBus
-from stream_server.outbox import OutboxSource
-from stream_server.principals import OWNER_TOKEN, Kind, Principal
+from stream_server.access.auth import Guard
+from stream_server.access.principals import OWNER_TOKEN, Kind, Principal
+from stream_server.access.rights import ROLE_RIGHTS, RULES
+from stream_server.events.bus import EventBus
+from stream_server.events.outbox import OutboxSource
 from stream_server.reports.making import Format, Layout, ReportMaker
-from stream_server.rights import ROLE_RIGHTS, RULES
 from tests.stream_server.api.test_events import Connection
 
 NAME = "Bob Bluebell"

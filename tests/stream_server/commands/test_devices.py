@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from recognition.errors import RequestError
 from stream_server.client import ServerClient, ServerSaidNo
 from stream_server.commands.devices import check_phone_address, devices, is_this_machine
-from stream_server.local_address import AddressFile, LocalAddress
+from stream_server.serving.local_address import AddressFile, LocalAddress
 
 TUNNEL = "https://example.ngrok-free.app"
 LAN = "https://192.168.1.20:8000"

@@ -10,7 +10,7 @@ from recognition.models import store as store_module
 from recognition.models.store import YUNET, ModelStore, load_pack, parse_pack
 from stream_server import model_source
 from stream_server.commands.models import models
-from stream_server.model_settings import ModelsSettings
+from stream_server.settings.models import ModelsSettings
 
 CONTENT = {YUNET: b"yunet", "blazeface_256.onnx": b"blazeface"}
 PACK = parse_pack(

@@ -10,7 +10,6 @@ from click.testing import CliRunner
 from pydantic import SecretStr
 
 from recognition.errors import UnavailableError
-from stream_server.access_settings import HttpsSettings, TunnelSettings
 from stream_server.commands import serve as serve_module
 from stream_server.commands.serve import (
     _addresses,
@@ -22,8 +21,9 @@ from stream_server.commands.serve import (
     listen,
     serve,
 )
-from stream_server.local_address import LocalAddress
+from stream_server.serving.local_address import LocalAddress
 from stream_server.settings import AuthSettings, HttpSettings, Settings
+from stream_server.settings.access import HttpsSettings, TunnelSettings
 
 AUTO = HttpsSettings(cert="auto")
 

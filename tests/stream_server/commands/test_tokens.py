@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from stream_server.account_messages import TokenCreate
+from stream_server.access.rights import SCOPES
 from stream_server.commands import tokens as tokens_module
 from stream_server.commands.tokens import tokens
-from stream_server.rights import SCOPES
+from stream_server.messages.accounts import TokenCreate
 
 
 def token_until(name: str, expires_at: datetime | None) -> dict[str, Any]:

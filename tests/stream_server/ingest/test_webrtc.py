@@ -19,7 +19,7 @@ from stream_server.ingest.webrtc import (
     WrongEtag,
 )
 from stream_server.ingest.webrtc_sdp import NoVideo, SdpUnusable, TooManyCandidates
-from stream_server.messages import AttendanceNotice, Pace
+from stream_server.messages.wire import AttendanceNotice, Pace
 from stream_server.session import TooManyCameras
 from tests.partners.webrtc_client import Client, Pictures, needs_address
 from tests.stream_server.ingest.peers import Hub, connect, make_peers, pictures, settled

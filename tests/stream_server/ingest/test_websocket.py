@@ -13,7 +13,7 @@ from recognition.pipeline import CameraState
 from stream_server.ingest import websocket
 from stream_server.ingest.conversation import CLOSE_POLICY, TEXTS_MAX, TOLD_MAX, take_text
 from stream_server.ingest.websocket import SocketSink
-from stream_server.messages import AttendanceNotice, ErrorNotice, Faces, Pace, PersonRef
+from stream_server.messages.wire import AttendanceNotice, ErrorNotice, Faces, Pace, PersonRef
 from stream_server.session import CameraSession
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

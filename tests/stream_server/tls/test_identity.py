@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stream_server.access_settings import HttpsSettings
+from stream_server.settings.access import HttpsSettings
 from stream_server.tls.identity import CertificateUnusable, TlsIdentity
 from stream_server.tls.machine import Machine
 from stream_server.tls.renewal import renew

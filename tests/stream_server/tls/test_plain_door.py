@@ -6,7 +6,7 @@ import httpx
 import pytest
 from cryptography import x509
 
-from stream_server.access_settings import HttpsSettings
+from stream_server.settings.access import HttpsSettings
 from stream_server.tls.identity import TlsIdentity
 from stream_server.tls.machine import this_machine
 from stream_server.tls.plain_door import PlainDoor, fingerprint_in_words, https_base

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from stream_server.access_settings import PhoneSettings, TunnelSettings
-from stream_server.door import Traffic
-from stream_server.phones import Invitation
+from stream_server.access.door import Traffic
+from stream_server.access.phones import Invitation
 from stream_server.settings import Settings
+from stream_server.settings.access import PhoneSettings, TunnelSettings
 from stream_server.tunnel.choice import line_of, make_keeper
 from stream_server.tunnel.cloudflared import CloudflaredLine
 from stream_server.tunnel.line import TunnelUnusable

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from recognition.errors import UnavailableError
-from stream_server.door import Traffic
+from stream_server.access.door import Traffic
 from stream_server.services import utc_now
 from stream_server.tunnel.keeper import TunnelKeeper
 from stream_server.tunnel.line import TunnelAway, TunnelLine, TunnelRefused, TunnelUnusable

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from stream_server.door import Traffic
+from stream_server.access.door import Traffic
 from stream_server.tunnel.meter import MeteredProtocol
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stream_server.door import Traffic
+from stream_server.access.door import Traffic
 from stream_server.tunnel.usage import Allowance, Usage, Used
 
 NOVEMBER = datetime(2026, 11, 23, 12, tzinfo=UTC)

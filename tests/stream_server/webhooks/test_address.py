@@ -1,7 +1,7 @@
 import pytest
 
 from recognition.errors import RequestError
-from stream_server.webhook_settings import WebhookSettings
+from stream_server.settings.webhooks import WebhookSettings
 from stream_server.webhooks.address import shown_address, webhook_address, where_to
 
 STRICT = WebhookSettings()

@@ -13,9 +13,9 @@ from standardwebhooks import Webhook as Verifier
 from storage import outbox, people, webhook_deliveries, webhooks
 from storage.database import Database
 from storage.webhook_deliveries import Cause, Delivery
-from stream_server.auditing import command_auditor
-from stream_server.secrets import SecretBox
-from stream_server.webhook_settings import WebhookSettings
+from stream_server.privacy.auditing import command_auditor
+from stream_server.privacy.secrets import SecretBox
+from stream_server.settings.webhooks import WebhookSettings
 from stream_server.webhooks import dispatcher as dispatcher_module
 from stream_server.webhooks.dispatcher import Dispatcher
 from stream_server.webhooks.register import EventForgotten, WebhookRegister, WebhooksBusy

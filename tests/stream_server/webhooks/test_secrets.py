@@ -5,7 +5,7 @@ import pytest
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from stream_server.secrets import SecretBox, SecretUnreadable
+from stream_server.privacy.secrets import SecretBox, SecretUnreadable
 from stream_server.webhooks.secrets import Sealed, new_secret, signature_headers
 
 BODY = '{"type":"webhook.test","data":{"name":"Åsa"}}'.encode()

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from stream_server.webhook_settings import WebhookSettings
+from stream_server.settings.webhooks import WebhookSettings
 from stream_server.webhooks.sender import Answer, Sender
 from tests.stream_server.webhooks import receiver as receivers
 from tests.stream_server.webhooks.receiver import answer, receiver

@@ -10,7 +10,7 @@ export interface PageProps {
 }
 
 export interface PageEntry {
-  /** As in stream_server/pages.py, with `{name}` for a part that varies. */
+  /** As in stream_server/serving/pages.py, with `{name}` for a part that varies. */
   path: string;
   right: Right;
   /** Loaded when it is first shown, so that nobody loads what they do not look at. */

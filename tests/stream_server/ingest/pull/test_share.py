@@ -13,12 +13,12 @@ from storage import camera_leases, cameras
 from storage.database import Database
 from storage.errors import StorageUnavailable
 from stream_server.api.cameras import delete_camera
-from stream_server.auditing import Auditor
 from stream_server.cameras import CameraRegistry
 from stream_server.ingest.pull import share as share_module
 from stream_server.ingest.pull.job import Order
 from stream_server.ingest.pull.share import PullShare
-from stream_server.messages import Event
+from stream_server.messages.wire import Event
+from stream_server.privacy.auditing import Auditor
 
 ONE, OTHER = UUID(int=1), UUID(int=2)
 

@@ -1,0 +1,1 @@
+"""Who may come in, and what they may do: users, devices, tokens, pairing, and the one table of rights."""

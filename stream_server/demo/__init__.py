@@ -1,0 +1,1 @@
+"""People, cameras and pictures of the demo."""

@@ -1,0 +1,1 @@
+"""How HTTP and WebSocket reach the application: listening sockets, limits, layers, the built pages."""
