@@ -5,76 +5,75 @@ again; ONNX Runtime alone leaves 22 MB of its file resident. Such pages belong t
 are not this process's memory any more, and what is needed again comes back from the file cache, a page fault each.
 """
 
+import contextlib
 import ctypes
 import mmap
 import os
+import re
 import sys
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
 
-_LOAD = 1  # PT_LOAD of elf.h
-_WRITABLE = 2  # PF_W of elf.h
-_ADDRESS = ctypes.c_size_t
-
-
-class _Segment(ctypes.Structure):
-    """Elf64_Phdr of elf.h."""
-
-    _fields_ = (
-        ("kind", ctypes.c_uint32),
-        ("flags", ctypes.c_uint32),
-        ("offset", ctypes.c_uint64),
-        ("address", ctypes.c_uint64),
-        ("physical", ctypes.c_uint64),
-        ("file_bytes", ctypes.c_uint64),
-        ("memory_bytes", ctypes.c_uint64),
-        ("alignment", ctypes.c_uint64),
-    )
+# A line of /proc/PID/smaps that begins a mapping: addresses, rights, offset, device, inode, path. Figures follow.
+_MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (....) [0-9a-f]+ \S+ \d+ +(/.+)")
 
 
-class _Library(ctypes.Structure):
-    """The head of dl_phdr_info of link.h."""
+class Mapping(NamedTuple):
+    """A part of a file in memory, from address `start` up to `end`."""
 
-    _fields_ = (
-        ("base", _ADDRESS),
-        ("name", ctypes.c_char_p),
-        ("segments", ctypes.POINTER(_Segment)),
-        ("count", ctypes.c_uint16),
-    )
-
-
-_VISITOR = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(_Library), ctypes.c_size_t, ctypes.c_void_p)
+    start: int
+    end: int
+    path: str
 
 
 def let_go() -> int:
     """Unmap the pages of code and constants of every loaded library; how many bytes of address space that was.
 
-    Takes some milliseconds. 0 where that cannot be done: it needs Linux on a processor of 64 bits.
+    Takes about ten milliseconds. 0 where that cannot be done: it needs Linux.
     """
-    if sys.platform != "linux" or ctypes.sizeof(ctypes.c_void_p) != 8:
+    if sys.platform != "linux":
         return 0
-    # With the interpreter lock held: the visitor runs under the loader's own lock, and a thread that imports something
-    # takes these two in the same order.
-    library = ctypes.PyDLL(None)
-    if not hasattr(library, "dl_iterate_phdr"):
-        return 0
-    library.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-    page = os.sysconf("SC_PAGE_SIZE")
+    # First what stays where it is, then where that is. Reading the tables of the loader itself would not do: code of
+    # Python that runs under the loader's lock ends in a deadlock with a thread that imports something.
+    staying = {path for path in {mapping.path for mapping in _unwritten()} if _stays(path)}
+    madvise = ctypes.CDLL(None).madvise
+    madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     done = 0
-
-    # Under the loader's lock nothing can be loaded or unloaded: the addresses are what they are said to be. A segment
-    # that cannot be written was never written, so what is in it is what is in the file. Segments that are written once,
-    # when they are loaded, and protected then are marked as writable and left alone.
-    def visit(about: "ctypes._Pointer[_Library]", _size: int, _data: int | None) -> int:
-        nonlocal done
-        for index in range(about.contents.count):
-            segment = about.contents.segments[index]
-            if segment.kind != _LOAD or segment.flags & _WRITABLE:
-                continue
-            address = about.contents.base + segment.address
-            # Whole pages only: the first and the last might be shared with a segment that can be written.
-            first, end = -(-address // page) * page, (address + segment.file_bytes) // page * page
-            if first < end and library.madvise(first, end - first, mmap.MADV_DONTNEED) == 0:
-                done += end - first
-        return 0
-
-    library.dl_iterate_phdr(_VISITOR(visit), None)
+    for start, end, path in _unwritten():
+        if path in staying and madvise(start, end - start, mmap.MADV_DONTNEED) == 0:
+            done += end - start
     return done
+
+
+def _unwritten() -> list[Mapping]:
+    with Path("/proc/self/smaps").open(encoding="utf-8", errors="surrogateescape") as lines:
+        return list(unwritten(lines))
+
+
+def unwritten(smaps: Iterable[str]) -> Iterator[Mapping]:
+    """The mappings of files of which every page is what the file says, and which nobody can write to.
+
+    What a loader has relocated and protected then cannot be written either, but has pages of the process's own.
+    """
+    mapping = None
+    for line in smaps:
+        if (found := _MAPPING.match(line)) is not None:
+            start, end, rights, path = found.groups()
+            mapping = Mapping(int(start, 16), int(end, 16), path) if "w" not in rights and "s" not in rights else None
+        elif mapping is not None and line.startswith("Anonymous:"):
+            if line.split()[1] == "0":
+                yield mapping
+            mapping = None
+
+
+@cache
+def _stays(path: str) -> bool:
+    """Whether a file is the program, or a library that is loaded; if so it is held, and is not unloaded any more."""
+    if path == os.path.realpath("/proc/self/exe"):
+        return True
+    with contextlib.suppress(OSError):
+        ctypes.CDLL(path, os.RTLD_LAZY | os.RTLD_NOLOAD | os.RTLD_NODELETE)
+        return True
+    return False
