@@ -22,7 +22,7 @@ async def test_what_is_given_is_set_and_told_once(connection: Connection) -> Non
         assert await site.change(connection, time_zone="Europe/Berlin") == StoredSite("School", "Europe/Berlin")
         await site.change(connection, name="School", time_zone="Europe/Berlin")
     assert await site.get(connection) == StoredSite("School", "Europe/Berlin")
-    told = [event.payload for event in await outbox.read_after(connection, 0, 10) if event.type == site.CHANGED]
+    told = [event.payload for event in await outbox.read_after(connection, 0, 10) if event.type == "site.changed"]
     assert told == [{"fields": ["name"]}, {"fields": ["time_zone"]}], "the same again is no change"
 
 
