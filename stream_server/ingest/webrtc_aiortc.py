@@ -7,8 +7,8 @@
 | DTLS role | It answers `active`; RFC 9725, section 4.4.2, asks for `passive`, which also takes RSA peers. |
 | bitrate | Its estimate grows with what the peer sends, beyond the limit of the settings. |
 | feedback | On a busy link it tells the estimate with every packet; a few times a second are enough. |
-| packets | Each takes a queue, a task and two rounds of the event loop; and one datagram that is empty, or longer than its
-  buffer, from anybody, ends the connection. |
+| packets | Each takes a queue, a task and two rounds of the event loop. |
+| datagrams | One that is empty, or longer than its buffer, ends the connection, whoever sent it. |
 | frames | It gives a frame when the next one begins: at 15 a second a fifteenth of a second too late. |
 """
 
@@ -98,12 +98,12 @@ class FrameBuffer(JitterBuffer):
     _known = 0  # so many packets from the first on are there, and of one frame that is not complete
 
     def _remove_frame(self, sequence_number: int) -> JitterFrame | None:
+        assert self._origin is not None
         first = self._packets[self._origin % self._capacity]
         while self._known < self._capacity:
             packet = self._packets[(self._origin + self._known) % self._capacity]
-            if packet is None:
+            if packet is None or first is None:
                 break
-            assert first is not None
             ends_before = packet.timestamp != first.timestamp
             if not ends_before:
                 self._known += 1
@@ -112,8 +112,9 @@ class FrameBuffer(JitterBuffer):
         return None
 
     def _take(self, count: int, timestamp: int) -> JitterFrame | None:
-        packets = (self._packets[(self._origin + n) % self._capacity] for n in range(count))
-        data = b"".join(packet._data for packet in packets)
+        assert self._origin is not None
+        packets: list[Any] = [self._packets[(self._origin + n) % self._capacity] for n in range(count)]
+        data = b"".join([packet._data for packet in packets])
         self.remove(count)
         # Packets of padding alone may follow a frame; to a decoder an empty one would be the end.
         return JitterFrame(data, timestamp) if data else None
