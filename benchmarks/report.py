@@ -124,11 +124,16 @@ def with_headlines(readme: str, results: Sequence[Result]) -> str | None:
         return None
     by_name = {result["name"]: result for result in results}
     shown = [by_name[name] for name in HEADLINES if name in by_name]
-    machines = dict.fromkeys(machine_line(result["machine"]) for result in shown)
     rows = [
         f"| {result['title']} | {with_unit(result['value'], result['unit'])} | {_aim(result)} |" for result in shown
     ]
-    lines = ["| What | Measured | Aim |", "|---|---:|---:|", *rows, "", *(f"Measured on {line}." for line in machines)]
+    lines = [
+        "| What | Measured | Aim |",
+        "|---|---:|---:|",
+        *rows,
+        "",
+        *_measured_on([result["machine"] for result in shown]),
+    ]
     return f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{after}"
 
 
@@ -145,6 +150,22 @@ def machine_line(machine: Mapping[str, Any]) -> str:
     """The machine in one line."""
     commit = f", commit {machine['commit']}" if machine.get("commit") else ""
     return f"{machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, {machine['date']}{commit}"
+
+
+def _measured_on(machines: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line for each machine: parts may have been measured on several days, at several commits."""
+    runs: dict[str, list[Mapping[str, Any]]] = {}
+    for machine in machines:
+        runs.setdefault(f"{machine['cpu']}, {machine['cores']} cores, Python {machine['python']}", []).append(machine)
+    lines = []
+    for place, there in runs.items():
+        days = sorted({machine["date"] for machine in there})
+        commits = list(dict.fromkeys(machine["commit"] for machine in there if machine.get("commit")))
+        said = [place, days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"]
+        if commits:
+            said.append(f"commit{'s' if len(commits) > 1 else ''} {', '.join(commits)}")
+        lines.append(f"Measured on {', '.join(said)}.")
+    return lines
 
 
 def _p95(result: Result) -> str:

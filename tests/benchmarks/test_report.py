@@ -107,6 +107,16 @@ def test_the_headlines_replace_what_is_between_the_markers_of_the_readme() -> No
     assert report.with_headlines(updated, results(SLOW, RATIO, TOTAL)) == updated
 
 
+def test_parts_that_were_measured_at_several_commits_have_one_line_of_the_machine() -> None:
+    first, second = results(SLOW, TOTAL)
+    second = {**second, "machine": {**second["machine"], "date": "2030-01-03", "commit": "def5678"}}
+    updated = report.with_headlines("<!-- benchmarks -->\n<!-- /benchmarks -->\n", [first, second])
+    assert updated is not None
+    assert [line for line in updated.splitlines() if line.startswith("Measured")] == [
+        "Measured on A processor, 2 cores, Python 3.11.2, 2030-01-02 to 2030-01-03, commits def5678, abc1234."
+    ]
+
+
 @pytest.mark.parametrize("readme", ["# Title\n", "<!-- benchmarks -->\n", "<!-- /benchmarks -->\n<!-- benchmarks -->"])
 def test_a_readme_without_both_markers_is_left_alone(readme: str) -> None:
     assert report.with_headlines(readme, results(TOTAL)) is None
