@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import re
+import socket
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from stream_server.ingest.webrtc import (
     TooManyPeers,
     WrongEtag,
 )
+from stream_server.ingest.webrtc_aiortc import DATAGRAM_MAX_BYTES
 from stream_server.ingest.webrtc_sdp import NoVideo, SdpUnusable, TooManyCandidates
 from stream_server.messages.wire import AttendanceNotice, Pace
 from stream_server.session import TooManyCameras
@@ -96,6 +99,30 @@ async def test_a_line_that_loses_and_reorders_packets_still_gives_pictures(hub: 
         hub.images.get_nowait()
     for _ in range(10):
         assert (await hub.image()).shape == (480, 640, 3)
+    await peers.close_all()
+    await client.close()
+
+
+async def test_datagrams_of_a_stranger_do_not_end_a_connection(hub: Hub) -> None:
+    peers, client = make_peers(hub), Client(video=Pictures(pictures()))
+    opened = await connect(peers, client)
+    await hub.image()
+    sizes = (0, 1, DATAGRAM_MAX_BYTES, DATAGRAM_MAX_BYTES + 1, 9000)
+    # As media, as control packets of it, and as what is neither.
+    datagrams = [
+        start.ljust(size, b"\0")[:size] for size in sizes for start in (b"\x80\x60", b"\x80\xc8", b"\x16", b"\xff")
+    ]
+    addresses = re.findall(r"a=candidate:\S+ 1 udp \d+ (\S+) (\d+) typ host", opened.answer)
+    assert addresses
+    for host, port in addresses:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            for datagram in datagrams:
+                stranger.sendto(datagram, (host, int(port)))
+    while not hub.images.empty():
+        hub.images.get_nowait()
+    for _ in range(5):
+        assert (await hub.image()).shape == (240, 320, 3)
+    assert peers.count == 1
     await peers.close_all()
     await client.close()
 
