@@ -205,14 +205,15 @@ async def revoke(connection: Connection, device_id: UUID, now: datetime) -> None
         await access.changed(connection, "device", device_id)
 
 
-async def revoke_of_camera(connection: Connection, camera_id: str) -> None:
-    """End the access of all devices of a camera, and forget codes for it; part of removing the camera."""
+async def revoke_of_camera(connection: Connection, camera_id: str) -> list[UUID]:
+    """End the access of all devices of a camera, and forget codes for it; part of removing the camera. Whose it was."""
     await connection.execute("DELETE FROM pairing_codes WHERE camera_id = $1", camera_id)
     rows = await connection.fetch(
         "UPDATE devices SET revoked_at = now() WHERE camera_id = $1 AND revoked_at IS NULL RETURNING id", camera_id
     )
     for row in rows:
         await access.changed(connection, "device", row["id"])
+    return [row["id"] for row in rows]
 
 
 def _device(row: Record) -> Device:

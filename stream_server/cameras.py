@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Sequence
+from uuid import UUID
 
 from storage import cameras, devices
 from storage.database import Database
@@ -96,18 +97,19 @@ class CameraRegistry:
                 await audit.changed(connection, Action.CAMERA_CHANGED, subject=subject, fields=sorted(fields))
         self._known.add(camera_id)
 
-    async def remove(self, camera_id: str, audit: Auditor | None = None) -> None:
+    async def remove(self, camera_id: str, audit: Auditor | None = None) -> list[UUID]:
         """Forget a camera; what streams as it is ended, and neither it nor a device paired to it may connect any more.
 
-        `audit` is that of the request that asks. Raises NotFound.
+        `audit` is that of the request that asks. Gives the devices whose access has ended. Raises NotFound.
         """
         async with self._database.acquire() as connection, connection.transaction():
             # One that would add itself again must be known to have been removed.
             await cameras.remove(connection, camera_id, keep_id=self._auto_register)
             if audit is not None:
                 await audit.changed(connection, Action.CAMERA_REMOVED, subject=f"camera:{camera_id}")
-            await devices.revoke_of_camera(connection, camera_id)  # another camera may get the id one day
+            revoked = await devices.revoke_of_camera(connection, camera_id)  # another camera may get the id one day
         self._forget(camera_id)
+        return revoked
 
     def _forget(self, camera_id: str) -> None:
         self._known.discard(camera_id)

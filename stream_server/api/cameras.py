@@ -108,7 +108,8 @@ async def put_camera(
 @router.delete("/{camera_id}", summary="Remove a camera", status_code=204, responses=NOT_FOUND)
 async def delete_camera(camera_id: CameraId, services: ServicesOf, audit: AuditOf) -> Response:
     """Its address and credentials are deleted, and whatever streams as it is ended; records that name it stay."""
-    await services.cameras.remove(camera_id, audit)
+    for device_id in await services.cameras.remove(camera_id, audit):
+        services.access.end("device", device_id)  # the others hear of it by the event
     await services.pulls.share.look_after_change()
     return Response(status_code=204)
 

@@ -155,8 +155,8 @@ async def test_the_devices_and_codes_of_a_camera_go_with_it(connection: Connecti
     device = await redeem(connection, "code", "token", noon)
     assert device is not None
     async with connection.transaction():
-        await devices.revoke_of_camera(connection, "another")
-        await devices.revoke_of_camera(connection, "phone-1")
+        assert await devices.revoke_of_camera(connection, "another") == []
+        assert await devices.revoke_of_camera(connection, "phone-1") == [device.device_id]
     assert await devices.find(connection, sha256("token"), noon) is None
     assert await redeem(connection, "unused", "token-2", noon) is None
     changed = [event.payload["id"] for event in await outbox.read_after(connection, 0) if event.type != "device.paired"]

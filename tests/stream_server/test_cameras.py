@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -35,8 +36,9 @@ class Table:
     async def transaction(self) -> AsyncIterator[None]:
         yield
 
-    async def revoke_of_camera(self, connection: "Table", camera_id: str) -> None:
+    async def revoke_of_camera(self, connection: "Table", camera_id: str) -> list[UUID]:
         """No device is paired here."""
+        return []
 
     async def list_cameras(self, connection: "Table") -> list[camera_table.Camera]:
         self.reads += 1
