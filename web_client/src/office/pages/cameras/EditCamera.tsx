@@ -134,27 +134,37 @@ function PlaceForm({ id, place, rooms, onSaved }: { id: string; place: Place; ro
   const [readsQr, setReadsQr] = useState(place.reads_qr);
   const [roomName, setRoomName] = useState<string | null>(null);
   const [made, setMade] = useState<readonly Shapes["Room"][]>([]);
+  const [adding, setAdding] = useState(false);
+  const makeRoom = async (name: string) => {
+    const added = await rest.post("/api/v1/rooms", { body: { name } });
+    setMade([...made, added]);
+    setRoom(added.id);
+    setRoomName(null);
+    return added.id;
+  };
   const save = async () => {
+    // A room whose name was typed is meant, whether or not its own button was pressed.
+    const roomId = roomName?.trim() ? await makeRoom(roomName) : room;
     await rest.put("/api/v1/cameras/{camera_id}/place", {
       path: { camera_id: id },
-      body: { room_id: room === "" ? null : room, direction: direction === "none" ? null : direction, reads_qr: readsQr },
+      body: { room_id: roomId === "" ? null : roomId, direction: direction === "none" ? null : direction, reads_qr: readsQr },
     });
     toast(words.saved);
     onSaved();
   };
   const addRoom = async () => {
+    setAdding(true);
     try {
-      const added = await rest.post("/api/v1/rooms", { body: { name: roomName ?? "" } });
-      setMade([...made, added]);
-      setRoom(added.id);
-      setRoomName(null);
+      await makeRoom(roomName ?? "");
     } catch (error) {
       toastFailure(error);
+    } finally {
+      setAdding(false);
     }
   };
   const all = [...rooms, ...made.filter((one) => !rooms.some((other) => other.id === one.id))];
   return (
-    <Form submit={words.save} onSubmit={save}>
+    <Form submit={words.save} onSubmit={save} disabled={adding}>
       <SelectField
         label={words.room}
         value={room}
@@ -173,7 +183,7 @@ function PlaceForm({ id, place, rooms, onSaved }: { id: string; place: Place; ro
           <>
             <TextField label={words.roomName} value={roomName} onValue={setRoomName} maxLength={200} autocomplete="off" />
             <div class="row-actions">
-              <Button small disabled={roomName.trim() === ""} onClick={() => void addRoom()}>
+              <Button small busy={adding} disabled={roomName.trim() === ""} onClick={() => void addRoom()}>
                 {words.addRoom}
               </Button>
             </div>
