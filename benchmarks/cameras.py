@@ -141,13 +141,16 @@ async def _webrtc(models_dir: Path, quick: bool) -> list[Measurement]:
                     rss_mb.append(float((await there.tell())["rss_mb"]))
             before = (await there.tell())["frames"]
             draining = asyncio.create_task(_drain(clients, 1e9))
+            sent, began = await _sent_bytes(clients), loop.time()
             cores = await there.cores(3.0 if quick else 15.0)
+            kbps = (await _sent_bytes(clients) - sent) * 8 / 1000 / (loop.time() - began) / WEBRTC_PEERS
             draining.cancel()
             frames = _since(before, (await there.tell())["frames"])
         finally:
             for client in clients:
                 await client.close()
-    detail = {"peers": WEBRTC_PEERS, "frames": frames}
+    # Half of the cost is decoding, which grows with the bitrate; and that is as the line was found to be.
+    detail = {"peers": WEBRTC_PEERS, "frames": frames, "kbps": rounded(kbps)}
     results = [
         Measurement(
             "cameras.webrtc_connect",
@@ -241,6 +244,12 @@ async def _drain(clients: "Sequence[Client]", seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await asyncio.gather(*(_pass_over(client.messages) for client in clients))
+
+
+async def _sent_bytes(clients: "Sequence[Client]") -> int:
+    """What the clients have sent of video so far."""
+    stats = [await client.connection.getTransceivers()[0].sender.getStats() for client in clients]
+    return sum(one.bytesSent for report in stats for one in report.values() if one.type == "outbound-rtp")
 
 
 async def _pass_over(messages: "asyncio.Queue[dict[str, Any]]") -> None:
