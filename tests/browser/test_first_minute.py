@@ -40,6 +40,7 @@ class Newcomer:
         self.pressed.append("the box")
 
 
+@pytest.mark.usefixtures("yunet_path")  # how far a head is turned is only roughly known without it
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
 async def test_somebody_new_is_enrolled_and_marked_with_six_presses_and_one_name(
     width: int,

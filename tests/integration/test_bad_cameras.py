@@ -47,7 +47,11 @@ class Bad:
 
 @pytest_asyncio.fixture
 async def bad(own_server: Callable[..., ChildServer]) -> AsyncIterator[Bad]:
-    server = own_server(ROLLCALL_PULL__ALLOW_LOOPBACK="true", ROLLCALL_WEBRTC__CONNECT_TIMEOUT_S="3")
+    server = own_server(
+        ROLLCALL_PULL__ALLOW_LOOPBACK="true",
+        ROLLCALL_WEBRTC__CONNECT_TIMEOUT_S="3",
+        ROLLCALL_WEBRTC__IDLE_TIMEOUT_S="60",  # a busy machine takes long to encode a picture of 8K
+    )
     await asyncio.to_thread(server.upgrade)
     await server.start()
     headers = {"Authorization": f"Bearer {server.token}"}
